@@ -1,0 +1,20 @@
+import { Command } from "commander";
+import { createRun, withExamples, withJson } from "../action.ts";
+import { clean } from "../text.ts";
+
+export function logoutCommand(): Command {
+  const command = new Command("logout")
+    .description("sign out; the token is of no more use to anybody")
+    .argument("[url]", "the control plane; default: the one that commands talk to")
+    .action(async (url: string | undefined, { json = false }: { json?: boolean }) => {
+      const { output, session } = createRun(json);
+      const opened = await session(url);
+      const signedOut = await opened.signOut();
+      if (json) output.json({ url: opened.url, signedOut });
+      else
+        output.lines([
+          clean(signedOut ? `Signed out of ${opened.url}.` : "You were not signed in."),
+        ]);
+    });
+  return withExamples(withJson(command), ["loop logout"]);
+}

@@ -1,0 +1,137 @@
+import type { Api } from "./api.ts";
+import { Failure } from "./failure.ts";
+import type { Output } from "./output.ts";
+import { formatDuration } from "./text.ts";
+import { eventLine } from "./views.ts";
+import type { WorkspaceState } from "../../server/protocol/workspace.ts";
+import type { WorkspaceEvent, WorkspaceSummary } from "./wire.ts";
+
+/** Where a workspace is to get; `deleted` is the end of it. */
+export type Goal = "running" | "stopped" | "deleted";
+
+/** A restart of the control plane takes a few seconds; after this it is gone. */
+const reconnectWithinMs = 30_000;
+/** Quick enough for the eye, slow enough for a line over ssh. */
+const redrawMs = 100;
+
+export interface FollowOptions {
+  readonly output: Output;
+  /** Events up to this id were there before. */
+  readonly afterEvent: number;
+  /** `performance.now()` of the command's beginning. */
+  readonly began: number;
+}
+
+/** What an update means to the one who waits for `goal`. */
+export function judge(
+  state: WorkspaceState,
+  goal: Goal,
+): "reached" | "failed" | "refused" | "wait" {
+  switch (state) {
+    case "running":
+      return goal === "running" ? "reached" : "wait";
+    case "stopped":
+      // A delete that finds work which nobody has seen goes back to stopped.
+      return goal === "stopped" ? "reached" : goal === "deleted" ? "refused" : "wait";
+    case "failed":
+      return "failed";
+    case "starting":
+    case "stopping":
+    case "deleting":
+      return "wait";
+  }
+}
+
+/**
+ * Shows what happens to a workspace until it has got to `goal`.
+ *
+ * @returns the last that was heard of it; null when it is deleted.
+ * @throws Failure of the workspace, or when the control plane stays away.
+ */
+export function follow(
+  api: Api,
+  { id, goal }: { id: string; goal: Goal },
+  { output, afterEvent, began }: FollowOptions,
+): Promise<WorkspaceSummary | null> {
+  return new Promise((resolve, reject) => {
+    let phase = "waiting";
+    const draw = (): void => {
+      output.status(`… ${phase} (${formatDuration(performance.now() - began)})`);
+    };
+    const redraw = output.inPlace ? setInterval(draw, redrawMs) : undefined;
+    let lost: NodeJS.Timeout | undefined;
+    const end = (finish: () => void): void => {
+      clearInterval(redraw);
+      clearTimeout(lost);
+      output.clearStatus();
+      // First this: unsubscribing completes the subscription, which is a failure otherwise.
+      finish();
+      subscription.unsubscribe();
+    };
+    const onState = (workspace: WorkspaceSummary): void => {
+      phase = workspace.state;
+      const verdict = judge(workspace.state, goal);
+      switch (verdict) {
+        case "wait":
+          return draw();
+        case "reached":
+          return end(() => resolve(workspace));
+        case "refused": {
+          const sentence = `${workspace.name} has work that is nowhere else. It is stopped.`;
+          return end(() => reject(new Failure("unsaved-work", sentence, { status: 1 })));
+        }
+        case "failed": {
+          const { code = "internal", message = "The workspace failed." } = workspace.error ?? {};
+          return end(() => reject(new Failure(code, message)));
+        }
+      }
+    };
+    const subscription = api.workspaces.watch.subscribe(
+      { workspace: id, afterEvent },
+      {
+        onData: ({ data: update }) => {
+          switch (update.kind) {
+            case "event":
+              return output.note(progressLine(update.event, performance.now() - began));
+            case "state":
+              return onState(update.workspace);
+            case "deleted":
+              return end(() => {
+                if (goal === "deleted") resolve(null);
+                else reject(new Failure("not-found", "The workspace was deleted meanwhile."));
+              });
+          }
+        },
+        onConnectionStateChange: ({ state }) => {
+          if (state !== "connecting") {
+            clearTimeout(lost);
+            lost = undefined;
+            return;
+          }
+          lost ??= setTimeout(() => {
+            const sentence =
+              "The control plane went away; what it was doing goes on when it is started again.";
+            end(() => reject(new Failure("control-plane-unreachable", sentence)));
+          }, reconnectWithinMs);
+        },
+        onError: (error) => end(() => reject(error)),
+        onComplete: () => {
+          const sentence = "The control plane ended the connection.";
+          end(() => reject(new Failure("control-plane-unreachable", sentence)));
+        },
+      },
+    );
+  });
+}
+
+/** An event with the time since the command began, in a column of its own. */
+export function progressLine(event: WorkspaceEvent, sinceMs: number): string {
+  const line = eventLine(event).slice(event.at.length).trimStart();
+  return `${formatDuration(sinceMs).padStart(8)}  ${line}`;
+}
+
+/** The id of the last event that is there already. */
+export async function lastEventOf(api: Api, workspace: string): Promise<number> {
+  const { events } = await api.workspaces.show.query({ workspace });
+  return events.at(-1)?.id ?? 0;
+}

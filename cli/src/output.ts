@@ -1,0 +1,85 @@
+import type { Failure } from "./failure.ts";
+import { clean } from "./text.ts";
+import { unsavedLines } from "./views.ts";
+
+export interface OutputStream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+/** Results go to standard output, all else to standard error: a pipe gets the result alone. */
+export class Output {
+  readonly #stdout: OutputStream;
+  readonly #stderr: OutputStream;
+  /** A line that is redrawn stands on the terminal. */
+  #status = false;
+
+  constructor(stdout: OutputStream, stderr: OutputStream) {
+    this.#stdout = stdout;
+    this.#stderr = stderr;
+  }
+
+  /** True where progress can be redrawn in place. */
+  get inPlace(): boolean {
+    return this.#stderr.isTTY === true;
+  }
+
+  lines(lines: readonly string[]): void {
+    this.clearStatus();
+    if (lines.length > 0) this.#stdout.write(`${lines.join("\n")}\n`);
+  }
+
+  json(value: unknown): void {
+    this.clearStatus();
+    this.#stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  note(line: string): void {
+    this.clearStatus();
+    this.#stderr.write(`${clean(line)}\n`);
+  }
+
+  /** Shows one line in place of the last status; on a pipe, nothing. */
+  status(line: string): void {
+    if (!this.inPlace) return;
+    const width = Math.max(20, (this.#stderr.columns ?? 80) - 1);
+    this.#stderr.write(`\r\u001B[K${clean(line).slice(0, width)}`);
+    this.#status = true;
+  }
+
+  clearStatus(): void {
+    if (this.#status) this.#stderr.write("\r\u001B[K");
+    this.#status = false;
+  }
+
+  /** For people on standard error; with `json`, for programs on standard output. */
+  async failure(failure: Failure, json: boolean): Promise<void> {
+    const { code, message, diagnostics, unsavedWork } = failure;
+    if (json) {
+      const places = diagnostics.map(({ file, line, column, code, message }) => {
+        return { file, line, column, code, message };
+      });
+      this.json({
+        error: { code, message, diagnostics: places },
+        ...(unsavedWork === null ? {} : { unsavedWork }),
+      });
+      return;
+    }
+    this.note(`loop: ${message}`);
+    if (diagnostics.length > 0) {
+      const { formatDiagnostic } = await import("../../server/protocol/errors.ts");
+      for (const diagnostic of diagnostics) {
+        for (const line of formatDiagnostic(diagnostic).split("\n")) this.#noteAligned(line);
+      }
+    }
+    if (unsavedWork !== null) {
+      for (const line of unsavedLines(unsavedWork)) this.note(line);
+    }
+  }
+
+  /** Keeps tabs: the caret below a line stands under the right character only with them. */
+  #noteAligned(line: string): void {
+    this.#stderr.write(`${line.split("\t").map(clean).join("\t")}\n`);
+  }
+}

@@ -1,0 +1,9 @@
+/** The types of what the control plane says: types only, so that nothing of them is loaded. */
+export type { Diagnostic, ErrorCode } from "../../server/protocol/errors.ts";
+export type {
+  SshKeyView,
+  UnsavedWork,
+  WorkspaceDetail,
+  WorkspaceEvent,
+  WorkspaceSummary,
+} from "../../server/protocol/workspace.ts";

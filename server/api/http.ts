@@ -1,0 +1,158 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { resolve } from "node:path";
+import type { Duplex } from "node:stream";
+import { getRequestListener } from "@hono/node-server";
+import { serveStatic } from "@hono/node-server/serve-static";
+import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
+import { Hono, type Context } from "hono";
+import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+import { secureHeaders } from "hono/secure-headers";
+import type { SignedIn } from "../auth/accounts.ts";
+import type { Supervisors } from "../terminals/supervisors.ts";
+import { mayCall, type AppHosts } from "./origin.ts";
+import { appRouter } from "./router.ts";
+import { terminalUpgrade } from "./terminal-upgrade.ts";
+import type { ApiServices } from "./trpc.ts";
+
+/** Host-only, so that no workspace's port ever gets it; `Lax`, so that a link to the app works. */
+export const sessionCookie = "__Host-oneloop-session";
+const sessionSeconds = 30 * 24 * 60 * 60;
+
+/** A request's body; the largest real one is a context URL or a public key. */
+const maxBodyBytes = 256 * 1024;
+
+export interface ApiOptions {
+  readonly services: ApiServices;
+  readonly supervisors: Supervisors;
+  readonly hosts: AppHosts;
+  /** The folder of the built web app. */
+  readonly webFolder: string;
+  /**
+   * A one-time code that signs a user in on a port's host; null when the URL is of no port of ours.
+   */
+  readonly portSignIn: (userId: string, to: URL) => string | null;
+}
+
+export interface Api {
+  handleRequest(request: IncomingMessage, response: ServerResponse): void;
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
+/** The web app and the tRPC API behind it and the command line. */
+export function createApi(options: ApiOptions): Api {
+  const { services, hosts, supervisors } = options;
+  const app = new Hono();
+
+  app.use(
+    secureHeaders({
+      contentSecurityPolicy: {
+        defaultSrc: ["'self'"],
+        // xterm.js sets the colours and sizes of its cells by style elements.
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", "data:"],
+        connectSrc: ["'self'", hosts.publicUrl.replace(/^http/, "ws")],
+        frameAncestors: ["'none'"],
+        baseUri: ["'none'"],
+        formAction: ["'self'"],
+      },
+      xFrameOptions: "DENY",
+      referrerPolicy: "no-referrer",
+    }),
+  );
+
+  app.all("/trpc/*", async (c) => {
+    if (Number(c.req.header("content-length") ?? 0) > maxBodyBytes) return c.text("too large", 413);
+    const kind = hosts.kindOf(c.req.header("host"));
+    const refusal = mayCall(c.req.raw, kind, hosts);
+    if (refusal !== null) return c.json({ error: { message: refusal } }, 403);
+    const user =
+      kind === "app"
+        ? ((await bearer(c, services)) ?? (await session(c, services)))
+        : await bearer(c, services);
+    return fetchRequestHandler({
+      endpoint: "/trpc",
+      router: appRouter,
+      req: c.req.raw,
+      createContext: () => ({
+        services,
+        user,
+        setSession: (secret) => writeSession(c, secret),
+      }),
+      responseMeta: () => ({ headers: new Headers({ "cache-control": "no-store" }) }),
+    }).then((response) => withCookies(c, response));
+  });
+
+  // Everything below is for browsers, at the app's own host name only.
+  app.use(async (c, next) => {
+    if (hosts.kindOf(c.req.header("host")) === "app") return next();
+    return c.redirect(`${hosts.publicUrl}${new URL(c.req.url).pathname}`);
+  });
+
+  app.get("/port-sign-in", async (c) => {
+    const target = c.req.query("to") ?? "";
+    const user = await session(c, services);
+    if (user === null) return c.redirect("/sign-in");
+    const to = URL.canParse(target) ? new URL(target) : null;
+    const code = to === null ? null : options.portSignIn(user.id, to);
+    if (to === null || code === null) return c.text("This is no port of a workspace.", 400);
+    const next = new URL("/.oneloop/sign-in", to.origin);
+    next.searchParams.set("code", code);
+    next.searchParams.set("to", to.pathname + to.search);
+    return c.redirect(next.href);
+  });
+
+  const root = resolve(options.webFolder);
+  // Names of assets are content hashes; a missing one is of an older build, and never the page.
+  const immutable = "public, max-age=31536000, immutable";
+  app.get(
+    "/assets/*",
+    serveStatic({ root, onFound: (_path, c) => c.header("cache-control", immutable) }),
+    (c) => c.text("This file is of another version. Reload the page.", 404),
+  );
+  app.get("*", serveStatic({ root }));
+  app.get("*", serveStatic({ root, path: "index.html" }));
+  app.onError((error, c) => {
+    services.log.error({ err: error, path: c.req.path }, "request failed");
+    return c.text("Something in Oneloop failed. The control plane's log has the cause.", 500);
+  });
+
+  const listener = getRequestListener(app.fetch);
+  return {
+    handleRequest: (request, response) => void listener(request, response),
+    handleUpgrade: terminalUpgrade({ services, supervisors, hosts, sessionCookie }),
+  };
+}
+
+async function session(c: Context, services: ApiServices): Promise<SignedIn | null> {
+  const secret = getCookie(c, sessionCookie);
+  return secret === undefined ? null : services.accounts.authenticate(secret, "session");
+}
+
+async function bearer(c: Context, services: ApiServices): Promise<SignedIn | null> {
+  const secret = /^Bearer (\S+)$/.exec(c.req.header("authorization") ?? "")?.[1];
+  return secret === undefined ? null : services.accounts.authenticate(secret, "token");
+}
+
+function writeSession(c: Context, secret: string | null): void {
+  if (secret === null) {
+    deleteCookie(c, sessionCookie, { path: "/", secure: true });
+    return;
+  }
+  setCookie(c, sessionCookie, secret, {
+    path: "/",
+    secure: true,
+    httpOnly: true,
+    sameSite: "Lax",
+    maxAge: sessionSeconds,
+  });
+}
+
+/** tRPC makes its own Response: the cookies that procedures set on the context join it here. */
+function withCookies(c: Context, response: Response): Response {
+  const cookies = c.res.headers.getSetCookie();
+  if (cookies.length === 0) return response;
+  const headers = new Headers(response.headers);
+  for (const cookie of cookies) headers.append("set-cookie", cookie);
+  c.res.headers.delete("set-cookie");
+  return new Response(response.body, { status: response.status, headers });
+}

@@ -1,0 +1,141 @@
+import { sql } from "drizzle-orm";
+import {
+  bigserial,
+  boolean,
+  customType,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  timestamp,
+  uniqueIndex,
+} from "drizzle-orm/pg-core";
+import type { ErrorCode } from "../protocol/errors.ts";
+import type { WorkspacePlan } from "../protocol/plan.ts";
+import type { DesiredState, WorkspaceState } from "../protocol/workspace.ts";
+
+const bytea = customType<{ data: Buffer }>({ dataType: () => "bytea" });
+const at = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+const createdAt = () => at("created_at").notNull().defaultNow();
+
+export const users = pgTable("users", {
+  id: text("id").primaryKey(),
+  name: text("name").notNull().unique(),
+  role: text("role").$type<"owner" | "member">().notNull(),
+  createdAt: createdAt(),
+});
+
+/** One-time codes: the sign-in links, and the local one of the command line. Only hashes are kept. */
+export const signInCodes = pgTable("sign_in_codes", {
+  /** SHA-256 of the code. */
+  hash: bytea("hash").primaryKey(),
+  userId: text("user_id")
+    .notNull()
+    .references(() => users.id, { onDelete: "cascade" }),
+  /** `local`: kept in a file that only the operator's own account can read. */
+  purpose: text("purpose").$type<"link" | "local">().notNull(),
+  expiresAt: at("expires_at").notNull(),
+});
+
+/** Sessions of browsers and tokens of the command line. Only hashes are kept. */
+export const tokens = pgTable(
+  "tokens",
+  {
+    id: text("id").primaryKey(),
+    hash: bytea("hash").notNull().unique(),
+    userId: text("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    kind: text("kind").$type<"session" | "token">().notNull(),
+    name: text("name").notNull(),
+    createdAt: createdAt(),
+    expiresAt: at("expires_at").notNull(),
+  },
+  (table) => [index("tokens_user").on(table.userId)],
+);
+
+export const sshKeys = pgTable(
+  "ssh_keys",
+  {
+    id: text("id").primaryKey(),
+    userId: text("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    name: text("name").notNull(),
+    type: text("type").notNull(),
+    /** The key's wire form (RFC 4253 section 6.6). */
+    blob: bytea("blob").notNull(),
+    fingerprint: text("fingerprint").notNull(),
+    createdAt: createdAt(),
+  },
+  // A key says who the person is: it can belong to one person only.
+  (table) => [uniqueIndex("ssh_keys_blob").on(table.blob)],
+);
+
+/** Where workspaces run. One row now; a workspace names its machine from the beginning. */
+export const machines = pgTable("machines", {
+  id: text("id").primaryKey(),
+  name: text("name").notNull(),
+  engine: text("engine").notNull(),
+  createdAt: createdAt(),
+});
+
+export const workspaces = pgTable(
+  "workspaces",
+  {
+    id: text("id").primaryKey(),
+    name: text("name").notNull().unique(),
+    ownerId: text("owner_id")
+      .notNull()
+      .references(() => users.id),
+    machineId: text("machine_id")
+      .notNull()
+      .references(() => machines.id),
+    contextUrl: text("context_url").notNull(),
+    repository: text("repository").notNull(),
+    /** The full ref; null for a bare commit. */
+    ref: text("ref"),
+    commit: text("commit").notNull(),
+    plan: jsonb("plan").$type<WorkspacePlan>().notNull(),
+    desired: text("desired").$type<DesiredState>().notNull(),
+    state: text("state").$type<WorkspaceState>().notNull(),
+    errorCode: text("error_code").$type<ErrorCode>(),
+    errorMessage: text("error_message"),
+    /** The source volume holds a whole checkout: no later start touches it. */
+    checkedOut: boolean("checked_out").notNull().default(false),
+    /** Set when a force-delete was asked for: the check for unsaved work is then over. */
+    deleteForced: boolean("delete_forced").notNull().default(false),
+    /** Raised by each new lease: a holder whose generation is old writes nothing any more. */
+    generation: integer("generation").notNull().default(0),
+    leaseHolder: text("lease_holder"),
+    leaseUntil: at("lease_until"),
+    createdAt: createdAt(),
+    lastUsedAt: at("last_used_at").notNull().defaultNow(),
+  },
+  (table) => [
+    // One workspace is user + repository + full ref.
+    uniqueIndex("workspaces_of_ref")
+      .on(table.ownerId, table.repository, sql`coalesce(${table.ref}, ${table.commit})`)
+      .where(sql`${table.desired} <> 'deleted'`),
+    index("workspaces_owner").on(table.ownerId),
+  ],
+);
+
+export const events = pgTable(
+  "events",
+  {
+    id: bigserial("id", { mode: "number" }).primaryKey(),
+    workspaceId: text("workspace_id")
+      .notNull()
+      .references(() => workspaces.id, { onDelete: "cascade" }),
+    at: at("at").notNull().defaultNow(),
+    level: text("level").$type<"info" | "warning" | "error">().notNull(),
+    code: text("code").notNull(),
+    message: text("message").notNull(),
+    file: text("file"),
+    line: integer("line"),
+    column: integer("column"),
+  },
+  (table) => [index("events_workspace").on(table.workspaceId, table.id)],
+);

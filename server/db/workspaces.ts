@@ -1,0 +1,260 @@
+import { and, asc, desc, eq, gt, isNull, ne, or, sql } from "drizzle-orm";
+import type { ErrorCode } from "../protocol/errors.ts";
+import type { DesiredState, WorkspaceEvent, WorkspaceState } from "../protocol/workspace.ts";
+import type { Database } from "./database.ts";
+import { events, machines, workspaces } from "./schema.ts";
+
+export type WorkspaceRow = typeof workspaces.$inferSelect;
+export type NewWorkspace = Pick<
+  typeof workspaces.$inferInsert,
+  "id" | "name" | "ownerId" | "machineId" | "contextUrl" | "repository" | "ref" | "commit" | "plan"
+>;
+
+export interface NewEvent {
+  readonly level: "info" | "warning" | "error";
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Events of a workspace that are kept; older ones go with the next insert. */
+const keptEvents = 500;
+
+/** The state that a wish leads to at once; the reconciler does the rest. */
+function stateAfterWish(state: WorkspaceState, desired: DesiredState): WorkspaceState {
+  switch (desired) {
+    case "running":
+      return state === "stopped" || state === "failed" ? "starting" : state;
+    case "stopped":
+      return state === "starting" || state === "running" || state === "failed" ? "stopping" : state;
+    case "deleted":
+      return "deleting";
+    default:
+      return desired satisfies never;
+  }
+}
+
+/** Queries on workspaces and their events. Every write is told on the change channel. */
+export class WorkspaceStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  get #db(): Database["db"] {
+    return this.#database.db;
+  }
+
+  async ensureMachine(machine: { id: string; name: string; engine: string }): Promise<void> {
+    await this.#db.insert(machines).values(machine).onConflictDoNothing();
+  }
+
+  /** Null when the user has a workspace of this ref already, or the name is taken. */
+  async insert(workspace: NewWorkspace): Promise<WorkspaceRow | null> {
+    const [made] = await this.#db
+      .insert(workspaces)
+      .values({ ...workspace, desired: "running", state: "starting" })
+      .onConflictDoNothing()
+      .returning();
+    if (made !== undefined) await this.#database.notify(made.id);
+    return made ?? null;
+  }
+
+  async findOfRef(key: {
+    ownerId: string;
+    repository: string;
+    ref: string | null;
+    commit: string;
+  }): Promise<WorkspaceRow | null> {
+    const [found] = await this.#db
+      .select()
+      .from(workspaces)
+      .where(
+        and(
+          eq(workspaces.ownerId, key.ownerId),
+          eq(workspaces.repository, key.repository),
+          sql`coalesce(${workspaces.ref}, ${workspaces.commit}) = ${key.ref ?? key.commit}`,
+          ne(workspaces.desired, "deleted"),
+        ),
+      );
+    return found ?? null;
+  }
+
+  async byId(id: string): Promise<WorkspaceRow | null> {
+    const [found] = await this.#db.select().from(workspaces).where(eq(workspaces.id, id));
+    return found ?? null;
+  }
+
+  /** By name or id, of this owner only: another's workspace is as one that does not exist. */
+  async find(ownerId: string, nameOrId: string): Promise<WorkspaceRow | null> {
+    const [found] = await this.#db
+      .select()
+      .from(workspaces)
+      .where(
+        and(
+          eq(workspaces.ownerId, ownerId),
+          or(eq(workspaces.name, nameOrId), eq(workspaces.id, nameOrId)),
+        ),
+      );
+    return found ?? null;
+  }
+
+  async list(ownerId: string): Promise<WorkspaceRow[]> {
+    return this.#db
+      .select()
+      .from(workspaces)
+      .where(eq(workspaces.ownerId, ownerId))
+      .orderBy(desc(workspaces.lastUsedAt));
+  }
+
+  async ids(): Promise<string[]> {
+    const rows = await this.#db.select({ id: workspaces.id }).from(workspaces);
+    return rows.map(({ id }) => id);
+  }
+
+  /**
+   * Writes what the user asks for, and the state that follows from it at once. The generation is
+   * raised, so that a step that still works on the old wish writes nothing any more. Deleting is
+   * final.
+   *
+   * @returns the row, or null when it is being deleted already.
+   */
+  async setDesired(
+    id: string,
+    desired: DesiredState,
+    options: { force?: boolean } = {},
+  ): Promise<WorkspaceRow | null> {
+    const row = await this.#db.transaction(async (tx) => {
+      const [now] = await tx.select().from(workspaces).where(eq(workspaces.id, id)).for("update");
+      if (now === undefined || (now.desired === "deleted" && now.state === "deleting")) return null;
+      const [changed] = await tx
+        .update(workspaces)
+        .set({
+          desired,
+          state: stateAfterWish(now.state, desired),
+          generation: now.generation + 1,
+          lastUsedAt: new Date(),
+          errorCode: null,
+          errorMessage: null,
+          deleteForced: options.force ?? false,
+        })
+        .where(eq(workspaces.id, id))
+        .returning();
+      return changed ?? null;
+    });
+    if (row !== null) await this.#database.notify(id);
+    return row;
+  }
+
+  /**
+   * Takes or renews the right to act on a workspace. A holder takes its own lease at once: it is
+   * the same control plane, started again.
+   *
+   * @returns the row with its generation, or null when another control plane holds it.
+   */
+  async lease(id: string, holder: string, seconds: number): Promise<WorkspaceRow | null> {
+    const [row] = await this.#db
+      .update(workspaces)
+      .set({
+        leaseHolder: holder,
+        leaseUntil: sql`now() + make_interval(secs => ${seconds})`,
+        generation: sql`${workspaces.generation} + 1`,
+      })
+      .where(
+        and(
+          eq(workspaces.id, id),
+          or(
+            isNull(workspaces.leaseHolder),
+            eq(workspaces.leaseHolder, holder),
+            sql`${workspaces.leaseUntil} < now()`,
+          ),
+        ),
+      )
+      .returning();
+    return row ?? null;
+  }
+
+  /** Prolongs a lease that is still ours; false when it is not. */
+  async renew(id: string, generation: number, seconds: number): Promise<boolean> {
+    const rows = await this.#db
+      .update(workspaces)
+      .set({ leaseUntil: sql`now() + make_interval(secs => ${seconds})` })
+      .where(and(eq(workspaces.id, id), eq(workspaces.generation, generation)))
+      .returning({ id: workspaces.id });
+    return rows.length > 0;
+  }
+
+  /** Writes what was observed, if the generation is still ours; false when it is not. */
+  async record(
+    id: string,
+    generation: number,
+    change: {
+      readonly state?: WorkspaceState;
+      readonly desired?: DesiredState;
+      readonly checkedOut?: boolean;
+      readonly error?: { readonly code: ErrorCode; readonly message: string } | null;
+    },
+  ): Promise<boolean> {
+    const rows = await this.#db
+      .update(workspaces)
+      .set({
+        ...(change.state === undefined ? {} : { state: change.state }),
+        ...(change.desired === undefined ? {} : { desired: change.desired }),
+        ...(change.checkedOut === undefined ? {} : { checkedOut: change.checkedOut }),
+        ...(change.error === undefined
+          ? {}
+          : { errorCode: change.error?.code ?? null, errorMessage: change.error?.message ?? null }),
+      })
+      .where(and(eq(workspaces.id, id), eq(workspaces.generation, generation)))
+      .returning({ id: workspaces.id });
+    if (rows.length > 0) await this.#database.notify(id);
+    return rows.length > 0;
+  }
+
+  /** Forgets a workspace of which nothing is left, with its events. */
+  async forget(id: string, generation: number): Promise<void> {
+    await this.#db
+      .delete(workspaces)
+      .where(and(eq(workspaces.id, id), eq(workspaces.generation, generation)));
+    await this.#database.notify(id);
+  }
+
+  async addEvent(workspaceId: string, event: NewEvent): Promise<void> {
+    const [row] = await this.#db
+      .insert(events)
+      .values({ workspaceId, ...event })
+      .returning({ id: events.id });
+    if (row !== undefined && row.id % keptEvents === 0) await this.#dropOldEvents(workspaceId);
+    await this.#database.notify(workspaceId);
+  }
+
+  /** In order of time, the newest `keptEvents` at most. */
+  async eventsAfter(workspaceId: string, id: number): Promise<WorkspaceEvent[]> {
+    const rows = await this.#db
+      .select()
+      .from(events)
+      .where(and(eq(events.workspaceId, workspaceId), gt(events.id, id)))
+      .orderBy(asc(events.id))
+      .limit(keptEvents);
+    return rows.map((row) => ({
+      id: row.id,
+      at: row.at.toISOString(),
+      level: row.level,
+      code: row.code,
+      message: row.message,
+      ...(row.file === null ? {} : { file: row.file }),
+      ...(row.line === null ? {} : { line: row.line }),
+      ...(row.column === null ? {} : { column: row.column }),
+    }));
+  }
+
+  async #dropOldEvents(workspaceId: string): Promise<void> {
+    await this.#db.execute(sql`
+      delete from ${events} where ${events.workspaceId} = ${workspaceId} and ${events.id} < (
+        select min(id) from (
+          select id from ${events} where ${events.workspaceId} = ${workspaceId}
+          order by id desc limit ${keptEvents}
+        ) newest
+      )`);
+  }
+}

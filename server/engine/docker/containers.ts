@@ -1,0 +1,125 @@
+import { createHash } from "node:crypto";
+import type Docker from "dockerode";
+import { OneloopError } from "../../protocol/errors.ts";
+import { statusOf, unless } from "./client.ts";
+import { label } from "./names.ts";
+import { attach, follow, untilReady } from "./output.ts";
+
+/** What a container is created from; the label with its hash is added here. */
+export type ContainerOptions = Docker.ContainerCreateOptions & {
+  name: string;
+  Labels: Record<string, string>;
+};
+
+/**
+ * Output of programs that nobody reads must not fill the disk. Oneloop reads only the first line;
+ * the rest is for the operator's own `docker logs`.
+ */
+export const boundedLog = { Type: "json-file", Config: { "max-size": "10m", "max-file": "2" } };
+
+/** A conflict that comes back this often is not another run's, which removes and makes once. */
+const maxAttempts = 5;
+
+export function specHash(options: ContainerOptions): string {
+  return createHash("sha256").update(JSON.stringify(options)).digest("hex");
+}
+
+/**
+ * The container of this name, made from exactly these options: an existing one is kept as it is,
+ * one that was made from others (an older plan, a half-done run of another release) is replaced.
+ * Its named volumes stay. Creating first and looking only on a conflict saves the usual case a call.
+ */
+export async function ensureContainer(
+  docker: Docker,
+  options: ContainerOptions,
+  signal: AbortSignal,
+): Promise<Docker.Container> {
+  const spec = specHash(options);
+  const labelled = { ...options, Labels: { ...options.Labels, [label.spec]: spec } };
+  for (let attempt = 1; ; attempt++) {
+    signal.throwIfAborted();
+    try {
+      return await docker.createContainer(labelled);
+    } catch (error) {
+      if (statusOf(error) === 404) throw missingImage(options.Image ?? "", error);
+      if (statusOf(error) !== 409 || attempt >= maxAttempts) throw error;
+    }
+    const existing = docker.getContainer(options.name);
+    const found = await unless([404], existing.inspect());
+    if (found === null) continue;
+    const usable = found.State.Status !== "removing" && found.State.Status !== "dead";
+    if (usable && found.Config.Labels[label.spec] === spec) return docker.getContainer(found.Id);
+    await removeContainer(docker, found.Id);
+  }
+}
+
+/** Removes it in any state, with its anonymous volumes; named volumes stay. */
+export async function removeContainer(docker: Docker, id: string): Promise<void> {
+  // 409: another run is removing it now.
+  await unless([404, 409], docker.getContainer(id).remove({ force: true, v: true }));
+}
+
+export interface StartedContainer {
+  readonly boot: string | null;
+  /** The engine's time of the start, RFC 3339. */
+  readonly startedAt: string;
+}
+
+/** A container whose output ended before it said that it was ready. */
+export class EndedBeforeReady extends Error {
+  override readonly name = "EndedBeforeReady";
+  readonly exitCode: number;
+
+  constructor(exitCode: number, stderr: string) {
+    super(stderr.trim() === "" ? `exit status ${exitCode}` : stderr.trim());
+    this.exitCode = exitCode;
+  }
+}
+
+/**
+ * Starts it where it does not run, and resolves when it has said that it is ready: on the stream
+ * that was opened before the start, or in the log of one that ran already. Nothing polls.
+ *
+ * @throws EndedBeforeReady
+ */
+export async function startUntilReady(
+  container: Docker.Container,
+  signal: AbortSignal,
+): Promise<StartedContainer> {
+  const attached = await attach(container, signal);
+  let started = true;
+  try {
+    started = (await unless([304], container.start({ abortSignal: signal }))) !== null;
+    if (started) return await readyFrom(container, attached);
+  } finally {
+    attached.destroy();
+  }
+  const { State } = await container.inspect();
+  const logged = await follow(container, State.FinishedAt, signal);
+  try {
+    return await readyFrom(container, logged);
+  } finally {
+    logged.destroy();
+  }
+}
+
+async function readyFrom(
+  container: Docker.Container,
+  stream: Awaited<ReturnType<typeof attach>>,
+): Promise<StartedContainer> {
+  const { ready, stderr } = await untilReady(stream);
+  if (ready === null) {
+    const { StatusCode } = (await container.wait()) as { StatusCode: number };
+    throw new EndedBeforeReady(StatusCode, stderr);
+  }
+  const { State } = await container.inspect();
+  return { boot: ready.boot ?? null, startedAt: State.StartedAt };
+}
+
+export function missingImage(ref: string, cause: unknown): OneloopError {
+  return new OneloopError(
+    "image-unavailable",
+    `The engine has no image ${ref}. Oneloop builds its own images at \`npm start\`.`,
+    { cause },
+  );
+}

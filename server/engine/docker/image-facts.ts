@@ -1,0 +1,182 @@
+import type { Readable } from "node:stream";
+import type Docker from "dockerode";
+import tar from "tar-stream";
+import { OneloopError } from "../../protocol/errors.ts";
+import type { ImageFacts, StepOptions } from "../engine.ts";
+import { statusOf, unless } from "./client.ts";
+import { missingImage, removeContainer } from "./containers.ts";
+import { label, type Names, type Role } from "./names.ts";
+import { homeOf, resolveUser, type AccountFiles } from "./passwd.ts";
+
+/** A passwd file larger than this is not one. */
+const maxFileBytes = 1024 * 1024;
+
+/** Images of Oneloop's own are built here; nothing under this name comes from a registry. */
+const ownImages = /^oneloop\//;
+
+/** What images say of themselves; their account files are read once for each image id. */
+export class Images {
+  readonly #docker: Docker;
+  readonly #names: Names;
+  readonly #accounts = new Map<string, Promise<AccountFiles>>();
+
+  constructor(docker: Docker, names: Names) {
+    this.#docker = docker;
+    this.#names = names;
+  }
+
+  /**
+   * @param user instead of the image's own `USER`; `null` for that.
+   * @throws OneloopError `image-unavailable`
+   */
+  async ensure(ref: string, user: string | null, options: StepOptions): Promise<ImageFacts> {
+    const found =
+      (await unless([404], this.#docker.getImage(ref).inspect())) ??
+      (await this.#pull(ref, options));
+    const { Config, Id } = found;
+    const env = parseEnv(Config.Env ?? []);
+    const files = await this.#accountsOf(Id);
+    const wanted = user ?? Config.User;
+    const resolved = resolveUser(wanted, files);
+    if (resolved === null) {
+      throw new OneloopError(
+        "image-unavailable",
+        `The image ${ref} has no user ${wanted}: there is no such entry in its /etc/passwd or /etc/group.`,
+      );
+    }
+    return {
+      id: Id,
+      user: { uid: resolved.uid, gid: resolved.gid, name: resolved.name },
+      home: homeOf(env["HOME"], resolved),
+      shell: resolved.shell,
+      entrypoint: list(Config.Entrypoint),
+      command: list(Config.Cmd),
+      env,
+      workdir: Config.WorkingDir === "" ? "/" : Config.WorkingDir,
+    };
+  }
+
+  async #pull(ref: string, options: StepOptions): Promise<Docker.ImageInspectInfo> {
+    if (ownImages.test(ref)) throw missingImage(ref, undefined);
+    options.onProgress?.(`Pulling ${ref}`);
+    try {
+      const stream = await this.#docker.pull(ref, { abortSignal: options.signal });
+      await readPull(stream as Readable, options);
+      return await this.#docker.getImage(ref).inspect();
+    } catch (error) {
+      options.signal.throwIfAborted();
+      throw new OneloopError(
+        "image-unavailable",
+        `The image ${ref} is not on this engine and cannot be pulled. Check its name, and that the engine reaches its registry.`,
+        { cause: error },
+      );
+    }
+  }
+
+  #accountsOf(imageId: string): Promise<AccountFiles> {
+    const known = this.#accounts.get(imageId);
+    if (known !== undefined) return known;
+    const reading = this.#readAccounts(imageId);
+    this.#accounts.set(imageId, reading);
+    reading.catch(() => this.#accounts.delete(imageId));
+    return reading;
+  }
+
+  /** From a container that is never started: nothing of the image runs. */
+  async #readAccounts(imageId: string): Promise<AccountFiles> {
+    const name = this.#names.imageFacts(imageId);
+    const role: Role = "image-facts";
+    try {
+      await this.#docker.createContainer({
+        name,
+        Image: imageId,
+        // Never run; an image with nothing in it has no command, and the engine wants one.
+        Entrypoint: ["/"],
+        Labels: {
+          ...this.#names.installationLabels(),
+          // An image may carry labels of its own: these must not make it somebody's.
+          [label.workspace]: "",
+          [label.part]: role,
+          [label.role]: role,
+        },
+        HostConfig: { NetworkMode: "none" },
+      });
+    } catch (error) {
+      // 409: a killed run left it. Its image is the same (the name holds the id).
+      if (statusOf(error) !== 409) throw error;
+    }
+    const container = this.#docker.getContainer(name);
+    try {
+      const [passwd, group] = await Promise.all([
+        readFile(container, "/etc/passwd"),
+        readFile(container, "/etc/group"),
+      ]);
+      return { passwd, group };
+    } finally {
+      await removeContainer(this.#docker, name);
+    }
+  }
+}
+
+async function readFile(container: Docker.Container, path: string): Promise<string> {
+  const archive = await unless([404], container.getArchive({ path }));
+  if (archive === null) return "";
+  const extract = tar.extract();
+  (archive as Readable).on("error", (error) => extract.destroy(error)).pipe(extract);
+  for await (const entry of extract) {
+    if (entry.header.type !== "file" || (entry.header.size ?? 0) > maxFileBytes) return "";
+    const chunks: Buffer[] = [];
+    for await (const chunk of entry) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks).toString("utf8");
+  }
+  return "";
+}
+
+/** One line for each thing that is done; the bars of each layer would be thousands. */
+async function readPull(stream: Readable, options: StepOptions): Promise<void> {
+  for await (const line of jsonLines(stream)) {
+    const { error, status, id, progressDetail } = line as {
+      error?: string;
+      status?: string;
+      id?: string;
+      progressDetail?: { total?: number };
+    };
+    if (error !== undefined) throw new Error(error);
+    if (status === undefined || progressDetail?.total !== undefined) continue;
+    options.onProgress?.(id === undefined ? status : `${id}: ${status}`);
+  }
+}
+
+/** The values of a stream of JSON lines. */
+export async function* jsonLines(stream: Readable): AsyncGenerator {
+  let pending = "";
+  stream.setEncoding("utf8");
+  for await (const text of stream as AsyncIterable<string>) {
+    const lines = (pending + text).split("\n");
+    pending = lines.pop() ?? "";
+    for (const line of lines) {
+      if (line.trim() !== "") yield JSON.parse(line) as unknown;
+    }
+  }
+}
+
+/** `NAME=value` lines, as the engine has them. */
+export function parseEnv(lines: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    lines.map((line) => {
+      const equals = line.indexOf("=");
+      return equals < 0 ? [line, ""] : [line.slice(0, equals), line.slice(equals + 1)];
+    }),
+  );
+}
+
+/** Sorted: the same environment is the same container. */
+export function formatEnv(env: Readonly<Record<string, string>>): string[] {
+  return Object.entries(env)
+    .map(([name, value]) => `${name}=${value}`)
+    .sort();
+}
+
+function list(value: string | string[] | null | undefined): string[] {
+  return typeof value === "string" ? [value] : (value ?? []);
+}

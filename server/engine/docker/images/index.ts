@@ -1,0 +1,85 @@
+import type Dockerode from "dockerode";
+import type { Execer } from "../../../util/execer.ts";
+import { type Base, ensureBase } from "./base.ts";
+import { type BuiltImage, ensureBuilt } from "./build.ts";
+import { type ImageStep, orMissing, stepError } from "./operation.ts";
+import { fillSupervisorVolume } from "./volume.ts";
+
+export interface EnsureImagesOptions {
+  readonly docker: Dockerode;
+  /** The id of this installation, for the volume's name and label. */
+  readonly installation: string;
+  readonly settings: { readonly baseImage: string | undefined };
+  readonly execer: Execer;
+  /** The checkout's root folder. */
+  readonly root: string;
+  /** `step` is `base`, `helper`, `supervisor` or `workspace`. */
+  readonly onProgress: (step: string, line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface Images {
+  /** git and iptables: one-shot jobs, and the sandbox (`/usr/local/bin/oneloop-sandbox`). */
+  readonly helper: string;
+  /** The default image of a workspace, also tagged `oneloop/workspace:latest`. */
+  readonly workspace: string;
+  /** The volume to mount read-only at `/.oneloop`. */
+  readonly supervisorVolume: string;
+  readonly supervisorImage: string;
+}
+
+/**
+ * Makes what is missing of Oneloop's own images and of the supervisor's volume. Where nothing
+ * changed it only inspects. A first run takes one to two minutes.
+ *
+ * @throws OneloopError `image-unavailable`, `engine-unreachable`, `cancelled`
+ */
+export async function ensureImages(options: EnsureImagesOptions): Promise<Images> {
+  const { docker, onProgress, root, settings, execer, installation } = options;
+  // When one build fails, the others are ended: nobody waits for them any more.
+  const failed = new AbortController();
+  const signal = AbortSignal.any([options.signal, failed.signal]);
+  const step: ImageStep = { docker, onProgress, signal };
+  const base = await ensureBase(step, { baseImage: settings.baseImage, execer });
+  const made = async <Result>(making: Promise<Result>): Promise<Result> => {
+    try {
+      return await making;
+    } catch (error) {
+      failed.abort(error);
+      // What the others then throw is only that they were ended.
+      throw failed.signal.reason;
+    }
+  };
+  const [helper, supervisor, workspace] = await Promise.all([
+    made(ensureBuilt(step, "helper", { base, root })),
+    made(ensureSupervisor(step, { base, root, installation })),
+    made(ensureWorkspace(step, { base, root })),
+  ]);
+  return { helper: helper.ref, workspace: workspace.ref, ...supervisor };
+}
+
+async function ensureSupervisor(
+  step: ImageStep,
+  options: { base: Base; root: string; installation: string },
+): Promise<Pick<Images, "supervisorImage" | "supervisorVolume">> {
+  const image = await ensureBuilt(step, "supervisor", options);
+  const supervisorVolume = await fillSupervisorVolume(step, image, options.installation);
+  return { supervisorImage: image.ref, supervisorVolume };
+}
+
+/** `latest` is what a person names in a devfile or on a command line. */
+async function ensureWorkspace(
+  step: ImageStep,
+  options: { base: Base; root: string },
+): Promise<BuiltImage> {
+  const image = await ensureBuilt(step, "workspace", options);
+  try {
+    const latest = await orMissing(step.docker.getImage("oneloop/workspace:latest").inspect());
+    if (latest?.Id !== image.id) {
+      await step.docker.getImage(image.ref).tag({ repo: "oneloop/workspace", tag: "latest" });
+    }
+    return image;
+  } catch (error) {
+    throw stepError(error, step.signal, "The workspace image could not be tagged.");
+  }
+}

@@ -1,0 +1,299 @@
+import type { Agent } from "node:http";
+import type Docker from "dockerode";
+import { OneloopError } from "../../protocol/errors.ts";
+import type { PlannedService } from "../../protocol/service.ts";
+import { supervisorPort } from "../../protocol/supervisor.ts";
+import { randomIds } from "../../util/ids.ts";
+import type { Log } from "../../util/log.ts";
+import type {
+  Engine,
+  EngineEvent,
+  ImageFacts,
+  Job,
+  JobResult,
+  Observed,
+  Owner,
+  StepOptions,
+  SupervisorAddress,
+  SupervisorSetup,
+  WorkspaceSpec,
+} from "../engine.ts";
+import { devServiceOf } from "../member-spec.ts";
+import { connectDocker, toEngineError, unless } from "./client.ts";
+import {
+  EndedBeforeReady,
+  ensureContainer,
+  removeContainer,
+  startUntilReady,
+} from "./containers.ts";
+import { watchEvents } from "./events.ts";
+import { parseAllowNet } from "./host.ts";
+import { Images } from "./image-facts.ts";
+import { removeStaleJobs, runJob, type JobParts } from "./jobs.ts";
+import { memberOptions, type MemberParts } from "./members.ts";
+import { label, Names, type Role } from "./names.ts";
+import { removeNetworks } from "./network.ts";
+import { observe, owners, supervisorAddress } from "./observe.ts";
+import { ensureSandboxes, runningSandbox, type SandboxParts } from "./sandboxes.ts";
+import { subnetCandidates } from "./subnets.ts";
+import { ensureVolumes } from "./volumes.ts";
+
+export interface DockerEngineOptions {
+  /** A unix socket of this machine: `unix:///var/run/docker.sock`. */
+  readonly dockerHost: string;
+  /** Eight characters of [a-z2-7]; in every name and label. */
+  readonly installation: string;
+  /** References of Oneloop's own images, and the volume of the supervisor. */
+  readonly images: {
+    readonly helper: string;
+    readonly workspace: string;
+    readonly supervisorVolume: string;
+  };
+  /** The range from which each network takes a /28. */
+  readonly subnets: string;
+  /** `host:port` each. */
+  readonly allowNet: readonly string[];
+  readonly isolation: "on" | "off";
+  readonly log: Log;
+}
+
+/** What a member whose network is gone has to end itself. */
+const orphanGraceSeconds = 10;
+
+/**
+ * Workspaces as containers of a Docker engine (20.10 or newer) on this machine.
+ *
+ * @throws OneloopError `bad-input` for a wrong setting, `engine-unreachable` when nothing answers.
+ */
+export async function createDockerEngine(options: DockerEngineOptions): Promise<Engine> {
+  const allowed = parseAllowNet(options.allowNet);
+  // Refuses a wrong range now, and not at the first workspace.
+  subnetCandidates(options.subnets, "").next();
+  const { docker, agent } = connectDocker(options.dockerHost);
+  try {
+    await docker.ping();
+  } catch (error) {
+    agent.destroy();
+    throw toEngineError(error, null);
+  }
+  return new DockerEngine(options, { docker, agent, allowed });
+}
+
+class DockerEngine implements Engine {
+  readonly kind = "docker";
+  readonly #docker: Docker;
+  readonly #agent: Agent;
+  readonly #names: Names;
+  readonly #images: Images;
+  readonly #sandboxes: SandboxParts;
+  readonly #jobs: JobParts;
+  readonly #supervisorVolume: string;
+  readonly #log: Log;
+
+  constructor(
+    options: DockerEngineOptions,
+    connected: { docker: Docker; agent: Agent; allowed: SandboxParts["allowed"] },
+  ) {
+    const { docker, agent, allowed } = connected;
+    const { installation, images, subnets, isolation, log } = options;
+    const names = new Names(installation);
+    this.#docker = docker;
+    this.#agent = agent;
+    this.#names = names;
+    this.#images = new Images(docker, names);
+    this.#supervisorVolume = images.supervisorVolume;
+    this.#log = log;
+    const helperImage = images.helper;
+    this.#sandboxes = { docker, names, helperImage, range: subnets, allowed, isolation };
+    this.#jobs = { docker, names, helperImage, run: randomIds.id() };
+  }
+
+  ensureImage(
+    ref: string,
+    options: StepOptions & { readonly user?: string | null },
+  ): Promise<ImageFacts> {
+    return guard(options.signal, () => this.#images.ensure(ref, options.user ?? null, options));
+  }
+
+  ensureStorage(spec: WorkspaceSpec, options: StepOptions): Promise<void> {
+    return guard(options.signal, async () => {
+      await Promise.all([
+        removeStaleJobs(this.#jobs, spec.owner),
+        ensureVolumes(this.#docker, this.#names, spec),
+      ]);
+    });
+  }
+
+  ensureSandbox(spec: WorkspaceSpec, options: StepOptions): Promise<void> {
+    return guard(options.signal, () => ensureSandboxes(this.#sandboxes, spec, options));
+  }
+
+  ensureMembers(
+    spec: WorkspaceSpec,
+    setup: SupervisorSetup,
+    options: StepOptions,
+  ): Promise<{ readonly address: SupervisorAddress; readonly boot: string }> {
+    return guard(options.signal, async () => {
+      const parts = await this.#memberParts(spec, setup, options);
+      const dev = devServiceOf(spec.plan);
+      const others = spec.plan.services.filter((service) => service !== dev);
+      // Made while the dev service starts; started after it, which people wait for.
+      const made = others.map((service) => this.#makeMember(parts, { spec, service, options }));
+      // Each rejection is thrown where it is awaited, once the dev service runs.
+      for (const other of made) other.catch(() => undefined);
+      try {
+        const own = await this.#makeMember(parts, { spec, service: dev, options });
+        const boot = await startDev(own.container, options.signal);
+        await Promise.all(
+          made.map(async (other) => {
+            const { container } = await other;
+            await unless([304], container.start({ abortSignal: options.signal }));
+          }),
+        );
+        return { address: { host: own.address, port: supervisorPort }, boot };
+      } finally {
+        // A failed step leaves nothing that still works behind its back.
+        await Promise.allSettled(made);
+      }
+    });
+  }
+
+  supervisorAddress(owner: Owner): Promise<SupervisorAddress | null> {
+    return guard(null, () => supervisorAddress(this.#docker, this.#names, owner));
+  }
+
+  stop(owner: Owner, options: StepOptions & { graceMs: number }): Promise<void> {
+    const { signal, graceMs } = options;
+    return guard(signal, async () => {
+      const running = await this.#docker.listContainers({ filters: this.#filters(owner) });
+      const stop = async (wanted: (role: Role) => boolean): Promise<void> => {
+        const ending = running.filter(({ Labels }) => wanted(Labels[label.role] as Role));
+        await Promise.all(
+          ending.map(({ Id }) =>
+            unless(
+              [304, 404],
+              this.#docker
+                .getContainer(Id)
+                .stop({ t: Math.ceil(graceMs / 1000), abortSignal: signal }),
+            ),
+          ),
+        );
+      };
+      // The network goes last: a database that ends may still have something to say to it.
+      await stop((role) => role !== "sandbox");
+      await stop((role) => role === "sandbox");
+    });
+  }
+
+  remove(owner: Owner, options: StepOptions & { storage: boolean }): Promise<void> {
+    return guard(options.signal, async () => {
+      const docker = this.#docker;
+      const filters = this.#filters(owner);
+      const containers = await docker.listContainers({ all: true, filters });
+      await Promise.all(containers.map(({ Id }) => removeContainer(docker, Id)));
+      const [networks, volumes] = await Promise.all([
+        docker.listNetworks({ filters }),
+        options.storage ? docker.listVolumes({ filters }) : null,
+      ]);
+      await Promise.all([
+        removeNetworks(
+          docker,
+          networks.map(({ Id }) => Id),
+        ),
+        ...(volumes?.Volumes ?? []).map(({ Name }) =>
+          unless([404], docker.getVolume(Name).remove()),
+        ),
+      ]);
+    });
+  }
+
+  observe(owner: Owner): Promise<Observed> {
+    return guard(null, () => observe(this.#docker, this.#names, owner));
+  }
+
+  owners(): Promise<Owner[]> {
+    return guard(null, () => owners(this.#docker, this.#names));
+  }
+
+  runJob(job: Job, options: StepOptions): Promise<JobResult> {
+    return guard(options.signal, () => runJob(this.#jobs, job, options.signal));
+  }
+
+  watch(signal: AbortSignal): AsyncIterable<EngineEvent> {
+    return watchEvents({ docker: this.#docker, names: this.#names, log: this.#log }, signal);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#agent.destroy();
+    return Promise.resolve();
+  }
+
+  #filters(owner: Owner): { label: string[] } {
+    return { label: this.#names.filter(owner) };
+  }
+
+  async #memberParts(
+    { plan }: WorkspaceSpec,
+    setup: SupervisorSetup,
+    options: StepOptions,
+  ): Promise<MemberParts> {
+    const images = await Promise.all(
+      plan.services.map(async ({ name, image, user }) => {
+        return [name, await this.#images.ensure(image, user, options)] as const;
+      }),
+    );
+    return {
+      names: this.#names,
+      supervisorVolume: this.#supervisorVolume,
+      images: new Map(images),
+      setup,
+    };
+  }
+
+  /** The container of a service in its sandbox, not started; stopped if its network is a dead one. */
+  async #makeMember(
+    parts: MemberParts,
+    work: { spec: WorkspaceSpec; service: PlannedService; options: StepOptions },
+  ): Promise<{ container: Docker.Container; address: string }> {
+    const { spec, service } = work;
+    const { signal } = work.options;
+    const sandbox = await runningSandbox(this.#sandboxes, spec, service);
+    const wanted = memberOptions(parts, spec, { service, sandboxId: sandbox.id });
+    const container = await ensureContainer(this.#docker, wanted, signal);
+    const { State } = await container.inspect();
+    if (State.Running && Date.parse(State.StartedAt) < sandbox.startedAtMs) {
+      // It joined before the sandbox's last start and has a namespace with nothing but lo.
+      await unless([304], container.stop({ t: orphanGraceSeconds, abortSignal: signal }));
+    }
+    return { container, address: sandbox.address };
+  }
+}
+
+/** @returns the boot id of its supervisor. */
+async function startDev(container: Docker.Container, signal: AbortSignal): Promise<string> {
+  try {
+    const { boot } = await startUntilReady(container, signal);
+    if (boot !== null) return boot;
+    throw new OneloopError("container-exited", "The workspace's supervisor did not say who it is.");
+  } catch (error) {
+    if (!(error instanceof EndedBeforeReady)) throw error;
+    throw new OneloopError(
+      "container-exited",
+      `The workspace's container ended at its start with status ${error.exitCode}. Source and home are kept.`,
+      { cause: error },
+    );
+  }
+}
+
+/** The one boundary at which what the client throws becomes an OneloopError. */
+async function guard<Result>(
+  signal: AbortSignal | null,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    signal?.throwIfAborted();
+    return await work();
+  } catch (error) {
+    throw toEngineError(error, signal);
+  }
+}

@@ -1,0 +1,168 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type Docker from "dockerode";
+import { OneloopError } from "../../protocol/errors.ts";
+import { randomIds } from "../../util/ids.ts";
+import type { Job, JobMount, JobResult, Owner } from "../engine.ts";
+import { statusOf } from "./client.ts";
+import { boundedLog, missingImage, removeContainer } from "./containers.ts";
+import { formatEnv } from "./image-facts.ts";
+import { label, type Names, type Role } from "./names.ts";
+import { attach, chunksOf } from "./output.ts";
+import { volumeMount } from "./volumes.ts";
+
+/** git over a large repository; what takes more is stopped, and nothing else suffers. */
+const jobMemoryBytes = 1024 ** 3;
+const jobPids = 256;
+/** A script's scratch space, in memory. */
+const jobTmp = "rw,nosuid,nodev,noexec,size=256m,mode=1777";
+/** Enough for every list that Oneloop reads. */
+const defaultMaxOutputBytes = 4 * 1024 * 1024;
+
+export interface JobParts {
+  readonly docker: Docker;
+  readonly names: Names;
+  /** The reference of the helper image. */
+  readonly helperImage: string;
+  /** The label value of this run of the control plane. */
+  readonly run: string;
+}
+
+/**
+ * Runs one container to its end and removes it. Five calls to the engine: create, attach, start,
+ * wait, remove; each is a round trip on the way of a start.
+ *
+ * @throws OneloopError `deadline-exceeded` after the job's own time-out.
+ */
+export async function runJob(parts: JobParts, job: Job, signal: AbortSignal): Promise<JobResult> {
+  const { docker } = parts;
+  signal.throwIfAborted();
+  const container = await create(parts, job);
+  using watchdog = new Watchdog(job.timeoutMs, signal);
+  try {
+    const stream = await attach(container, watchdog.signal);
+    const output = collect(chunksOf(stream), job.maxOutputBytes ?? defaultMaxOutputBytes);
+    // A failed start is the error to show, not the ending of the stream that it causes.
+    output.catch(() => undefined);
+    await container.start({ abortSignal: watchdog.signal });
+    const [{ stdout, stderr }, { StatusCode }] = await Promise.all([
+      output,
+      container.wait({ abortSignal: watchdog.signal }) as Promise<{ StatusCode: number }>,
+    ]);
+    return { exitCode: StatusCode, stdout, stderr };
+  } catch (error) {
+    if (watchdog.expired && !signal.aborted) {
+      throw new OneloopError(
+        "deadline-exceeded",
+        `The step "${job.name}" took longer than ${Math.round(job.timeoutMs / 1000)} s and was ended.`,
+        { cause: error },
+      );
+    }
+    throw error;
+  } finally {
+    await removeContainer(docker, container.id);
+  }
+}
+
+/** Removes jobs that a killed run of a control plane left: two checkouts must not meet. */
+export async function removeStaleJobs(
+  { docker, names, run }: JobParts,
+  owner: Owner,
+): Promise<void> {
+  const role: Role = "job";
+  const jobs = await docker.listContainers({
+    all: true,
+    filters: { label: [...names.filter(owner), `${label.role}=${role}`] },
+  });
+  const stale = jobs.filter(({ Labels }) => Labels[label.run] !== run);
+  await Promise.all(stale.map(({ Id }) => removeContainer(docker, Id)));
+}
+
+async function create(
+  { docker, names, helperImage, run }: JobParts,
+  job: Job,
+): Promise<Docker.Container> {
+  const image = job.image === "helper" ? helperImage : job.image.ref;
+  const role: Role = "job";
+  try {
+    return await docker.createContainer({
+      name: names.job(job.owner, job.name, randomIds.id()),
+      Image: image,
+      Entrypoint: [...job.command],
+      Cmd: [],
+      User: job.user === undefined ? "0:0" : `${job.user.uid}:${job.user.gid}`,
+      WorkingDir: "/",
+      Env: formatEnv(job.env ?? {}),
+      Labels: { ...names.labels(job.owner), [label.role]: role, [label.run]: run },
+      HostConfig: {
+        NetworkMode: "none",
+        CapDrop: ["ALL"],
+        CapAdd: [...(job.capabilities ?? [])],
+        SecurityOpt: ["no-new-privileges"],
+        ReadonlyRootfs: true,
+        Tmpfs: { "/tmp": jobTmp },
+        Memory: jobMemoryBytes,
+        MemorySwap: jobMemoryBytes,
+        PidsLimit: jobPids,
+        // An init would cost a process; a job's children end with its namespace.
+        Init: false,
+        RestartPolicy: { Name: "no" },
+        LogConfig: boundedLog,
+        Mounts: job.mounts.map((mount) => jobMount(names, mount)),
+      },
+    });
+  } catch (error) {
+    if (statusOf(error) === 404) throw missingImage(image, error);
+    throw error;
+  }
+}
+
+function jobMount(names: Names, mount: JobMount): Docker.MountSettings {
+  switch (mount.kind) {
+    case "volume":
+      return volumeMount(names, { ...mount, noCopy: true });
+    case "host":
+      return { Type: "bind", Source: mount.hostPath, Target: mount.path, ReadOnly: true };
+    default:
+      return mount satisfies never;
+  }
+}
+
+async function collect(
+  chunks: ReturnType<typeof chunksOf>,
+  maxBytes: number,
+): Promise<{ stdout: string; stderr: string }> {
+  const kept = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+  const left = { stdout: maxBytes, stderr: maxBytes };
+  for await (const { from, data } of chunks) {
+    const part = data.subarray(0, left[from]);
+    left[from] -= part.length;
+    if (part.length > 0) kept[from].push(part);
+  }
+  return {
+    stdout: Buffer.concat(kept.stdout).toString("utf8"),
+    stderr: Buffer.concat(kept.stderr).toString("utf8"),
+  };
+}
+
+/** A signal that fires with the outer one, or after a time. */
+class Watchdog implements Disposable {
+  readonly signal: AbortSignal;
+  expired = false;
+  readonly #timer = new AbortController();
+
+  constructor(ms: number, outer: AbortSignal) {
+    const own = new AbortController();
+    this.signal = AbortSignal.any([outer, own.signal]);
+    delay(ms, undefined, { signal: this.#timer.signal }).then(
+      () => {
+        this.expired = true;
+        own.abort();
+      },
+      () => undefined,
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer.abort();
+  }
+}

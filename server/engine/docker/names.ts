@@ -1,0 +1,86 @@
+import { createHash } from "node:crypto";
+import type { Owner } from "../engine.ts";
+
+/** What a container is for; `observe` and the sweep tell them apart by this label. */
+export type Role = "sandbox" | "dev" | "service" | "job" | "image-facts";
+
+export const label = {
+  installation: "oneloop.installation",
+  workspace: "oneloop.workspace",
+  part: "oneloop.part",
+  role: "oneloop.role",
+  service: "oneloop.service",
+  volume: "oneloop.volume",
+  /** SHA-256 of what a container was created from: another one means another container. */
+  spec: "oneloop.spec",
+  /** Which run of a control plane started a job: those of a killed run are removed. */
+  run: "oneloop.run",
+} as const;
+
+/** Names and labels of one installation's objects, all from ids: no name comes from a user. */
+export class Names {
+  readonly installation: string;
+
+  constructor(installation: string) {
+    this.installation = installation;
+  }
+
+  network(owner: Owner): string {
+    return this.#prefix(owner);
+  }
+
+  /** Interface names have at most 15 characters (IFNAMSIZ): 12 of a hash are 60 bits. */
+  bridge(owner: Owner): string {
+    return `ws-${createHash("sha256").update(this.#prefix(owner)).digest("hex").slice(0, 12)}`;
+  }
+
+  /** `_` is in no service's name: a service that is called `sandbox` collides with nothing. */
+  sandbox(owner: Owner, pod: string | null): string {
+    return `${this.#prefix(owner)}${pod === null ? "" : `-${pod}`}_sandbox`;
+  }
+
+  member(owner: Owner, service: string): string {
+    return `${this.#prefix(owner)}-${service}`;
+  }
+
+  job(owner: Owner, name: string, unique: string): string {
+    return `${this.#prefix(owner)}_${name}-${unique}`;
+  }
+
+  volume(owner: Owner, volume: string): string {
+    return `${this.#prefix(owner)}-${volume}`;
+  }
+
+  imageFacts(imageId: string): string {
+    return `oneloop-${this.installation}_image-${imageId.replace(/^sha256:/, "").slice(0, 12)}`;
+  }
+
+  labels(owner: Owner): Record<string, string> {
+    return { ...this.installationLabels(), [label[owner.kind]]: owner.id };
+  }
+
+  installationLabels(): Record<string, string> {
+    return { [label.installation]: this.installation };
+  }
+
+  /** The engine's filter for everything of an owner. */
+  filter(owner: Owner): string[] {
+    return Object.entries(this.labels(owner)).map(([name, value]) => `${name}=${value}`);
+  }
+
+  installationFilter(): string[] {
+    return [`${label.installation}=${this.installation}`];
+  }
+
+  #prefix(owner: Owner): string {
+    return `oneloop-${this.installation}-${owner.id}`;
+  }
+}
+
+/** Whose object this is by its labels; `null` for what belongs to the installation as a whole. */
+export function ownerOfLabels(labels: Readonly<Record<string, string>>): Owner | null {
+  const workspace = labels[label.workspace];
+  // Empty: a container of the installation, which blanks what its image may say here.
+  if (workspace !== undefined && workspace !== "") return { kind: "workspace", id: workspace };
+  return labels[label.part] === "cache" ? { kind: "part", id: "cache" } : null;
+}

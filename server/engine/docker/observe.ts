@@ -1,0 +1,115 @@
+import type Docker from "dockerode";
+import {
+  SupervisorConfig,
+  supervisorConfigVariable,
+  supervisorPort,
+} from "../../protocol/supervisor.ts";
+import type { MemberSpec, Observed, ObservedMember, Owner, SupervisorAddress } from "../engine.ts";
+import { homeVolume, sourceVolume } from "../member-spec.ts";
+import { unless } from "./client.ts";
+import { parseEnv } from "./image-facts.ts";
+import { label, ownerOfLabels, type Names, type Role } from "./names.ts";
+
+type Inspected = Docker.ContainerInspectInfo;
+
+/** What the engine holds of an owner, read back from the engine alone. */
+export async function observe(docker: Docker, names: Names, owner: Owner): Promise<Observed> {
+  const filters = { label: names.filter(owner) };
+  const [listed, { Volumes }] = await Promise.all([
+    docker.listContainers({ all: true, filters }),
+    docker.listVolumes({ filters }),
+  ]);
+  const inspected = await Promise.all(
+    listed.map(({ Id }) => unless([404], docker.getContainer(Id).inspect())),
+  );
+  const containers = inspected.filter((container) => container !== null);
+  const of = (...roles: Role[]): Inspected[] =>
+    containers.filter(({ Config }) => roles.includes(Config.Labels[label.role] as Role));
+  return {
+    sandbox: sandboxState(of("sandbox")),
+    members: of("dev", "service").map((container) => observedMember(names, owner, container)),
+    volumes: Volumes.flatMap(({ Labels }) => Labels[label.volume] ?? []).sort(),
+    leftovers: of("job").map(({ Name }) => Name.replace(/^\//, "")),
+  };
+}
+
+/** The whole of all sandboxes: running only where each one runs. */
+function sandboxState(sandboxes: readonly Inspected[]): Observed["sandbox"] {
+  const states = sandboxes.map(stateOf);
+  if (states.length === 0) return "missing";
+  if (states.every((state) => state === "running")) return "running";
+  return states.includes("exited") ? "exited" : "created";
+}
+
+function stateOf({ State }: Inspected): ObservedMember["state"] {
+  if (State.Running) return "running";
+  return State.Status === "created" ? "created" : "exited";
+}
+
+function observedMember(names: Names, owner: Owner, container: Inspected): ObservedMember {
+  const state = stateOf(container);
+  return {
+    service: container.Config.Labels[label.service] ?? "",
+    state,
+    exitCode: state === "exited" ? container.State.ExitCode : null,
+    outOfMemory: container.State.OOMKilled,
+    runs: runsOf(names, owner, container),
+  };
+}
+
+/** What a member runs, as `memberSpecs` says it of a plan. */
+function runsOf(names: Names, owner: Owner, container: Inspected): MemberSpec {
+  const { Config, HostConfig } = container;
+  const env = parseEnv(Config.Env);
+  const supervised = env[supervisorConfigVariable];
+  const config = supervised === undefined ? null : SupervisorConfig.parse(JSON.parse(supervised));
+  const volumes = container.Mounts.flatMap(({ Name, Destination }) => {
+    const prefix = names.volume(owner, "");
+    return Name?.startsWith(prefix) === true
+      ? [{ volume: Name.slice(prefix.length), path: Destination }]
+      : [];
+  });
+  return {
+    image: Config.Image,
+    command: config?.imageCommand ?? [...[Config.Entrypoint ?? []].flat(), ...(Config.Cmd ?? [])],
+    args: null,
+    env: config?.env ?? env,
+    memoryLimitBytes: HostConfig.Memory || null,
+    cpuLimitCores: (HostConfig.NanoCpus ?? 0) / 1e9 || null,
+    readOnlyRoot: HostConfig.ReadonlyRootfs ?? false,
+    mounts: volumes
+      .filter(({ volume }) => volume !== sourceVolume && volume !== homeVolume)
+      .sort((a, b) => a.path.localeCompare(b.path)),
+    sourcePath: volumes.find(({ volume }) => volume === sourceVolume)?.path ?? null,
+  };
+}
+
+/** Where the dev service's supervisor listens, from one call; `null` when it does not run. */
+export async function supervisorAddress(
+  docker: Docker,
+  names: Names,
+  owner: Owner,
+): Promise<SupervisorAddress | null> {
+  const running = await docker.listContainers({ filters: { label: names.filter(owner) } });
+  const role: Role = "dev";
+  const dev = running.find(({ Labels }) => Labels[label.role] === role);
+  const sandbox = running.find(({ Id }) => dev?.HostConfig.NetworkMode === `container:${Id}`);
+  const host = sandbox?.NetworkSettings.Networks[names.network(owner)]?.IPAddress;
+  return host === undefined || host === "" ? null : { host, port: supervisorPort };
+}
+
+/** Owners of at least one container, network or volume of the installation. */
+export async function owners(docker: Docker, names: Names): Promise<Owner[]> {
+  const filters = { label: names.installationFilter() };
+  const [containers, networks, { Volumes }] = await Promise.all([
+    docker.listContainers({ all: true, filters }),
+    docker.listNetworks({ filters }),
+    docker.listVolumes({ filters }),
+  ]);
+  const found = new Map<string, Owner>();
+  for (const { Labels } of [...containers, ...networks, ...Volumes]) {
+    const owner = ownerOfLabels(Labels ?? {});
+    if (owner !== null) found.set(`${owner.kind}/${owner.id}`, owner);
+  }
+  return [...found.values()];
+}

@@ -1,0 +1,81 @@
+import type { PlannedService } from "../../protocol/service.ts";
+import type { WorkspacePlan } from "../../protocol/plan.ts";
+import type { Owner, WorkspaceSpec } from "../engine.ts";
+import type { ContainerOptions } from "./containers.ts";
+import { boundedLog } from "./containers.ts";
+import { label, type Names, type Role } from "./names.ts";
+import type { Rules } from "./rules.ts";
+
+/** A network namespace: one sandbox, and the services that share it. */
+export interface Pod {
+  /** The service that stands alone in it; `null` for the pod of all others. */
+  readonly alone: string | null;
+  readonly services: readonly PlannedService[];
+}
+
+/** Enough for the entry, a shell and iptables-nft; it then only waits. */
+const sandboxMemoryBytes = 64 * 1024 * 1024;
+const sandboxPids = 32;
+
+/** The program of the helper image that sets the rules, says so, and waits for TERM. */
+const sandboxEntry = "/usr/local/bin/oneloop-sandbox";
+
+/**
+ * The pods of a plan. A service of its own network is a pod like any other, so that nothing runs
+ * without rules.
+ */
+export function podsOf(plan: WorkspacePlan): Pod[] {
+  const together = plan.services.filter(({ dedicatedPod }) => !dedicatedPod);
+  const alone = plan.services.filter(({ dedicatedPod }) => dedicatedPod);
+  return [
+    ...(together.length === 0 ? [] : [{ alone: null, services: together }]),
+    ...alone.map((service) => ({ alone: service.name, services: [service] })),
+  ];
+}
+
+/** The container name of the sandbox whose network a service joins. */
+export function sandboxNameOf(names: Names, owner: Owner, service: PlannedService): string {
+  return names.sandbox(owner, service.dedicatedPod ? service.name : null);
+}
+
+/**
+ * The sandbox owns the network namespace. Its own entry sets the rules before anybody joins: a
+ * helper that joins it would take another 128 ms, and members could reach neither (they share no
+ * other namespace with it).
+ */
+export function sandboxOptions(
+  names: Names,
+  spec: WorkspaceSpec,
+  { pod, rules, image }: { pod: Pod; rules: Rules; image: string },
+): ContainerOptions {
+  const { owner } = spec;
+  const role: Role = "sandbox";
+  const network = names.network(owner);
+  return {
+    name: names.sandbox(owner, pod.alone),
+    Image: image,
+    Hostname: pod.alone ?? spec.name,
+    User: "0:0",
+    Entrypoint: [sandboxEntry],
+    Cmd: [],
+    Env: [`ONELOOP_RULES_V4=${rules.v4}`, `ONELOOP_RULES_V6=${rules.v6}`],
+    Labels: { ...names.labels(owner), [label.role]: role },
+    HostConfig: {
+      NetworkMode: network,
+      CapDrop: ["ALL"],
+      CapAdd: ["NET_ADMIN"],
+      SecurityOpt: ["no-new-privileges"],
+      ReadonlyRootfs: true,
+      Memory: sandboxMemoryBytes,
+      MemorySwap: sandboxMemoryBytes,
+      PidsLimit: sandboxPids,
+      RestartPolicy: { Name: "no" },
+      // The engine turns IPv6 off in a network without it; ::1 is local and stays.
+      Sysctls: { "net.ipv6.conf.lo.disable_ipv6": "0" },
+      LogConfig: boundedLog,
+    },
+    NetworkingConfig: {
+      EndpointsConfig: { [network]: { Aliases: pod.services.map(({ name }) => name) } },
+    },
+  };
+}

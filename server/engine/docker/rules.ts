@@ -1,0 +1,131 @@
+import { supervisorPort } from "../../protocol/supervisor.ts";
+
+export interface AllowedTarget {
+  /** An IPv4 address or a range such as `10.1.0.0/16`. */
+  readonly destination: string;
+  readonly port: number;
+}
+
+export interface RuleFacts {
+  /** The workspace's own network, such as `10.213.0.16/28`. */
+  readonly subnet: string;
+  /** The host's address on that network. */
+  readonly gateway: string;
+  /** IPv4 addresses of the machine's name servers: the engine's own resolver asks them from inside. */
+  readonly resolvers: readonly string[];
+  /** IPv4 addresses that the host itself carries. */
+  readonly hostAddresses: readonly string[];
+  readonly allowed: readonly AllowedTarget[];
+}
+
+export interface Rules {
+  /** Text for `iptables-restore`. */
+  readonly v4: string;
+  /** Text for `ip6tables-restore`. */
+  readonly v6: string;
+}
+
+/** Not the internet: RFC 6890's registry, without the documentation ranges that nobody routes. */
+const refusedRanges = [
+  "0.0.0.0/8",
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "127.0.0.0/8",
+  "169.254.0.0/16",
+  "172.16.0.0/12",
+  "192.0.0.0/24",
+  "192.168.0.0/16",
+  "198.18.0.0/15",
+  "224.0.0.0/4",
+  "240.0.0.0/4",
+] as const;
+
+/** What `ONELOOP_ISOLATION=off` sets: nothing. */
+export const noRules: Rules = { v4: "*filter\nCOMMIT\n", v6: "*filter\nCOMMIT\n" };
+
+/**
+ * The rules of a sandbox's network namespace. They hold for every member, which can neither see nor
+ * flush them. A refusal is an answer (RST, or ICMP "prohibited"), so nobody waits for a time-out.
+ *
+ * The order carries the meaning: what is allowed by name comes before the ranges that are refused.
+ */
+export function sandboxRules(facts: RuleFacts): Rules {
+  const { subnet, gateway } = facts;
+  return {
+    v4: table([
+      // Also packets to an own address of the namespace pass over lo: the supervisor's port is for
+      // the host alone.
+      ...reject("INPUT -i lo", `tcp --dport ${supervisorPort}`),
+      "-A INPUT -i lo -j ACCEPT",
+      "-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
+      `-A INPUT -s ${gateway}/32 -p tcp --dport ${supervisorPort} -j ACCEPT`,
+      ...reject("INPUT", `tcp --dport ${supervisorPort}`),
+      `-A INPUT -s ${subnet} -j ACCEPT`,
+
+      "-A OUTPUT -o lo -j ACCEPT",
+      "-A OUTPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
+      ...facts.resolvers.flatMap((resolver) => accept({ destination: resolver, port: 53 })),
+      ...facts.allowed.flatMap(accept),
+      ...refuse(`${gateway}/32`),
+      `-A OUTPUT -d ${subnet} -j ACCEPT`,
+      ...refusedRanges.flatMap(refuse),
+      ...publicAddresses(facts.hostAddresses).flatMap((address) => refuse(`${address}/32`)),
+      "-A OUTPUT -j ACCEPT",
+    ]),
+    // No IPv6 beyond the loopback until it has the same rules.
+    v6: table([
+      ...reject("INPUT -i lo", `tcp --dport ${supervisorPort}`),
+      "-A INPUT -i lo -j ACCEPT",
+      "-A OUTPUT -o lo -j ACCEPT",
+    ]),
+  };
+}
+
+function table(lines: readonly string[]): string {
+  const policies = ["INPUT", "FORWARD", "OUTPUT"].map((chain) => `:${chain} DROP [0:0]`);
+  return `${["*filter", ...policies, ...lines, "COMMIT"].join("\n")}\n`;
+}
+
+function accept({ destination, port }: AllowedTarget): string[] {
+  return ["tcp", "udp"].map(
+    (protocol) => `-A OUTPUT -d ${destination} -p ${protocol} --dport ${port} -j ACCEPT`,
+  );
+}
+
+function refuse(destination: string): string[] {
+  return [
+    ...reject(`OUTPUT -d ${destination}`, "tcp"),
+    `-A OUTPUT -d ${destination} -j REJECT --reject-with icmp-admin-prohibited`,
+  ];
+}
+
+function reject(match: string, protocol: string): string[] {
+  return [`-A ${match} -p ${protocol} -j REJECT --reject-with tcp-reset`];
+}
+
+/**
+ * Those that no refused range covers yet. The others (each workspace's gateway is one) come and go
+ * with workspaces and would change the rules, and with them the sandbox, at each start.
+ */
+function publicAddresses(addresses: readonly string[]): string[] {
+  const outside = addresses.filter(
+    (address) => !refusedRanges.some((range) => inRange(address, range)),
+  );
+  return [...new Set(outside)].sort();
+}
+
+function inRange(address: string, range: string): boolean {
+  const [base = "", bits = "32"] = range.split("/");
+  const shift = 32 - Number(bits);
+  return Math.floor(toNumber(address) / 2 ** shift) === Math.floor(toNumber(base) / 2 ** shift);
+}
+
+/** An IPv4 address as an unsigned 32-bit number. */
+export function toNumber(address: string): number {
+  return address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+}
+
+/** The IPv4 address of an unsigned 32-bit number. */
+export function toAddress(number: number): string {
+  return [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join(".");
+}

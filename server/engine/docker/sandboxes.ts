@@ -1,0 +1,127 @@
+import type Docker from "dockerode";
+import { OneloopError } from "../../protocol/errors.ts";
+import type { PlannedService } from "../../protocol/service.ts";
+import type { StepOptions, WorkspaceSpec } from "../engine.ts";
+import { statusOf, unless } from "./client.ts";
+import {
+  EndedBeforeReady,
+  ensureContainer,
+  removeContainer,
+  startUntilReady,
+} from "./containers.ts";
+import { hostAddresses, resolveAllowed, resolvers, type AllowedHost } from "./host.ts";
+import type { Names } from "./names.ts";
+import { ensureNetwork } from "./network.ts";
+import { podsOf, sandboxNameOf, sandboxOptions, type Pod } from "./pods.ts";
+import { noRules, sandboxRules, type Rules } from "./rules.ts";
+import type { Subnet } from "./subnets.ts";
+
+export interface SandboxParts {
+  readonly docker: Docker;
+  readonly names: Names;
+  readonly helperImage: string;
+  /** The range of all networks, such as `10.213.0.0/16`. */
+  readonly range: string;
+  readonly allowed: readonly AllowedHost[];
+  readonly isolation: "on" | "off";
+}
+
+/** A sandbox that runs, with its rules in force. */
+export interface RunningSandbox {
+  readonly id: string;
+  readonly address: string;
+  /** Milliseconds since 1970, of the engine's clock. */
+  readonly startedAtMs: number;
+}
+
+/**
+ * Network, then one sandbox for each pod; resolves when each has said that its rules are set.
+ *
+ * @throws OneloopError `isolation-unavailable` when one could not set them: nothing may join then.
+ */
+export async function ensureSandboxes(
+  parts: SandboxParts,
+  spec: WorkspaceSpec,
+  options: StepOptions,
+): Promise<void> {
+  const { docker, names, range } = parts;
+  const [network, facts] = await Promise.all([
+    ensureNetwork(docker, names, { owner: spec.owner, range, signal: options.signal }),
+    hostFacts(parts, options),
+  ]);
+  const rules = rulesFor(parts, network, facts);
+  await Promise.all(
+    podsOf(spec.plan).map((pod) => ensureSandbox(parts, spec, { pod, rules, options })),
+  );
+}
+
+/** @throws OneloopError `engine-failed` when it does not run: the step before must come again. */
+export async function runningSandbox(
+  { docker, names }: Pick<SandboxParts, "docker" | "names">,
+  spec: WorkspaceSpec,
+  service: PlannedService,
+): Promise<RunningSandbox> {
+  const name = sandboxNameOf(names, spec.owner, service);
+  const found = await unless([404], docker.getContainer(name).inspect());
+  const address = found?.NetworkSettings.Networks[names.network(spec.owner)]?.IPAddress;
+  if (found?.State.Running !== true || address === undefined) {
+    throw new OneloopError(
+      "engine-failed",
+      `The sandbox of ${service.name} does not run. Start the workspace again.`,
+    );
+  }
+  return { id: found.Id, address, startedAtMs: Date.parse(found.State.StartedAt) };
+}
+
+type HostFacts = Omit<Parameters<typeof sandboxRules>[0], keyof Subnet>;
+
+async function hostFacts(
+  { allowed, isolation }: SandboxParts,
+  { onProgress }: StepOptions,
+): Promise<HostFacts | null> {
+  if (isolation === "off") {
+    onProgress?.("ONELOOP_ISOLATION=off: this workspace runs without network rules.");
+    return null;
+  }
+  const [addresses, servers, targets] = await Promise.all([
+    hostAddresses(),
+    resolvers(),
+    resolveAllowed(allowed, (host) =>
+      onProgress?.(`ONELOOP_ALLOW_NET: ${host} does not resolve; it is not allowed.`),
+    ),
+  ]);
+  return { hostAddresses: addresses, resolvers: servers, allowed: targets };
+}
+
+function rulesFor(parts: SandboxParts, network: Subnet, facts: HostFacts | null): Rules {
+  return facts === null ? noRules : sandboxRules({ ...network, ...facts });
+}
+
+async function ensureSandbox(
+  { docker, names, helperImage }: SandboxParts,
+  spec: WorkspaceSpec,
+  { pod, rules, options }: { pod: Pod; rules: Rules; options: StepOptions },
+): Promise<void> {
+  const wanted = sandboxOptions(names, spec, { pod, rules, image: helperImage });
+  const start = async (): Promise<void> => {
+    const container = await ensureContainer(docker, wanted, options.signal);
+    await startUntilReady(container, options.signal);
+  };
+  try {
+    try {
+      await start();
+    } catch (error) {
+      if (statusOf(error) !== 404) throw error;
+      // Its network was removed and made again meanwhile; the container knows the old one's id.
+      await removeContainer(docker, wanted.name);
+      await start();
+    }
+  } catch (error) {
+    if (!(error instanceof EndedBeforeReady)) throw error;
+    throw new OneloopError(
+      "isolation-unavailable",
+      "The network rules could not be set, so the workspace does not start. The kernel needs nf_tables with conntrack and reject; ONELOOP_ISOLATION=off starts it without rules.",
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,196 @@
+import type { WorkspacePlan } from "../protocol/plan.ts";
+
+/**
+ * Whose objects these are: a workspace's, or a part of Oneloop's own, such as the repository cache.
+ * Objects are labelled `oneloop.workspace=<id>` or `oneloop.part=<id>`, and always
+ * `oneloop.installation=<id>`.
+ */
+export type Owner =
+  | { readonly kind: "workspace"; readonly id: string }
+  | { readonly kind: "part"; readonly id: "cache" };
+
+/** What an image says of itself; `user` is resolved in the image's own /etc/passwd. */
+export interface ImageFacts {
+  /** Content id, such as `sha256:…`. */
+  readonly id: string;
+  readonly user: { readonly uid: number; readonly gid: number; readonly name: string | null };
+  /** Absolute; `/home/oneloop` where the image's user has `/`, none, or no passwd entry. */
+  readonly home: string;
+  /** The user's login shell of /etc/passwd; `null` where there is no entry. */
+  readonly shell: string | null;
+  readonly entrypoint: readonly string[];
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly workdir: string;
+}
+
+/** A TCP address at which the control plane reaches a supervisor. */
+export interface SupervisorAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ObservedMember {
+  /** The service's name in the plan. */
+  readonly service: string;
+  readonly state: "created" | "running" | "exited";
+  readonly exitCode: number | null;
+  /** The kernel ended a process of it for memory. */
+  readonly outOfMemory: boolean;
+  /** As started: what `planFromEngine` reads back. */
+  readonly runs: MemberSpec;
+}
+
+/**
+ * The engine-independent content of a member, as made from the plan (`memberSpecs`) and as read
+ * back. `command` is the whole argument vector with the image's own part, and `args` then `null`;
+ * `env` is the whole environment; mounts are sorted by path, without source and home.
+ */
+export interface MemberSpec {
+  readonly image: string;
+  readonly command: readonly string[] | null;
+  readonly args: readonly string[] | null;
+  readonly env: Readonly<Record<string, string>>;
+  readonly memoryLimitBytes: number | null;
+  readonly cpuLimitCores: number | null;
+  readonly readOnlyRoot: boolean;
+  readonly mounts: readonly { readonly volume: string; readonly path: string }[];
+  readonly sourcePath: string | null;
+}
+
+/** What an engine holds of one owner, now. */
+export interface Observed {
+  readonly sandbox: "missing" | "created" | "running" | "exited";
+  readonly members: readonly ObservedMember[];
+  /** Volumes by plan name; `source` and `home` are Oneloop's own. */
+  readonly volumes: readonly string[];
+  /** Other objects with the owner's label, such as a job's container that a killed run left. */
+  readonly leftovers: readonly string[];
+}
+
+/** A one-shot container, without network unless it says so, removed when it ends. */
+export interface Job {
+  readonly owner: Owner;
+  readonly name: string;
+  /** The helper image of Oneloop, with git, or an image of the plan. */
+  readonly image: "helper" | { readonly ref: string };
+  /** Argument vector. */
+  readonly command: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly user?: { readonly uid: number; readonly gid: number };
+  /** Capabilities beyond none, such as `CHOWN`. */
+  readonly capabilities?: readonly string[];
+  readonly mounts: readonly JobMount[];
+  /** Standard output and error are kept up to this many bytes each; the rest is cut. */
+  readonly maxOutputBytes?: number;
+  readonly timeoutMs: number;
+}
+
+export type JobMount =
+  | {
+      readonly kind: "volume";
+      readonly owner: Owner;
+      /** The plan's name of the volume; made if it is missing. */
+      readonly volume: string;
+      readonly path: string;
+      readonly readOnly: boolean;
+    }
+  /** A folder of the host that the operator allowed; always read-only. */
+  | { readonly kind: "host"; readonly hostPath: string; readonly path: string };
+
+export interface JobResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Something changed outside our own doing: the reconciler looks again. */
+export interface EngineEvent {
+  readonly owner: Owner;
+  readonly service: string | null;
+  readonly kind: "died" | "out-of-memory" | "removed";
+  readonly exitCode: number | null;
+}
+
+export interface Progress {
+  (line: string): void;
+}
+
+export interface StepOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress?: Progress;
+}
+
+/** What every step on a workspace needs. */
+export interface WorkspaceSpec {
+  readonly owner: Owner;
+  /** For the host name inside, and what a person sees in the engine's own tools. */
+  readonly name: string;
+  readonly plan: WorkspacePlan;
+}
+
+/** What the supervisor of the dev service is told beyond what the plan and the image say. */
+export interface SupervisorSetup {
+  readonly publicKey: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/**
+ * Where workspaces run. Each `ensure…` is one idempotent step of the reconciler: it compares with
+ * what is there, makes what is missing, and may be called again after a kill at any point. All
+ * reject with OneloopError (`engine-unreachable`, `engine-failed`, `image-unavailable`,
+ * `isolation-unavailable`, `cancelled`). No type of an implementation leaves its folder.
+ */
+export interface Engine extends AsyncDisposable {
+  readonly kind: string;
+
+  /**
+   * The image's facts, pulling it where it is absent; progress lines while pulling. With `user` (a
+   * plan's: uid, uid:gid or a name) user, home and shell are that user's and not the image's own.
+   */
+  ensureImage(
+    ref: string,
+    options: StepOptions & { readonly user?: string | null },
+  ): Promise<ImageFacts>;
+
+  /** The volumes of the plan, with source and home; existing ones are kept as they are. */
+  ensureStorage(spec: WorkspaceSpec, options: StepOptions): Promise<void>;
+
+  /**
+   * The workspace's network and its sandbox, with the rules in force. Resolves only when the rules
+   * hold; rejects with `isolation-unavailable` where they cannot be set (nothing joins then).
+   */
+  ensureSandbox(spec: WorkspaceSpec, options: StepOptions): Promise<void>;
+
+  /**
+   * The plan's services, the dev service first. Resolves when all are started and the dev service's
+   * supervisor listens.
+   */
+  ensureMembers(
+    spec: WorkspaceSpec,
+    setup: SupervisorSetup,
+    options: StepOptions,
+  ): Promise<{ readonly address: SupervisorAddress; readonly boot: string }>;
+
+  /** Where the dev service's supervisor is reached; `null` when it does not run. */
+  supervisorAddress(owner: Owner): Promise<SupervisorAddress | null>;
+
+  /** Ends members and sandbox, TERM then KILL after `graceMs`. Volumes and containers are kept. */
+  stop(owner: Owner, options: StepOptions & { graceMs: number }): Promise<void>;
+
+  /** Removes everything with the owner's label; the volumes too only when `storage` is true. */
+  remove(owner: Owner, options: StepOptions & { storage: boolean }): Promise<void>;
+
+  observe(owner: Owner): Promise<Observed>;
+
+  /** Owners of which this installation's engine holds at least one object. */
+  owners(): Promise<Owner[]>;
+
+  runJob(job: Job, options: StepOptions): Promise<JobResult>;
+
+  /**
+   * From the first `next()` on; ends when the signal is aborted. Reconnects by itself, and then
+   * yields of the gap only what the engine still knows. What the caller's own steps end is told too.
+   */
+  watch(signal: AbortSignal): AsyncIterable<EngineEvent>;
+}

@@ -1,0 +1,267 @@
+import { OneloopError } from "../../protocol/errors.ts";
+import { supervisorPort } from "../../protocol/supervisor.ts";
+import type {
+  Engine,
+  EngineEvent,
+  ImageFacts,
+  Job,
+  JobResult,
+  MemberSpec,
+  Observed,
+  ObservedMember,
+  Owner,
+  StepOptions,
+  SupervisorAddress,
+  SupervisorSetup,
+  WorkspaceSpec,
+} from "../engine.ts";
+import { devServiceOf, homeVolume, memberSpecs, sourceVolume } from "../member-spec.ts";
+
+interface Member {
+  readonly spec: MemberSpec;
+  readonly dev: boolean;
+  state: ObservedMember["state"];
+  exitCode: number | null;
+  outOfMemory: boolean;
+}
+
+interface Held {
+  readonly owner: Owner;
+  sandbox: Observed["sandbox"];
+  readonly members: Map<string, Member>;
+  readonly volumes: Set<string>;
+  boot: string;
+}
+
+export interface FakeEngineOptions {
+  /** Images that are there, by reference; others are `image-unavailable`. */
+  readonly images: Readonly<Record<string, ImageFacts>>;
+  /** What a job prints and how it ends; by default nothing and 0. */
+  readonly runJob?: (job: Job, options: StepOptions) => JobResult | Promise<JobResult>;
+  /** Where every supervisor listens; a test that needs one starts it there. */
+  readonly address?: SupervisorAddress;
+}
+
+/**
+ * The Engine in memory, for unit tests of what stands above it: the same steps in the same order
+ * with the same refusals, and no process. The conformance suite runs against it too.
+ */
+export class FakeEngine implements Engine {
+  readonly kind = "fake";
+  /** The names of the calls, in order. */
+  readonly calls: string[] = [];
+  readonly #options: FakeEngineOptions;
+  readonly #held = new Map<string, Held>();
+  readonly #failures = new Map<string, OneloopError>();
+  readonly #watchers = new Set<(event: EngineEvent) => void>();
+  #boots = 0;
+
+  constructor(options: FakeEngineOptions) {
+    this.#options = options;
+  }
+
+  /** The next call of this name rejects. */
+  failNext(call: keyof Engine & string, error: OneloopError): void {
+    this.#failures.set(call, error);
+  }
+
+  /** A member's program ends, as if by itself. */
+  end(owner: Owner, service: string, how: { exitCode: number; outOfMemory?: boolean }): void {
+    const member = this.#held.get(key(owner))?.members.get(service);
+    if (member === undefined) throw new Error(`the fake engine runs no ${service}`);
+    member.state = "exited";
+    member.exitCode = how.exitCode;
+    member.outOfMemory = how.outOfMemory ?? false;
+    if (member.outOfMemory) this.#emit({ owner, service, kind: "out-of-memory", exitCode: null });
+    this.#emit({ owner, service, kind: "died", exitCode: how.exitCode });
+  }
+
+  /** Everything of an owner stops at once, as after a crash of the engine. */
+  crash(owner: Owner): void {
+    const held = this.#held.get(key(owner));
+    if (held === undefined) return;
+    endAll(held);
+    this.#emit({ owner, service: null, kind: "died", exitCode: 255 });
+  }
+
+  async ensureImage(
+    ref: string,
+    options: StepOptions & { readonly user?: string | null },
+  ): Promise<ImageFacts> {
+    await this.#begin("ensureImage", options.signal);
+    return this.#image(ref);
+  }
+
+  async ensureStorage({ owner, plan }: WorkspaceSpec, options: StepOptions): Promise<void> {
+    await this.#begin("ensureStorage", options.signal);
+    const { volumes } = this.#hold(owner);
+    volumes.add(homeVolume);
+    if (devServiceOf(plan).sourcePath !== null) volumes.add(sourceVolume);
+    for (const { name } of plan.volumes) volumes.add(name);
+  }
+
+  async ensureSandbox({ owner }: WorkspaceSpec, options: StepOptions): Promise<void> {
+    await this.#begin("ensureSandbox", options.signal);
+    this.#hold(owner).sandbox = "running";
+  }
+
+  async ensureMembers(
+    spec: WorkspaceSpec,
+    setup: SupervisorSetup,
+    options: StepOptions,
+  ): Promise<{ readonly address: SupervisorAddress; readonly boot: string }> {
+    await this.#begin("ensureMembers", options.signal);
+    const held = this.#hold(spec.owner);
+    if (held.sandbox !== "running") {
+      throw new OneloopError(
+        "engine-failed",
+        "The sandbox does not run. Start the workspace again.",
+      );
+    }
+    const images = new Map(
+      spec.plan.services.map(({ name, image }) => [name, this.#image(image)] as const),
+    );
+    const dev = devServiceOf(spec.plan).name;
+    for (const [service, runs] of memberSpecs(spec.plan, images, setup)) {
+      const existing = held.members.get(service);
+      const same = JSON.stringify(existing?.spec) === JSON.stringify(runs);
+      if (same && existing?.state === "running") continue;
+      if (service === dev) held.boot = `boot-${++this.#boots}`;
+      const state = { state: "running", exitCode: null, outOfMemory: false } as const;
+      held.members.set(service, { spec: runs, dev: service === dev, ...state });
+    }
+    return { address: this.#address(), boot: held.boot };
+  }
+
+  async supervisorAddress(owner: Owner): Promise<SupervisorAddress | null> {
+    await this.#begin("supervisorAddress", null);
+    const members = [...(this.#held.get(key(owner))?.members.values() ?? [])];
+    return members.some(({ dev, state }) => dev && state === "running") ? this.#address() : null;
+  }
+
+  async stop(owner: Owner, options: StepOptions & { graceMs: number }): Promise<void> {
+    await this.#begin("stop", options.signal);
+    const held = this.#held.get(key(owner));
+    if (held !== undefined) endAll(held);
+  }
+
+  async remove(owner: Owner, options: StepOptions & { storage: boolean }): Promise<void> {
+    await this.#begin("remove", options.signal);
+    const held = this.#held.get(key(owner));
+    if (held === undefined) return;
+    held.sandbox = "missing";
+    held.members.clear();
+    if (options.storage) held.volumes.clear();
+    if (held.volumes.size === 0) this.#held.delete(key(owner));
+  }
+
+  async observe(owner: Owner): Promise<Observed> {
+    await this.#begin("observe", null);
+    const held = this.#held.get(key(owner));
+    return {
+      sandbox: held?.sandbox ?? "missing",
+      members: [...(held?.members ?? [])].map(([service, member]) => ({
+        service,
+        state: member.state,
+        exitCode: member.exitCode,
+        outOfMemory: member.outOfMemory,
+        runs: member.spec,
+      })),
+      volumes: [...(held?.volumes ?? [])].sort(),
+      leftovers: [],
+    };
+  }
+
+  async owners(): Promise<Owner[]> {
+    await this.#begin("owners", null);
+    return [...this.#held.values()].map(({ owner }) => owner);
+  }
+
+  async runJob(job: Job, options: StepOptions): Promise<JobResult> {
+    await this.#begin("runJob", options.signal);
+    for (const mount of job.mounts) {
+      if (mount.kind === "volume") this.#hold(mount.owner).volumes.add(mount.volume);
+    }
+    return (await this.#options.runJob?.(job, options)) ?? { exitCode: 0, stdout: "", stderr: "" };
+  }
+
+  async *watch(signal: AbortSignal): AsyncGenerator<EngineEvent> {
+    const queue: EngineEvent[] = [];
+    let wake = (): void => undefined;
+    const push = (event: EngineEvent): void => {
+      queue.push(event);
+      wake();
+    };
+    const onAbort = (): void => wake();
+    this.#watchers.add(push);
+    signal.addEventListener("abort", onAbort);
+    try {
+      while (!signal.aborted) {
+        const event = queue.shift();
+        if (event === undefined) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        } else {
+          yield event;
+        }
+      }
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      this.#watchers.delete(push);
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Notes the call, and gives others a turn, as a real engine would. */
+  async #begin(call: keyof Engine & string, signal: AbortSignal | null): Promise<void> {
+    this.calls.push(call);
+    await Promise.resolve();
+    if (signal?.aborted === true) {
+      throw new OneloopError("cancelled", "The step was cancelled.", { cause: signal.reason });
+    }
+    const failure = this.#failures.get(call);
+    if (failure === undefined) return;
+    this.#failures.delete(call);
+    throw failure;
+  }
+
+  #image(ref: string): ImageFacts {
+    const facts = this.#options.images[ref];
+    if (facts !== undefined) return facts;
+    throw new OneloopError("image-unavailable", `The image ${ref} is not on this engine.`);
+  }
+
+  #address(): SupervisorAddress {
+    return this.#options.address ?? { host: "127.0.0.1", port: supervisorPort };
+  }
+
+  #hold(owner: Owner): Held {
+    const existing = this.#held.get(key(owner));
+    if (existing !== undefined) return existing;
+    const members = new Map<string, Member>();
+    const held: Held = { owner, sandbox: "missing", members, volumes: new Set(), boot: "" };
+    this.#held.set(key(owner), held);
+    return held;
+  }
+
+  #emit(event: EngineEvent): void {
+    for (const push of this.#watchers) push(event);
+  }
+}
+
+function endAll(held: Held): void {
+  if (held.sandbox === "running") held.sandbox = "exited";
+  for (const member of held.members.values()) {
+    if (member.state !== "running") continue;
+    member.state = "exited";
+    member.exitCode = 143;
+  }
+}
+
+function key(owner: Owner): string {
+  return `${owner.kind}/${owner.id}`;
+}

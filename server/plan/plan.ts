@@ -1,0 +1,122 @@
+import type { Diagnostic } from "../protocol/errors.ts";
+import { OneloopError } from "../protocol/errors.ts";
+import type { Place } from "../protocol/fact.ts";
+import type { Checkout, PlannedVolume, Task, WorkspacePlan } from "../protocol/plan.ts";
+import type { PlannedService } from "../protocol/service.ts";
+import type { SourceModel } from "../protocol/source-model.ts";
+import { because } from "./because.ts";
+import { Facts } from "./facts.ts";
+import { planService } from "./service.ts";
+
+/** What the user, or the control plane for them, decides beyond what the files say. */
+export interface PlanChoices {
+  /** `path` is below the source root, `/workspace`; null for a container without a repository. */
+  readonly checkout: Checkout | null;
+}
+
+/**
+ * The only planner: what the files say, turned into what will run. Pure: the same input gives the
+ * same plan.
+ *
+ * - The dev service is the first that has the source, else the first.
+ * - Its own command is a task of its supervisor, and stays in the service too. The task's command is
+ *   null where the service has no `command`: then the image's entry point runs, with the service's
+ *   `args`, if any, in the place of the image's command.
+ * - Where the source is mounted, `PROJECTS_ROOT` is the mount's path and `PROJECT_SOURCE` the
+ *   checkout's inside it (https://devfile.io/docs: both are set by the tool, never by the devfile).
+ * - Volumes named as Oneloop's own, `source` and `home`, are planned under another name.
+ *
+ * @param production The topology to mirror. Only null is taken yet.
+ * @throws OneloopError `plan-impossible`, with a diagnostic for each fact that is missing.
+ */
+export function plan(
+  development: SourceModel,
+  production: SourceModel | null,
+  choices: PlanChoices,
+): WorkspacePlan {
+  if (production !== null) {
+    throw new OneloopError(
+      "plan-impossible",
+      "Mirroring production is not supported yet: open the workspace without it.",
+    );
+  }
+  const facts = new Facts(development.leftOut);
+  const volumes = planVolumes(development, facts);
+  const services = development.services.map((service) =>
+    planService(service, { facts, volumeNames: volumes.names, checkout: choices.checkout }),
+  );
+  const dev = services.find(({ sourcePath }) => sourcePath !== null) ?? services[0];
+  if (dev === undefined) throw noService(development);
+  facts.throwIfMissing();
+  return {
+    version: 1,
+    devService: dev.name,
+    services,
+    volumes: volumes.planned,
+    checkout: choices.checkout,
+    tasks: [devTask(dev)],
+    because: because(development, { dev: services.indexOf(dev), volumeNames: volumes.names }),
+    leftOut: facts.leftOut,
+  };
+}
+
+function devTask(dev: PlannedService): Task {
+  return {
+    name: dev.name,
+    phase: "start",
+    in: dev.name,
+    oncePer: "start",
+    needs: [],
+    command: dev.command === null ? null : [...dev.command, ...(dev.args ?? [])],
+    terminal: true,
+  };
+}
+
+/** The engine's names of the volumes with the repository and the user's home. */
+const ownVolumes: readonly string[] = ["source", "home"];
+
+function planVolumes(
+  { volumes }: SourceModel,
+  facts: Facts,
+): { planned: PlannedVolume[]; names: ReadonlyMap<string, string> } {
+  const given = volumes.map(({ name }) => facts.need(name, "The name of a volume"));
+  const taken = new Set([...ownVolumes, ...given]);
+  const names = new Map<string, string>();
+  const planned = volumes.map((volume, at) => {
+    const original = given[at] ?? "";
+    const name = ownVolumes.includes(original) ? freeName(original, taken) : original;
+    names.set(original, name);
+    const what = `of volume ${original}`;
+    return {
+      name,
+      sizeBytes: facts.prefer(volume.sizeBytes, { what: `size ${what}`, otherwise: null }),
+      ephemeral: facts.prefer(volume.ephemeral, { what: `ephemeral ${what}`, otherwise: false }),
+    };
+  });
+  return { planned, names };
+}
+
+function freeName(name: string, taken: Set<string>): string {
+  let free = `devfile-${name}`;
+  for (let count = 2; taken.has(free); count += 1) free = `devfile-${name}-${count}`;
+  taken.add(free);
+  return free;
+}
+
+function noService({ name, leftOut }: SourceModel): OneloopError {
+  const diagnostics = [name, ...leftOut].flatMap(({ where }) =>
+    diagnosticAt(where, {
+      code: "no-container",
+      message: "No container component is left to work in: add one with an image.",
+    }),
+  );
+  return new OneloopError(
+    "plan-impossible",
+    "The configuration has no container to work in: add a container component with an image.",
+    { diagnostics: diagnostics.slice(0, 1) },
+  );
+}
+
+function diagnosticAt(where: Place, problem: { code: string; message: string }): Diagnostic[] {
+  return "file" in where ? [{ ...where, length: 1, severity: "error", ...problem }] : [];
+}

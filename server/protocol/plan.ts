@@ -1,0 +1,64 @@
+import { z } from "zod";
+import { Place } from "./fact.ts";
+import { PlannedService } from "./service.ts";
+import { LeftOut } from "./source-model.ts";
+
+/**
+ * A command that runs in a workspace. The supervisor of container `in` runs it and keeps the marks
+ * of what is done; the reconciler runs only one-shot containers.
+ */
+export const Task = z.object({
+  name: z.string(),
+  phase: z.enum(["prebuild", "create", "start", "attach", "stop"]),
+  /** The name of a service of this plan. */
+  in: z.string(),
+  oncePer: z.enum(["content", "workspace", "start", "attach"]),
+  needs: z.array(z.string()),
+  /** The argument vector; `null`: the image's own entry point and command. */
+  command: z.array(z.string()).nullable(),
+  /** Shown to the user as a terminal of this name. */
+  terminal: z.boolean(),
+});
+export type Task = z.infer<typeof Task>;
+
+/** What is checked out, and where. */
+export const Checkout = z.object({
+  /** The remote as the user named it: no credential in it. */
+  url: z.string(),
+  /** The full ref, such as `refs/heads/main`; `null` for a bare commit. */
+  ref: z.string().nullable(),
+  /** 40 hex digits. */
+  commit: z.string(),
+  /** Absolute, such as `/workspace/govapp`. */
+  path: z.string(),
+});
+export type Checkout = z.infer<typeof Checkout>;
+
+export const PlannedVolume = z.object({
+  name: z.string(),
+  sizeBytes: z.number().int().positive().nullable(),
+  ephemeral: z.boolean(),
+});
+export type PlannedVolume = z.infer<typeof PlannedVolume>;
+
+/** Why a part of the plan is as it is: the source lines that ask for it. */
+export const Because = z.object({ part: z.string(), where: z.array(Place) });
+export type Because = z.infer<typeof Because>;
+
+/**
+ * What we will run: plain values, stored with the workspace, the reconciler's only input. A change
+ * of shape raises `version`; stored plans of older versions are upgraded where they are read.
+ */
+export const WorkspacePlan = z.object({
+  version: z.literal(1),
+  /** The service people work in: it has the supervisor, the source and the home volume. */
+  devService: z.string(),
+  services: z.array(PlannedService).min(1),
+  volumes: z.array(PlannedVolume),
+  /** `null` for a container of Oneloop's own that has no repository. */
+  checkout: Checkout.nullable(),
+  tasks: z.array(Task),
+  because: z.array(Because),
+  leftOut: z.array(LeftOut),
+});
+export type WorkspacePlan = z.infer<typeof WorkspacePlan>;

@@ -1,0 +1,203 @@
+import { z } from "zod";
+import { Task } from "./plan.ts";
+
+/** Raised when a change is not additive; the control plane supports this and the version before. */
+export const supervisorProtocol = 1;
+
+/**
+ * The port of the supervisor inside the workspace's network namespace. It is outside the ephemeral
+ * range (32768–60999) and unassigned by IANA; the sandbox's rules let only the host reach it.
+ */
+export const supervisorPort = 22_022;
+
+/** The mount path of the supervisor volume. Its binaries are linked to run from here only. */
+export const supervisorMount = "/.oneloop";
+
+/**
+ * The environment variable that carries the boot configuration. The supervisor removes it before it
+ * starts anything. There is no secret in it.
+ */
+export const supervisorConfigVariable = "ONELOOP_SUPERVISOR";
+
+export const SupervisorConfig = z.object({
+  workspace: z.string(),
+  /** The control plane's Ed25519 public key: SPKI, DER, base64. */
+  publicKey: z.string(),
+  /** Where a shell starts. */
+  cwd: z.string(),
+  home: z.string(),
+  /** The login shell; `null`: the first of the user's own, bash, sh, and the supervisor's. */
+  shell: z.string().nullable(),
+  /**
+   * The environment of everything that is started here: the image's own and the devfile's. The
+   * supervisor's own process gets none of it (the image's LD_PRELOAD or NODE_OPTIONS could end it).
+   */
+  env: z.record(z.string(), z.string()),
+  tasks: z.array(Task),
+  /** The image's own entry point and command: what a task with `command: null` runs. */
+  imageCommand: z.array(z.string()),
+});
+export type SupervisorConfig = z.infer<typeof SupervisorConfig>;
+
+/**
+ * The line that the supervisor (and the sandbox) prints on standard output when it listens: the
+ * engine brings it to the control plane, so nobody polls.
+ */
+export const ReadyLine = z.object({ oneloop: z.literal("ready"), boot: z.string().optional() });
+export type ReadyLine = z.infer<typeof ReadyLine>;
+
+/** `GET /hello`, the only request without a grant. */
+export const Hello = z.object({
+  protocol: z.number().int(),
+  workspace: z.string(),
+  /** Random, new at each start of the supervisor. */
+  boot: z.string(),
+  version: z.string(),
+});
+export type Hello = z.infer<typeof Hello>;
+
+/**
+ * What a request to the supervisor may do. `terminal` attaches to, creates, lists or ends terminals;
+ * `exec` runs a command; `dial` opens a connection inside the workspace's network.
+ */
+export const GrantAction = z.enum(["terminal", "exec", "dial", "state"]);
+export type GrantAction = z.infer<typeof GrantAction>;
+
+/** The signed part of a grant. Times in milliseconds since 1970. */
+export const GrantClaims = z.object({
+  workspace: z.string(),
+  boot: z.string(),
+  /** The user's id: for the record only. */
+  actor: z.string(),
+  action: GrantAction,
+  readOnly: z.boolean(),
+  /** A grant is refused after this: 30 s after it was signed. */
+  expiresAt: z.number().int(),
+  /** Random; a grant works once. */
+  nonce: z.string(),
+});
+export type GrantClaims = z.infer<typeof GrantClaims>;
+
+/** How long a grant is good for: long enough for a slow host, short enough to be worthless later. */
+export const grantLifetimeMs = 30_000;
+
+/** `Authorization: Oneloop <base64url(JSON claims)>.<base64url(Ed25519 signature of the first part)>` */
+export const grantScheme = "Oneloop";
+
+/** The `Upgrade` token of exec and dial streams. Terminals in a browser use `websocket`. */
+export const streamUpgrade = "oneloop-stream";
+
+/**
+ * The supervisor's HTTP interface, all paths. Streams are `Upgrade` requests and take their
+ * parameters as one URL query parameter `q` with JSON, so that a hop can pass them unread.
+ *
+ * - `GET /hello` → Hello
+ * - `GET /terminals` → TerminalInfo[]                      action terminal
+ * - `POST /terminals` CreateTerminal → TerminalInfo         action terminal
+ * - `DELETE /terminals/<id>` → 204; HUP, TERM after 2 s, KILL after 5 s more    action terminal
+ * - `GET /terminals/<id>/socket?q=AttachTerminal`, `Upgrade: websocket`         action terminal
+ * - `GET /exec?q=ExecRequest`, `Upgrade: oneloop-stream` → frames               action exec
+ * - `GET /dial?q=DialRequest`, `Upgrade: oneloop-stream` → raw bytes            action dial
+ * - `GET /tasks` → TaskInfo[]                               action state
+ */
+export const supervisorPaths = {
+  hello: "/hello",
+  terminals: "/terminals",
+  terminal: (id: string) => `/terminals/${encodeURIComponent(id)}`,
+  terminalSocket: (id: string) => `/terminals/${encodeURIComponent(id)}/socket`,
+  exec: "/exec",
+  dial: "/dial",
+  tasks: "/tasks",
+} as const;
+
+const Size = { cols: z.number().int().min(1).max(2000), rows: z.number().int().min(1).max(1000) };
+
+export const CreateTerminal = z.object({
+  /** `null`: a login shell. */
+  command: z.array(z.string()).min(1).nullable().default(null),
+  cwd: z.string().nullable().default(null),
+  env: z.record(z.string(), z.string()).default({}),
+  title: z.string().max(100).nullable().default(null),
+  cols: Size.cols.default(80),
+  rows: Size.rows.default(24),
+});
+export type CreateTerminal = z.infer<typeof CreateTerminal>;
+
+export const TerminalInfo = z.object({
+  id: z.string(),
+  title: z.string(),
+  task: z.string().nullable(),
+  running: z.boolean(),
+  exitCode: z.number().int().nullable(),
+  cols: z.number().int(),
+  rows: z.number().int(),
+});
+export type TerminalInfo = z.infer<typeof TerminalInfo>;
+
+export const AttachTerminal = z.object({
+  /**
+   * The absolute offset of the first byte that the client lacks: 0 for all that is kept. Bytes that
+   * the ring has lost are skipped, and the hello message says from where it goes on.
+   */
+  from: z.number().int().min(0).default(0),
+});
+export type AttachTerminal = z.infer<typeof AttachTerminal>;
+
+/**
+ * On a terminal's WebSocket, binary messages are terminal bytes in both directions. Text messages
+ * are JSON: these, to the supervisor …
+ */
+export const TerminalClientMessage = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("resize"), ...Size }),
+]);
+export type TerminalClientMessage = z.infer<typeof TerminalClientMessage>;
+
+/** … and these, from it. `hello` comes first, before any byte. */
+export const TerminalServerMessage = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("hello"),
+    /** The absolute offset of the first byte that follows. */
+    offset: z.number().int(),
+    /**
+     * The absolute offset of the end of what was printed before this connection. Up to here it is a
+     * replay: a terminal must not answer the queries in it (`ESC [ c` and such) once more.
+     */
+    end: z.number().int().optional(),
+    readOnly: z.boolean(),
+    ...Size,
+  }),
+  z.object({ type: z.literal("resize"), ...Size }),
+  z.object({ type: z.literal("exit"), exitCode: z.number().int(), signal: z.string().nullable() }),
+]);
+export type TerminalServerMessage = z.infer<typeof TerminalServerMessage>;
+
+export const ExecRequest = z.object({
+  /**
+   * `argv`: run it as it is. `shell`: give it to the login shell with `-c`, as sshd does.
+   * `null`: the login shell itself.
+   */
+  argv: z.array(z.string()).min(1).nullable().default(null),
+  shell: z.string().nullable().default(null),
+  cwd: z.string().nullable().default(null),
+  env: z.record(z.string(), z.string()).default({}),
+  pty: z
+    .object({ term: z.string().max(64), ...Size })
+    .nullable()
+    .default(null),
+});
+export type ExecRequest = z.infer<typeof ExecRequest>;
+
+export const DialRequest = z.object({
+  /** `localhost` tries 127.0.0.1, then ::1. */
+  host: z.string().default("localhost"),
+  port: z.number().int().min(1).max(65535),
+});
+export type DialRequest = z.infer<typeof DialRequest>;
+
+export const TaskInfo = z.object({
+  name: z.string(),
+  state: z.enum(["waiting", "running", "done", "failed"]),
+  exitCode: z.number().int().nullable(),
+  terminal: z.string().nullable(),
+});
+export type TaskInfo = z.infer<typeof TaskInfo>;

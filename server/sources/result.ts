@@ -1,0 +1,10 @@
+import type { Diagnostic } from "../protocol/errors.ts";
+import type { SourceModel } from "../protocol/source-model.ts";
+
+/**
+ * What a reader gives: a model with its warnings, or all errors and warnings of the file at once, in
+ * the order of the file. A reader never throws.
+ */
+export type ReadResult =
+  | { readonly ok: true; readonly model: SourceModel; readonly warnings: readonly Diagnostic[] }
+  | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };

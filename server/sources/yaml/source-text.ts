@@ -1,0 +1,99 @@
+import type { Diagnostic } from "../../protocol/errors.ts";
+
+/** Half-open range of UTF-16 offsets. */
+export interface TextRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Finding {
+  readonly severity: "error" | "warning";
+  /** Stable and kebab-case. */
+  readonly code: string;
+  /** A sentence that says what to do. */
+  readonly message: string;
+}
+
+/** A minified file would fill a screen with one line, and a report with copies of it. */
+const maxExcerptChars = 1000;
+
+/** A person mends a few at a time; a hostile file could have a million. */
+const maxDiagnostics = 100;
+
+/** The text of one file, with its lines; it collects what is wrong in it. */
+export class SourceText {
+  readonly file: string;
+  readonly text: string;
+  readonly #lineStarts: number[] = [0];
+  readonly #diagnostics: Diagnostic[] = [];
+  #errors = 0;
+
+  constructor(text: string, file: string) {
+    this.text = text;
+    this.file = file;
+    for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) {
+      this.#lineStarts.push(at + 1);
+    }
+  }
+
+  get hasErrors(): boolean {
+    return this.#errors > 0;
+  }
+
+  /** The line and column of an offset; one past the end counts as the end of the last line. */
+  place(offset: number): { file: string; line: number; column: number } {
+    const within = Math.max(0, Math.min(offset, this.#lastOffset()));
+    let low = 0;
+    let high = this.#lineStarts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((this.#lineStarts[middle] ?? 0) <= within) low = middle;
+      else high = middle - 1;
+    }
+    return { file: this.file, line: low + 1, column: within - (this.#lineStarts[low] ?? 0) + 1 };
+  }
+
+  report(range: TextRange, finding: Finding): void {
+    if (finding.severity === "error") this.#errors += 1;
+    if (this.#diagnostics.length >= maxDiagnostics) return;
+    const place = this.place(range.start);
+    const line = this.#line(place.line);
+    const room = line.length - place.column + 1;
+    const length = Math.max(1, Math.min(range.end - range.start, room));
+    const excerpt = line.length <= maxExcerptChars ? { excerpt: printable(line) } : {};
+    this.#diagnostics.push({ ...place, length, ...finding, ...excerpt });
+  }
+
+  /** In the order of the file. */
+  diagnostics(): Diagnostic[] {
+    return this.#diagnostics.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  }
+
+  /** Before the line breaks that end the file: an editor can go there. */
+  #lastOffset(): number {
+    let end = this.text.length;
+    while (end > 0 && (this.text[end - 1] === "\n" || this.text[end - 1] === "\r")) end -= 1;
+    return end;
+  }
+
+  #line(number: number): string {
+    const start = this.#lineStarts[number - 1] ?? 0;
+    const next = this.#lineStarts[number];
+    const line = this.text.slice(start, next === undefined ? undefined : next - 1);
+    return line.endsWith("\r") ? line.slice(0, -1) : line;
+  }
+}
+
+/** Control characters could move a terminal's cursor; the replacement keeps the columns. */
+function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Surrogate}\u2028\u2029]/gu, (found) =>
+    found === "\t" ? "\t" : "\uFFFD",
+  );
+}
+
+/** A value of the file in a sentence: quoted, printable, and not longer than a line. */
+export function quote(value: string): string {
+  const maxChars = 60;
+  const short = value.length > maxChars ? `${value.slice(0, maxChars)}…` : value;
+  return `"${printable(short.replaceAll(/[\n\r\t]/g, " "))}"`;
+}

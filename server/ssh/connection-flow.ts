@@ -1,0 +1,157 @@
+import type { Socket } from "node:net";
+import type { Connection, ServerChannel } from "ssh2";
+
+/**
+ * Encrypted bytes that may wait for the client's TCP connection. ssh2 respects the window of a
+ * channel but not the socket: a client with a huge window that reads nothing would fill our memory.
+ */
+const maxSocketBacklogBytes = 4 * 1024 * 1024;
+
+/** A client that lets this much of answers (to pings, say) wait is ended. */
+const maxUnreadAnswersBytes = 16 * 1024 * 1024;
+
+/**
+ * ssh2 gives each channel a window of 2 MiB and tops it up from the half; it does not end a client
+ * that sends beyond its window. This does.
+ */
+const maxUnreadInputBytes = 8 * 1024 * 1024;
+
+/** Above this, the program's output is held until half of it is gone. */
+const highWaterBytes = 256 * 1024;
+
+/** What all channels of one connection share: the socket's back pressure, and the client's limits. */
+export class ConnectionFlow {
+  readonly #socket: Socket;
+  readonly #writers = new Set<ChannelWriter>();
+  readonly #channels = new Set<ServerChannel>();
+  #exchangingKeys = false;
+
+  constructor(socket: Socket, client: Connection) {
+    this.#socket = socket;
+    // A window adjustment has no event of its own; it comes as data, which ssh2 parses before us.
+    socket.on("data", () => {
+      this.#enforceLimits();
+      this.#flush();
+    });
+    socket.on("drain", () => this.#flush());
+    client.on("rekey", () => {
+      this.#exchangingKeys = false;
+      this.#flush();
+    });
+  }
+
+  /** @param onDrain called when `write` returned false and may be called again. */
+  writer(channel: ServerChannel, onDrain: () => void): ChannelWriter {
+    const writer = new ChannelWriter(channel, this, onDrain);
+    this.#writers.add(writer);
+    this.#channels.add(channel);
+    return writer;
+  }
+
+  release(writer: ChannelWriter, channel: ServerChannel): void {
+    this.#writers.delete(writer);
+    this.#channels.delete(channel);
+  }
+
+  /** How many bytes ssh2 would send on at once. */
+  room(channel: ServerChannel): number {
+    if (this.#exchangingKeys || this.#socket.writableLength > maxSocketBacklogBytes) return 0;
+    // Not in the types; a plain property of ssh2's Channel.
+    const { outgoing } = channel as unknown as { outgoing: { window: number; state: string } };
+    return outgoing.state === "open" ? outgoing.window : 0;
+  }
+
+  send(stream: NodeJS.WritableStream, bytes: Uint8Array): void {
+    const before = this.#socket.bytesWritten;
+    stream.write(bytes);
+    // ssh2 keeps what is written during a key exchange; `rekey` says when it is over.
+    if (this.#socket.bytesWritten - before < bytes.length) this.#exchangingKeys = true;
+  }
+
+  #flush(): void {
+    for (const writer of this.#writers) writer.flush();
+  }
+
+  #enforceLimits(): void {
+    if (this.#socket.writableLength > maxUnreadAnswersBytes) {
+      this.#socket.destroy(new Error("the client does not read"));
+    }
+    for (const channel of this.#channels) {
+      if (channel.readableLength > maxUnreadInputBytes) {
+        this.#socket.destroy(new Error("the client sends beyond its window"));
+      }
+    }
+  }
+}
+
+interface Piece {
+  readonly to: "stdout" | "stderr";
+  bytes: Uint8Array;
+}
+
+/**
+ * Writes a program's output into an SSH channel, in order, never more than the client's window, its
+ * TCP connection and a key exchange let through. ssh2's own queues are not used because they lose
+ * and repeat bytes: in ssh2 1.17 a window adjustment serves only one of standard output and standard
+ * error, `_chunk` is never cleared (a waiting piece of standard error sends an old piece of standard
+ * output again), and ending a channel closes it over standard error that waits.
+ */
+export class ChannelWriter implements Disposable {
+  readonly #channel: ServerChannel;
+  readonly #flow: ConnectionFlow;
+  readonly #onDrain: () => void;
+  readonly #queue: Piece[] = [];
+  #queuedBytes = 0;
+  #heldUp = false;
+  #whenEmpty: (() => void)[] = [];
+
+  constructor(channel: ServerChannel, flow: ConnectionFlow, onDrain: () => void) {
+    this.#channel = channel;
+    this.#flow = flow;
+    this.#onDrain = onDrain;
+  }
+
+  /** False when the caller should wait for `onDrain`. The bytes are kept, uncopied, until sent. */
+  write(to: Piece["to"], bytes: Uint8Array): boolean {
+    if (bytes.length > 0) {
+      this.#queue.push({ to, bytes });
+      this.#queuedBytes += bytes.length;
+      this.flush();
+    }
+    if (this.#queuedBytes > highWaterBytes) this.#heldUp = true;
+    return !this.#heldUp;
+  }
+
+  /** Calls back, once, when all that was written has been handed to the client's connection. */
+  whenEmpty(then: () => void): void {
+    if (this.#queue.length === 0) then();
+    else this.#whenEmpty.push(then);
+  }
+
+  flush(): void {
+    for (let piece = this.#queue[0]; piece !== undefined; piece = this.#queue[0]) {
+      const length = Math.min(this.#flow.room(this.#channel), piece.bytes.length);
+      if (length === 0) break;
+      const part = piece.bytes.subarray(0, length);
+      piece.bytes = piece.bytes.subarray(length);
+      if (piece.bytes.length === 0) this.#queue.shift();
+      this.#queuedBytes -= length;
+      this.#flow.send(piece.to === "stdout" ? this.#channel : this.#channel.stderr, part);
+    }
+    if (this.#queue.length === 0) {
+      for (const then of this.#whenEmpty.splice(0)) then();
+    }
+    if (this.#heldUp && this.#queuedBytes <= highWaterBytes / 2) {
+      this.#heldUp = false;
+      this.#onDrain();
+    }
+  }
+
+  /** What has not been sent is dropped: the channel is closed. */
+  [Symbol.dispose](): void {
+    this.#flow.release(this, this.#channel);
+    this.#queue.length = 0;
+    this.#whenEmpty.length = 0;
+    this.#heldUp = false;
+  }
+}

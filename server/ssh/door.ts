@@ -1,0 +1,26 @@
+import type { Owner } from "../engine/engine.ts";
+import type { Supervisors, Target } from "../terminals/supervisors.ts";
+import type { Log } from "../util/log.ts";
+import type { ConnectionFlow } from "./connection-flow.ts";
+
+/** What the channels of one authenticated connection need. */
+export interface Door {
+  readonly flow: ConnectionFlow;
+  readonly supervisors: Pick<Supervisors, "exec" | "dial">;
+  /** The program that serves the `sftp` subsystem, as the workspace sees it. */
+  readonly sftpServer: readonly string[];
+  /** `client address, port, server address, port`, as sshd sets it. */
+  readonly sshConnection: string;
+  readonly log: Log;
+  /** Asked for each channel: rights and addresses change while a connection lasts. */
+  readonly target: () => Promise<Target>;
+  /** Calls back when the connection has closed; gives a function that takes the wish back. */
+  readonly whenClosed: (then: (by: ClosedBy) => void) => () => void;
+}
+
+export type ClosedBy = "client" | "gateway";
+
+export interface Resolved {
+  readonly owner: Owner;
+  readonly name: string;
+}

@@ -1,0 +1,114 @@
+import { once } from "node:events";
+import { createServer, type AddressInfo } from "node:net";
+import ssh2 from "ssh2";
+import type { Supervisors } from "../terminals/supervisors.ts";
+import type { Log } from "../util/log.ts";
+import type { OfferedKey } from "./authenticate.ts";
+import { SshConnection } from "./connection.ts";
+import type { Resolved } from "./door.ts";
+
+export type { OfferedKey } from "./authenticate.ts";
+export { ensureHostKeys } from "./host-keys.ts";
+
+export interface SshGatewayOptions {
+  readonly host: string;
+  /** 0: any free one; the gateway says which. */
+  readonly port: number;
+  /** PEM texts, the preferred first. */
+  readonly hostKeys: readonly string[];
+  /** Whose key this is; `null` when nobody's. Called before the client has proved to hold it. */
+  readonly authenticate: (key: OfferedKey) => Promise<{ userId: string } | null>;
+  /** The workspace of a login name; throws OneloopError, whose sentence the client is shown. */
+  readonly resolve: (userId: string, login: string) => Promise<Resolved>;
+  readonly supervisors: Pick<Supervisors, "exec" | "dial">;
+  readonly log: Log;
+  /** The sftp server inside the workspace; the supervisor volume's own when not given. */
+  readonly sftpServer?: readonly string[];
+}
+
+export interface SshGateway extends AsyncDisposable {
+  readonly port: number;
+}
+
+/** More are closed at once: each costs a key exchange and some memory. */
+const maxConnections = 1024;
+/** Of these, so many may not be signed in: strangers cannot take all places. */
+const maxUnauthenticated = 128;
+
+/**
+ * Only what ssh2 and every OpenSSH since 7.2 have, the quickest first; no SHA-1, no CBC, no
+ * compression (it would let a client make us keep more than it sends). ssh2 adds strict key exchange
+ * by itself.
+ */
+const algorithms: ssh2.Algorithms = {
+  kex: [
+    "curve25519-sha256",
+    "curve25519-sha256@libssh.org",
+    "ecdh-sha2-nistp256",
+    "ecdh-sha2-nistp384",
+    "ecdh-sha2-nistp521",
+    "diffie-hellman-group16-sha512",
+    "diffie-hellman-group14-sha256",
+  ],
+  serverHostKey: ["ssh-ed25519", "rsa-sha2-512", "rsa-sha2-256"],
+  cipher: [
+    "aes128-gcm@openssh.com",
+    "chacha20-poly1305@openssh.com",
+    "aes256-gcm@openssh.com",
+    "aes128-ctr",
+    "aes192-ctr",
+    "aes256-ctr",
+  ],
+  hmac: [
+    "hmac-sha2-256-etm@openssh.com",
+    "hmac-sha2-512-etm@openssh.com",
+    "hmac-sha2-256",
+    "hmac-sha2-512",
+  ],
+  compress: ["none"],
+};
+
+/**
+ * The SSH gateway: who the person is, the key says; which workspace, the user name. Sessions and
+ * forwarded connections become streams of the workspace's supervisor. When the gateway ends,
+ * programs on a pty go on as terminals; when a client goes away, its programs are told to end.
+ */
+export async function startSshGateway(options: SshGatewayOptions): Promise<SshGateway> {
+  const connections = new Map<string, SshConnection>();
+  const ssh = new ssh2.Server({ hostKeys: [...options.hostKeys], algorithms, ident: "Oneloop" });
+  ssh.on("connection", (client, info) => {
+    const connection = connections.get(addressOf(info.ip, info.port));
+    if (connection === undefined) client.end();
+    else connection.begin(client, info.header.identRaw);
+  });
+
+  // ssh2 would listen too, but gives its sockets only after the identification, without noDelay.
+  const listener = createServer({ noDelay: true }, (socket) => {
+    const strangers = [...connections.values()].filter(({ identified }) => !identified).length;
+    if (strangers >= maxUnauthenticated) {
+      socket.destroy();
+      return;
+    }
+    const address = addressOf(socket.remoteAddress, socket.remotePort);
+    connections.set(address, new SshConnection(socket, options));
+    socket.on("close", () => connections.delete(address));
+    ssh.injectSocket(socket);
+  });
+  listener.maxConnections = maxConnections;
+  listener.listen(options.port, options.host);
+  await once(listener, "listening");
+
+  return {
+    port: (listener.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      const closed = once(listener, "close");
+      listener.close();
+      for (const connection of connections.values()) connection[Symbol.dispose]();
+      await closed;
+    },
+  };
+}
+
+function addressOf(host: string | undefined, port: number | undefined): string {
+  return `${host} ${port}`;
+}

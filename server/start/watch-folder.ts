@@ -1,0 +1,36 @@
+import { once } from "node:events";
+import { watch } from "node:fs";
+
+/**
+ * Waits until `check` gives something, looking again whenever a file directly in `folder` changes.
+ * The watch stands before the first look, so no change is missed.
+ *
+ * @returns `undefined` when `timeoutMs` has passed.
+ */
+export async function watchFolder<Found>(
+  folder: string,
+  { check, timeoutMs }: { check: () => Promise<Found | undefined>; timeoutMs: number },
+): Promise<Found | undefined> {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const watcher = watch(folder);
+  let changed = true;
+  watcher.on("change", () => (changed = true));
+  try {
+    for (;;) {
+      changed = false;
+      const found = await check();
+      if (found !== undefined || timeout.aborted) return found;
+      // Nothing may come between this look at `changed` and the listener of `once`.
+      if (!changed)
+        await once(watcher, "change", { signal: timeout }).catch(ignoreTimeout(timeout));
+    }
+  } finally {
+    watcher.close();
+  }
+}
+
+function ignoreTimeout(timeout: AbortSignal): (error: unknown) => void {
+  return (error) => {
+    if (!timeout.aborted) throw error;
+  };
+}

@@ -1,0 +1,171 @@
+import type { Socket } from "node:net";
+import {
+  encodeFrame,
+  FrameDecoder,
+  frameHeader,
+  FrameType,
+  maxFrameBytes,
+  type ExecExit,
+} from "../protocol/frames.ts";
+
+/** Output of a collected command is cut here, so that no command can fill our memory. */
+const defaultMaxOutputBytes = 8 * 1024 * 1024;
+
+export interface ExecListeners {
+  /** The pieces alias the socket's buffers: use them at once or copy. */
+  readonly onStdout: (piece: Uint8Array) => void;
+  readonly onStderr: (piece: Uint8Array) => void;
+  /** Once; after the last output. A stream that broke gives `error` and no code. */
+  readonly onExit: (exit: ExecExit) => void;
+  readonly onStarted?: () => void;
+}
+
+/**
+ * The control plane's end of one exec stream. Flow control: `write` returns false when the
+ * supervisor is behind (`onDrain` calls back); `pause` and `resume` hold the program's output.
+ */
+export class ExecStream implements Disposable {
+  readonly #socket: Socket;
+  readonly #rest: Buffer;
+  #exited = false;
+
+  constructor(socket: Socket, rest: Buffer) {
+    this.#socket = socket;
+    this.#rest = rest;
+  }
+
+  /** Starts the flow of output; call once. */
+  listen(listeners: ExecListeners): void {
+    const decoder = new FrameDecoder((type, payload) => {
+      switch (type) {
+        case FrameType.stdout:
+          listeners.onStdout(payload);
+          break;
+        case FrameType.stderr:
+          listeners.onStderr(payload);
+          break;
+        case FrameType.started:
+          listeners.onStarted?.();
+          break;
+        case FrameType.exit:
+          this.#exited = true;
+          listeners.onExit(JSON.parse(new TextDecoder().decode(payload)) as ExecExit);
+          this.#socket.end();
+          break;
+        default:
+          throw new RangeError(`unknown frame ${type}`);
+      }
+    });
+    const push = (chunk: Uint8Array): void => {
+      try {
+        decoder.push(chunk);
+      } catch (error) {
+        this.#socket.destroy(error instanceof Error ? error : new Error(String(error)));
+      }
+    };
+    this.#socket.on("data", push);
+    this.#socket.on("end", () => this.#socket.end());
+    this.#socket.on("close", () => {
+      if (this.#exited) return;
+      this.#exited = true;
+      listeners.onExit({
+        code: null,
+        signal: null,
+        error: "the connection to the workspace broke",
+      });
+    });
+    if (this.#rest.length > 0) push(this.#rest);
+    this.#socket.resume();
+  }
+
+  /** Standard input; false when it should wait for `onDrain`. */
+  write(data: Uint8Array): boolean {
+    let goesOn = true;
+    for (let at = 0; at < data.length; at += maxFrameBytes) {
+      const piece = data.subarray(at, at + maxFrameBytes);
+      this.#socket.cork();
+      this.#socket.write(frameHeader(FrameType.stdin, piece.length));
+      goesOn = this.#socket.write(piece);
+      this.#socket.uncork();
+    }
+    return goesOn;
+  }
+
+  onDrain(drained: () => void): void {
+    this.#socket.on("drain", drained);
+  }
+
+  endInput(): void {
+    this.#send(encodeFrame(FrameType.stdinEnd));
+  }
+
+  /** @param name without SIG, such as `INT`. */
+  signal(name: string): void {
+    this.#send(encodeFrame(FrameType.signal, name));
+  }
+
+  resize(size: { cols: number; rows: number }): void {
+    this.#send(encodeFrame(FrameType.resize, JSON.stringify(size)));
+  }
+
+  /** The user went away: HUP, TERM after 2 s, KILL after 5 s more. */
+  hangup(): void {
+    this.#send(encodeFrame(FrameType.hangup));
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Closes without a hangup: a program on a pty goes on as a terminal. */
+  [Symbol.dispose](): void {
+    this.#socket.destroy();
+  }
+
+  /** Gives all input, collects the output, and resolves when the program has ended. */
+  collect(
+    input: Uint8Array | string = "",
+    maxOutputBytes = defaultMaxOutputBytes,
+  ): Promise<{ exit: ExecExit; stdout: Buffer; stderr: Buffer }> {
+    return new Promise((resolve) => {
+      const stdout = new Collected(maxOutputBytes);
+      const stderr = new Collected(maxOutputBytes);
+      this.listen({
+        onStdout: (piece) => stdout.add(piece),
+        onStderr: (piece) => stderr.add(piece),
+        onExit: (exit) => resolve({ exit, stdout: stdout.bytes(), stderr: stderr.bytes() }),
+      });
+      const bytes = typeof input === "string" ? Buffer.from(input) : input;
+      if (bytes.length > 0) this.write(bytes);
+      this.endInput();
+    });
+  }
+
+  #send(frame: Uint8Array): void {
+    if (!this.#exited && this.#socket.writable) this.#socket.write(frame);
+  }
+}
+
+class Collected {
+  readonly #pieces: Buffer[] = [];
+  #left: number;
+
+  constructor(maxBytes: number) {
+    this.#left = maxBytes;
+  }
+
+  add(piece: Uint8Array): void {
+    if (this.#left === 0) return;
+    const kept = Buffer.from(piece.subarray(0, this.#left));
+    this.#left -= kept.length;
+    this.#pieces.push(kept);
+  }
+
+  bytes(): Buffer {
+    return Buffer.concat(this.#pieces);
+  }
+}

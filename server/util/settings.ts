@@ -1,0 +1,142 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import { OneloopError } from "../protocol/errors.ts";
+
+interface Declared<Schema extends z.ZodType> {
+  readonly schema: Schema;
+  /** Shown in the README's table. */
+  readonly help: string;
+  /** Shown instead of a default that is computed. */
+  readonly defaultHelp?: string;
+}
+
+function declare<Schema extends z.ZodType>(
+  schema: Schema,
+  help: string,
+  defaultHelp?: string,
+): Declared<Schema> {
+  return { schema, help, ...(defaultHelp === undefined ? {} : { defaultHelp }) };
+}
+
+const port = z.coerce.number().int().min(0).max(65535);
+const list = z
+  .string()
+  .transform((text) => text.split(",").flatMap((part) => (part.trim() ? [part.trim()] : [])));
+
+/** `/var/lib/oneloop` for root, whose home the database's own user cannot enter; else the XDG one. */
+function defaultDataDir(): string {
+  if (process.getuid?.() === 0) return "/var/lib/oneloop";
+  const base = process.env["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share");
+  return join(base, "oneloop");
+}
+
+/** Every environment variable that the control plane reads, declared once. */
+export const declaredSettings = {
+  ONELOOP_DATA_DIR: declare(
+    z.string().startsWith("/").default(defaultDataDir),
+    "Where the database, the secret key and the SSH host key are kept.",
+    "`/var/lib/oneloop` for root, else `~/.local/share/oneloop`",
+  ),
+  ONELOOP_HOST: declare(
+    z.string().default("127.0.0.1"),
+    "The address that the HTTP and SSH doors listen on.",
+  ),
+  ONELOOP_PORT: declare(
+    port.default(7700),
+    "The port of the web, the API and the workspaces' ports.",
+  ),
+  ONELOOP_SSH_PORT: declare(port.default(7722), "The port of the SSH gateway."),
+  ONELOOP_DOMAIN: declare(
+    z
+      .string()
+      .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, "a domain name in lower case")
+      .default("localhost"),
+    "The domain under which `app.<domain>` and the ports' host names stand.",
+  ),
+  ONELOOP_PUBLIC_URL: declare(
+    z.url().optional(),
+    "The web app's URL as browsers see it, when a TLS proxy stands in front.",
+    "`http://app.<domain>:<port>`",
+  ),
+  ONELOOP_SECRET_KEY: declare(
+    z.string().min(32).optional(),
+    "The secret from which cookies, grants and stored credentials derive their keys.",
+    "made at the first start, kept in the data folder",
+  ),
+  ONELOOP_ALLOW_NET: declare(
+    list.default([]),
+    "Private addresses that workspaces may reach, as `host:port`, separated by commas.",
+  ),
+  ONELOOP_ISOLATION: declare(
+    z.enum(["on", "off"]).default("on"),
+    "`off` starts workspaces without network rules: only for machines that nobody else shares.",
+  ),
+  ONELOOP_FILE_ROOTS: declare(
+    list.optional(),
+    "Folders whose repositories `file://` URLs may name, separated by commas.",
+    "any folder while ONELOOP_HOST is a loopback address, else none",
+  ),
+  ONELOOP_SUBNETS: declare(
+    z
+      .string()
+      .regex(/^\d+\.\d+\.\d+\.\d+\/\d+$/, "a range such as 10.213.0.0/16")
+      .default("10.213.0.0/16"),
+    "The range from which each workspace's network takes a /28.",
+  ),
+  ONELOOP_LOG_LEVEL: declare(
+    z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
+    "How much the control plane logs.",
+  ),
+  ONELOOP_BASE_IMAGE: declare(
+    z.string().optional(),
+    "The image to build Oneloop's own images on, where `debian:bookworm-slim` cannot be pulled.",
+    "`debian:bookworm-slim`, else one made with mmdebstrap",
+  ),
+  DATABASE_URL: declare(
+    z.string().optional(),
+    "A PostgreSQL of yours (14 or newer) instead of the one that Oneloop starts.",
+    "a PostgreSQL of Oneloop's own, in the data folder",
+  ),
+  DOCKER_HOST: declare(
+    z.string().default("unix:///var/run/docker.sock"),
+    "The Docker engine: a unix socket of this machine.",
+  ),
+} as const;
+
+export type Settings = {
+  readonly [Name in keyof typeof declaredSettings]: z.output<
+    (typeof declaredSettings)[Name]["schema"]
+  >;
+};
+
+/**
+ * Reads all settings at once.
+ *
+ * @throws OneloopError `bad-input` that names every wrong variable.
+ */
+export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
+  const wrong: string[] = [];
+  const entries = Object.entries(declaredSettings).map(([name, { schema }]) => {
+    const given = env[name];
+    const result = schema.safeParse(given === "" ? undefined : given);
+    if (result.success) return [name, result.data];
+    wrong.push(`${name}: ${result.error.issues.map((issue) => issue.message).join("; ")}`);
+    return [name, undefined];
+  });
+  if (wrong.length > 0) throw new OneloopError("bad-input", `Wrong settings. ${wrong.join(". ")}`);
+  return Object.fromEntries(entries) as Settings;
+}
+
+/** The README's table, made from the declarations. */
+export function settingsTable(): string {
+  const rows = Object.entries(
+    declaredSettings as Readonly<Record<string, Declared<z.ZodType>>>,
+  ).map(([name, { schema, help, defaultHelp }]) => {
+    const standard = schema.safeParse(undefined);
+    const value = JSON.stringify(standard.data ?? "").replaceAll(/["[\]]/g, "");
+    const shown = defaultHelp ?? (value === "" ? "none" : `\`${value}\``);
+    return `| \`${name}\` | ${help} | ${shown} |`;
+  });
+  return ["| variable | what | default |", "|---|---|---|", ...rows].join("\n");
+}

@@ -1,0 +1,33 @@
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+
+/**
+ * Joins two streams until both directions have ended: bytes pass unread, back pressure and
+ * half-close pass with them. A side that breaks breaks the other: its peer sees a reset, not an end
+ * that looks regular.
+ */
+export function splice(a: Duplex, b: Duplex): void {
+  a.pipe(b);
+  b.pipe(a);
+  endTogether(a, b);
+  endTogether(b, a);
+}
+
+function endTogether(from: Duplex, to: Duplex): void {
+  from.on("error", () => reset(to));
+  from.on("close", () => {
+    if (from.errored !== null || !from.readableEnded) {
+      reset(to);
+    } else if (!to.readableEnded) {
+      // Nobody takes what `to` still says; what it was told still has to arrive.
+      if (to.writableFinished) to.destroy();
+      else to.once("finish", () => to.destroy());
+    }
+  });
+}
+
+function reset(stream: Duplex): void {
+  if (stream.destroyed) return;
+  if (stream instanceof Socket) stream.resetAndDestroy();
+  else stream.destroy();
+}

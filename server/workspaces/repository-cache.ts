@@ -1,0 +1,153 @@
+import type { Engine, Owner, StepOptions, WorkspaceSpec } from "../engine/engine.ts";
+import { OneloopError } from "../protocol/errors.ts";
+import type { WorkspacePlan } from "../protocol/plan.ts";
+import type { GitRequest, GitResult, GitRunner } from "../repo/git-runner.ts";
+import { cachePath } from "../repo/repositories.ts";
+import type { Supervisors } from "../terminals/supervisors.ts";
+
+/** The container and the volume of the repository cache belong to Oneloop, not to a workspace. */
+export const cacheOwner: Owner = { kind: "part", id: "cache" };
+export const cacheVolume = "repositories";
+
+/** git index-pack of a large repository; more would take from the workspaces. */
+const memoryLimitBytes = 4 * 1024 ** 3;
+
+/** Where a local repository appears inside the job that reads it. */
+const localPath = "/local";
+
+/**
+ * Runs git for the cache, confined. What talks to the network runs in one long-lived container that
+ * has a workspace's rules and a supervisor (an exec there takes milliseconds; a container of its
+ * own would cost each open 150 ms). What reads a folder of this machine runs in a container of its
+ * own, which has no network and sees that folder only.
+ */
+export class ConfinedGit implements GitRunner {
+  readonly #engine: Engine;
+  readonly #supervisors: Supervisors;
+  readonly #spec: WorkspaceSpec;
+  readonly #publicKey: string;
+  #ready: Promise<void> | null = null;
+
+  constructor(
+    engine: Engine,
+    supervisors: Supervisors,
+    options: { helperImage: string; publicKey: string },
+  ) {
+    this.#engine = engine;
+    this.#supervisors = supervisors;
+    this.#publicKey = options.publicKey;
+    this.#spec = {
+      owner: cacheOwner,
+      name: "repository-cache",
+      plan: cachePlan(options.helperImage),
+    };
+  }
+
+  /** Starts the cache's container, or finds it running. Later calls share the first one's work. */
+  ensureStarted(): Promise<void> {
+    this.#ready ??= this.#start().catch((error: unknown) => {
+      this.#ready = null;
+      throw error;
+    });
+    return this.#ready;
+  }
+
+  async run(request: GitRequest): Promise<GitResult> {
+    return request.localFolder === undefined
+      ? this.#runInCache(request)
+      : this.#runOverFolder(request, request.localFolder);
+  }
+
+  async #start(): Promise<void> {
+    const options: StepOptions = { signal: AbortSignal.timeout(120_000) };
+    await Promise.all([
+      this.#engine.ensureStorage(this.#spec, options),
+      this.#engine.ensureSandbox(this.#spec, options),
+    ]);
+    const setup = { publicKey: this.#publicKey, env: {} };
+    const { address, boot } = await this.#engine.ensureMembers(this.#spec, setup, options);
+    this.#supervisors.remember(cacheOwner, address, boot);
+  }
+
+  async #runInCache(request: GitRequest, retried = false): Promise<GitResult> {
+    await this.ensureStarted();
+    try {
+      using stream = await this.#supervisors.exec(
+        { owner: cacheOwner, actor: "control-plane" },
+        { argv: ["git", ...request.args], cwd: cachePath, env: { ...request.env } },
+      );
+      const stop = (): void => stream.hangup();
+      const deadline = AbortSignal.any([request.signal, AbortSignal.timeout(request.timeoutMs)]);
+      deadline.addEventListener("abort", stop, { once: true });
+      const { exit, stdout, stderr } = await stream.collect(request.stdin);
+      deadline.removeEventListener("abort", stop);
+      return { exitCode: exit.code ?? 1, stdout, stderr: exit.error ?? stderr.toString("utf8") };
+    } catch (error) {
+      const gone =
+        error instanceof OneloopError &&
+        (error.code === "workspace-not-running" || error.code === "supervisor-unreachable");
+      if (!gone || retried) throw error;
+      // The container died (an engine that restarted): made again once, then the error is real.
+      this.#ready = null;
+      this.#supervisors.forget(cacheOwner);
+      return this.#runInCache(request, true);
+    }
+  }
+
+  async #runOverFolder(request: GitRequest, hostPath: string): Promise<GitResult> {
+    const { exitCode, stdout, stderr } = await this.#engine.runJob(
+      {
+        owner: cacheOwner,
+        name: "local-git",
+        image: "helper",
+        command: ["git", ...request.args.map((arg) => (arg === hostPath ? localPath : arg))],
+        env: { HOME: "/tmp", ...request.env },
+        capabilities: ["DAC_READ_SEARCH"],
+        mounts: [
+          { kind: "host", hostPath, path: localPath },
+          {
+            kind: "volume",
+            owner: cacheOwner,
+            volume: cacheVolume,
+            path: cachePath,
+            readOnly: false,
+          },
+        ],
+        timeoutMs: request.timeoutMs,
+      },
+      { signal: request.signal },
+    );
+    return { exitCode, stdout: Buffer.from(stdout), stderr };
+  }
+}
+
+function cachePlan(image: string): WorkspacePlan {
+  return {
+    version: 1,
+    devService: "git",
+    services: [
+      {
+        name: "git",
+        image,
+        command: null,
+        args: null,
+        memoryLimitBytes,
+        memoryRequestBytes: null,
+        cpuLimitCores: null,
+        cpuRequestCores: null,
+        user: null,
+        readOnlyRoot: false,
+        sourcePath: null,
+        dedicatedPod: false,
+        env: { GIT_TERMINAL_PROMPT: "0", GIT_ALLOW_PROTOCOL: "https:http:ssh" },
+        endpoints: [],
+        mounts: [{ volume: cacheVolume, path: cachePath }],
+      },
+    ],
+    volumes: [{ name: cacheVolume, sizeBytes: null, ephemeral: false }],
+    checkout: null,
+    tasks: [],
+    because: [],
+    leftOut: [],
+  };
+}

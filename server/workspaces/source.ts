@@ -1,0 +1,180 @@
+import type { Engine, ImageFacts, Owner, StepOptions } from "../engine/engine.ts";
+import { OneloopError } from "../protocol/errors.ts";
+import type { Checkout } from "../protocol/plan.ts";
+import type { UnsavedWork } from "../protocol/workspace.ts";
+import { cachePath } from "../repo/repositories.ts";
+import { cacheOwner, cacheVolume } from "./repository-cache.ts";
+
+/** The checkout of a large repository on a slow disk; what takes longer hangs. */
+const checkoutTimeoutMs = 15 * 60 * 1000;
+/** `git status` of a large tree with a cold cache. */
+const inspectTimeoutMs = 2 * 60 * 1000;
+/** Lines of each kind of unsaved work that are listed. */
+const listedLines = 200;
+
+/**
+ * As root, with CHOWN, SETUID and SETGID only: gives the fresh volumes to the container's user, then
+ * goes on as that user. $1 uid, $2 gid, the rest as below.
+ */
+const asUserOfImage = `
+set -eu
+uid=$1 gid=$2
+shift 2
+chown "$uid:$gid" /volumes/source /volumes/home
+exec setpriv --reuid "$uid" --regid "$gid" --clear-groups -- sh -eu -c "$INNER" checkout "$@"
+`;
+
+/**
+ * $1 cache repository, $2 folder, $3 remote URL, $4 commit, $5 branch or "". The folder appears by
+ * one rename: a run that was killed leaves nothing that looks like a checkout, and an existing one
+ * is never touched.
+ */
+const checkoutScript = `
+export HOME=/tmp
+target=/volumes/source/$2
+if [ -e "$target" ]; then exit 0; fi
+partial=/volumes/source/.oneloop-partial
+rm -rf "$partial"
+if [ -n "$5" ]; then
+  git clone --quiet --no-checkout --no-hardlinks --branch "$5" -- "$1" "$partial"
+else
+  git clone --quiet --no-checkout --no-hardlinks -- "$1" "$partial"
+fi
+cd "$partial"
+git remote set-url origin "$3"
+if [ -n "$5" ]; then
+  git checkout --quiet -B "$5" "$4"
+else
+  default=$(git symbolic-ref --quiet --short HEAD || true)
+  git checkout --quiet --detach "$4"
+  if [ -n "$default" ]; then git branch --quiet -D "$default"; fi
+fi
+mv "$partial" "$target"
+`;
+
+/** As the owner of the checkout, whoever that is. $1 folder, $2 the commit that was opened. */
+const asOwnerOfSource = `
+set -eu
+if [ ! -d "/source/$1" ]; then exit 0; fi
+exec setpriv --reuid "$(stat -c %u "/source/$1")" --regid "$(stat -c %g "/source/$1")" \\
+  --clear-groups -- sh -eu -c "$INNER" inspect "$@"
+`;
+
+/**
+ * Commits that no remote branch has count as unpushed, on any branch and on a detached HEAD; the
+ * commit that was opened came from the remote. Options on the command line win over those of the
+ * repository, which its user could write.
+ */
+const inspectScript = `
+export HOME=/tmp GIT_OPTIONAL_LOCKS=0
+cd "/source/$1"
+git="git -c core.fsmonitor=false -c core.quotePath=false"
+echo "= uncommitted"
+$git status --porcelain=v1 --untracked-files=normal
+echo "= unpushed"
+$git log --branches HEAD --source --format="%S: %h %s" --not --remotes "$2"
+echo "= stashes"
+$git stash list
+`;
+
+/**
+ * Fills the source volume from the repository cache, in a container without network. Only the
+ * branch's name, the commit and the remote's URL come from outside; they are arguments, never text
+ * of a script.
+ *
+ * @throws OneloopError `checkout-failed`
+ */
+export async function checkOut(
+  engine: Engine,
+  work: { owner: Owner; checkout: Checkout; cacheRepository: string; user: ImageFacts["user"] },
+  options: StepOptions,
+): Promise<void> {
+  const { owner, checkout, user } = work;
+  const branch = checkout.ref?.startsWith("refs/heads/") ? checkout.ref.slice(11) : "";
+  const folder = checkout.path.slice(checkout.path.lastIndexOf("/") + 1);
+  const { exitCode, stderr } = await engine.runJob(
+    {
+      owner,
+      name: "checkout",
+      image: "helper",
+      command: [
+        ...["sh", "-c", asUserOfImage, "checkout", String(user.uid), String(user.gid)],
+        ...[`${cachePath}/${work.cacheRepository}`, folder, checkout.url, checkout.commit, branch],
+      ],
+      env: { INNER: checkoutScript },
+      capabilities: ["CHOWN", "SETUID", "SETGID"],
+      mounts: [
+        { kind: "volume", owner, volume: "source", path: "/volumes/source", readOnly: false },
+        { kind: "volume", owner, volume: "home", path: "/volumes/home", readOnly: false },
+        { kind: "volume", owner: cacheOwner, volume: cacheVolume, path: cachePath, readOnly: true },
+      ],
+      timeoutMs: checkoutTimeoutMs,
+    },
+    options,
+  );
+  if (exitCode === 0) return;
+  throw new OneloopError(
+    "checkout-failed",
+    `The repository could not be checked out: ${lastLine(stderr)}`,
+    { cause: new Error(stderr) },
+  );
+}
+
+/**
+ * What exists only in this workspace's checkout. It is asked in a container without network and
+ * with the volume read-only, because the repository's own configuration can run programs.
+ *
+ * @throws OneloopError `checkout-failed` when git cannot tell.
+ */
+export async function findUnsavedWork(
+  engine: Engine,
+  work: { owner: Owner; checkout: Checkout },
+  options: StepOptions,
+): Promise<UnsavedWork> {
+  const { owner, checkout } = work;
+  const folder = checkout.path.slice(checkout.path.lastIndexOf("/") + 1);
+  const { exitCode, stdout, stderr } = await engine.runJob(
+    {
+      owner,
+      name: "inspect",
+      image: "helper",
+      command: ["sh", "-c", asOwnerOfSource, "inspect", folder, checkout.commit],
+      env: { INNER: inspectScript },
+      capabilities: ["SETUID", "SETGID"],
+      mounts: [{ kind: "volume", owner, volume: "source", path: "/source", readOnly: true }],
+      timeoutMs: inspectTimeoutMs,
+    },
+    options,
+  );
+  if (exitCode !== 0) {
+    throw new OneloopError(
+      "checkout-failed",
+      `Git cannot tell what is unsaved in this workspace: ${lastLine(stderr)}`,
+      { cause: new Error(stderr) },
+    );
+  }
+  return parseUnsavedWork(stdout);
+}
+
+/** @param text the output of `inspectScript`. */
+export function parseUnsavedWork(text: string): UnsavedWork {
+  const work: UnsavedWork = { uncommitted: [], unpushed: [], stashes: [] };
+  let list: string[] | null = null;
+  for (const line of text.split("\n")) {
+    if (line === "= uncommitted") list = work.uncommitted;
+    else if (line === "= unpushed") list = work.unpushed;
+    else if (line === "= stashes") list = work.stashes;
+    else if (line !== "" && list !== null && list.length < listedLines) {
+      list.push(line.replace(/^refs\/heads\//, ""));
+    }
+  }
+  return work;
+}
+
+export function isEmpty(work: UnsavedWork): boolean {
+  return work.uncommitted.length + work.unpushed.length + work.stashes.length === 0;
+}
+
+function lastLine(text: string): string {
+  return text.trim().split("\n").at(-1)?.slice(0, 300) ?? "";
+}

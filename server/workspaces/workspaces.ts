@@ -1,0 +1,221 @@
+import type { SignedIn } from "../auth/accounts.ts";
+import type { Database } from "../db/database.ts";
+import type { WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
+import type { Engine, Observed, Owner } from "../engine/engine.ts";
+import { OneloopError } from "../protocol/errors.ts";
+import type {
+  DesiredState,
+  UnsavedWork,
+  WorkspaceDetail,
+  WorkspaceSummary,
+  WorkspaceUpdate,
+} from "../protocol/workspace.ts";
+import { Poke } from "../util/poke.ts";
+import { openWorkspace, type OpenParts } from "./open.ts";
+import { ownerOf, type Reconciler } from "./reconciler.ts";
+import { findUnsavedWork, isEmpty } from "./source.ts";
+import { detail, summarize, type PublicAddress } from "./views.ts";
+
+/** The same as for a workspace that is not there: nobody learns which names others have. */
+function noSuchWorkspace(name: string): OneloopError {
+  return new OneloopError("not-found", `You have no workspace ${name}. \`loop list\` shows yours.`);
+}
+
+export interface WorkspacesParts extends OpenParts {
+  readonly store: WorkspaceStore;
+  readonly database: Database;
+  readonly engine: Engine;
+  readonly reconciler: Reconciler;
+  readonly address: PublicAddress;
+}
+
+/** Everything that a signed-in user can do with workspaces: his own only. */
+export class Workspaces {
+  readonly #parts: WorkspacesParts;
+
+  constructor(parts: WorkspacesParts) {
+    this.#parts = parts;
+  }
+
+  /** Opens a context URL, or returns and starts the workspace that the user has of it. */
+  async open(
+    user: SignedIn,
+    request: { contextUrl: string },
+  ): Promise<{ workspace: WorkspaceSummary; existing: boolean }> {
+    const { row, existing } = await openWorkspace(this.#parts, user, request.contextUrl);
+    return { workspace: await this.#summary(row), existing };
+  }
+
+  async list(user: { id: string }): Promise<WorkspaceSummary[]> {
+    const rows = await this.#parts.store.list(user.id);
+    return Promise.all(rows.map((row) => this.#summary(row)));
+  }
+
+  async show(user: { id: string }, name: string): Promise<WorkspaceDetail> {
+    const row = await this.#find(user, name);
+    const [observed, events] = await Promise.all([
+      this.#observe(row),
+      this.#parts.store.eventsAfter(row.id, 0),
+    ]);
+    return detail(row, observed, { address: this.#parts.address, events });
+  }
+
+  async start(user: { id: string }, name: string): Promise<WorkspaceSummary> {
+    return this.#wish(await this.#find(user, name), "running");
+  }
+
+  async stop(user: { id: string }, name: string): Promise<WorkspaceSummary> {
+    return this.#wish(await this.#find(user, name), "stopped");
+  }
+
+  async unsavedWork(user: { id: string }, name: string): Promise<UnsavedWork> {
+    return this.#unsavedWork(await this.#find(user, name));
+  }
+
+  /** @throws OneloopError `unsaved-work` while something would be lost, unless forced. */
+  async delete(user: { id: string }, name: string, options: { force: boolean }): Promise<void> {
+    const row = await this.#find(user, name);
+    if (!options.force) {
+      const work = await this.#unsavedWork(row);
+      if (!isEmpty(work)) {
+        throw new OneloopError(
+          "unsaved-work",
+          `${row.name} has work that is nowhere else: ${counts(work)}. Push it, or delete with --force.`,
+        );
+      }
+    }
+    await this.#wish(row, "deleted", options);
+  }
+
+  /** What a door needs to reach a user's workspace; null for another's or none. */
+  async find(userId: string, name: string): Promise<{ owner: Owner; row: WorkspaceRow } | null> {
+    const row = await this.#parts.store.find(userId, name);
+    return row === null ? null : { owner: ownerOf(row), row };
+  }
+
+  /** @throws OneloopError `not-found`, `workspace-not-running` */
+  async runningOwner(user: { id: string }, name: string): Promise<{ owner: Owner }> {
+    const row = await this.#find(user, name);
+    if (row.state !== "running") {
+      throw new OneloopError(
+        "workspace-not-running",
+        `${row.name} is ${row.state}. Start it with \`loop start ${row.name}\`.`,
+      );
+    }
+    return { owner: ownerOf(row) };
+  }
+
+  /**
+   * Starts the workspace if it is stopped, and resolves when it runs.
+   *
+   * @throws OneloopError of the failed start, or `cancelled` when the signal is aborted.
+   */
+  async ensureRunning(
+    userId: string,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<{ owner: Owner }> {
+    const row = await this.#find({ id: userId }, name);
+    if (row.state === "running") return { owner: ownerOf(row) };
+    if (row.state === "stopped" || row.state === "stopping") await this.#wish(row, "running");
+    for await (const update of this.watch({ id: userId }, row.id, { afterEvent: 0, signal })) {
+      if (update.kind === "deleted") throw noSuchWorkspace(name);
+      if (update.kind !== "state") continue;
+      const { state, error } = update.workspace;
+      if (state === "running") return { owner: ownerOf(row) };
+      if (state === "failed" && error !== null) throw new OneloopError(error.code, error.message);
+    }
+    throw new OneloopError("cancelled", "The wait for the workspace was given up.");
+  }
+
+  /** The state, then each event after `afterEvent` and each change, until the signal is aborted. */
+  async *watch(
+    user: { id: string },
+    name: string,
+    options: { afterEvent: number; signal: AbortSignal },
+  ): AsyncGenerator<WorkspaceUpdate> {
+    const { store, database } = this.#parts;
+    const { id } = await this.#find(user, name);
+    const poke = new Poke();
+    using _listening = database.onChange((changed) => {
+      if (changed === null || changed === id) poke.poke();
+    });
+    let after = options.afterEvent;
+    let told = "";
+    do {
+      const row = await store.find(user.id, id);
+      if (row === null) {
+        yield { kind: "deleted" };
+        return;
+      }
+      for (const event of await store.eventsAfter(id, after)) {
+        after = event.id;
+        yield { kind: "event", event };
+      }
+      const workspace = await this.#summary(row);
+      const now = JSON.stringify(workspace);
+      if (now !== told) yield { kind: "state", workspace };
+      told = now;
+    } while (await poke.wait(options.signal));
+  }
+
+  /** The whole list, again at every change of it. */
+  async *watchList(user: { id: string }, signal: AbortSignal): AsyncGenerator<WorkspaceSummary[]> {
+    const poke = new Poke();
+    // Any workspace's change: which of them are this user's is what the list says.
+    using _listening = this.#parts.database.onChange(() => poke.poke());
+    let told = "";
+    do {
+      const list = await this.list(user);
+      const now = JSON.stringify(list);
+      if (now !== told) yield list;
+      told = now;
+    } while (await poke.wait(signal));
+  }
+
+  async #find(user: { id: string }, name: string): Promise<WorkspaceRow> {
+    const row = await this.#parts.store.find(user.id, name);
+    if (row === null) throw noSuchWorkspace(name);
+    return row;
+  }
+
+  async #wish(
+    row: WorkspaceRow,
+    desired: DesiredState,
+    options: { force?: boolean } = {},
+  ): Promise<WorkspaceSummary> {
+    const wished = await this.#parts.store.setDesired(row.id, desired, options);
+    if (wished === null) {
+      throw new OneloopError("conflict", `${row.name} is being deleted.`);
+    }
+    this.#parts.reconciler.kick(row.id, { interrupt: true });
+    return this.#summary(wished);
+  }
+
+  async #unsavedWork(row: WorkspaceRow): Promise<UnsavedWork> {
+    const { checkout } = row.plan;
+    if (!row.checkedOut || checkout === null) return { uncommitted: [], unpushed: [], stashes: [] };
+    const signal = new AbortController().signal;
+    return findUnsavedWork(this.#parts.engine, { owner: ownerOf(row), checkout }, { signal });
+  }
+
+  async #observe(row: WorkspaceRow): Promise<Observed | null> {
+    return row.state === "running" ? this.#parts.engine.observe(ownerOf(row)) : null;
+  }
+
+  async #summary(row: WorkspaceRow): Promise<WorkspaceSummary> {
+    return summarize(row, await this.#observe(row), this.#parts.address);
+  }
+}
+
+function counts(work: UnsavedWork): string {
+  const parts = [
+    [work.uncommitted.length, "uncommitted change"],
+    [work.unpushed.length, "unpushed commit"],
+    [work.stashes.length, "stash"],
+  ] as const;
+  return parts
+    .filter(([count]) => count > 0)
+    .map(([count, what]) => `${count} ${what}${count === 1 ? "" : what === "stash" ? "es" : "s"}`)
+    .join(", ");
+}

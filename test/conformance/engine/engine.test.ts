@@ -1,0 +1,33 @@
+import { afterAll, beforeAll, describe } from "vitest";
+import { FakeEngine } from "../../../server/engine/fake/index.ts";
+import { docker } from "../../helpers/engine-objects.ts";
+import { facts } from "../../helpers/plans.ts";
+import { containerOf, startTestEngine, type TestEngine } from "../../helpers/test-engine.ts";
+import { describeEngine } from "./suite.ts";
+
+const fake = new FakeEngine({ images: { [image()]: facts } });
+describeEngine("fake", () => ({
+  engine: fake,
+  image: image(),
+  end: async (owner, service) => fake.end(owner, service, { exitCode: 7 }),
+}));
+
+describe("on this machine", () => {
+  let started: TestEngine;
+  beforeAll(async () => {
+    started = await startTestEngine();
+  });
+  afterAll(() => started[Symbol.asyncDispose]());
+
+  describeEngine("docker", () => ({
+    engine: started.engine,
+    image: started.images.workspace,
+    end: async (owner, service) => {
+      await docker.getContainer(await containerOf(owner, service)).kill({ signal: "USR1" });
+    },
+  }));
+});
+
+function image(): string {
+  return "oneloop/fake:1";
+}

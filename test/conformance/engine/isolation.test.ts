@@ -1,0 +1,166 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Owner, SupervisorAddress } from "../../../server/engine/engine.ts";
+import { supervisorPort } from "../../../server/protocol/supervisor.ts";
+import { Lifetime } from "../../../server/util/lifetime.ts";
+import { docker } from "../../helpers/engine-objects.ts";
+import { carryAddresses, listenEverywhere } from "../../helpers/host-addresses.ts";
+import { planOf, service } from "../../helpers/plans.ts";
+import { machineAddress } from "../../helpers/ports.ts";
+import {
+  containerOf,
+  hello,
+  inside,
+  startTestEngine,
+  step,
+  workspaceOwner,
+  type TestEngine,
+} from "../../helpers/test-engine.ts";
+
+const metadataAddress = "169.254.169.254";
+const privateAddress = "10.99.99.1";
+
+/** Greets on every address of its namespace, of both families; says when it listens. */
+const greeter = [
+  "node",
+  "-e",
+  `require("node:net").createServer((s) => { s.on("error", () => {}); s.end("reached\\n") })
+    .listen(8080, "::", () => console.log("listening"));
+   process.on("SIGTERM", () => process.exit(0));`,
+];
+
+interface Opened {
+  readonly owner: Owner;
+  readonly address: SupervisorAddress;
+}
+
+describe("isolation of a workspace", () => {
+  const lifetime = new Lifetime();
+  let allowedPort: number;
+  let refusedPort: number;
+  let closed: TestEngine;
+  let one: Opened;
+  let other: Opened;
+
+  const open = async (test: TestEngine): Promise<Opened> => {
+    const owner = workspaceOwner();
+    const image = test.images.workspace;
+    const plan = planOf([
+      service("dev", { image }),
+      service("web", { image, command: greeter }),
+      service("alone", { image, command: greeter, dedicatedPod: true }),
+      service("tools", { image: test.images.helper, command: ["sleep", "infinity"] }),
+    ]);
+    const spec = { owner, name: "isolated", plan };
+    await Promise.all([
+      test.engine.ensureStorage(spec, step()),
+      test.engine.ensureSandbox(spec, step()),
+    ]);
+    const setup = { publicKey: "key", env: {} };
+    const { address } = await test.engine.ensureMembers(spec, setup, step());
+    await Promise.all(["web", "alone"].map((name) => untilListening(owner, name)));
+    return { owner, address };
+  };
+
+  beforeAll(async () => {
+    lifetime.own(await carryAddresses([metadataAddress, privateAddress]));
+    allowedPort = lifetime.own(await listenEverywhere()).port;
+    refusedPort = lifetime.own(await listenEverywhere()).port;
+    closed = lifetime.own(
+      await startTestEngine({ allowNet: [`${privateAddress}:${allowedPort}`] }),
+    );
+    [one, other] = await Promise.all([open(closed), open(closed)]);
+  });
+  afterAll(() => lifetime[Symbol.asyncDispose]());
+
+  /** From inside a service, as root. */
+  const dial = async (service: string, host: string, port: number): Promise<string> => {
+    const command = `exec 3<>/dev/tcp/${host}/${port} && cat <&3`;
+    const { output } = await inside(one.owner, service, ["timeout", "5", "bash", "-c", command]);
+    return /reached|refused|unreachable/i.exec(output)?.[0].toLowerCase() ?? `nothing: ${output}`;
+  };
+
+  it("reaches its own services by name, and over both loopbacks", async () => {
+    for (const host of ["127.0.0.1", "::1", "web", "dev", "localhost", "alone"]) {
+      expect(await dial("dev", host, 8080), host).toBe("reached");
+    }
+    expect(await dial("alone", "web", 8080)).toBe("reached");
+  });
+
+  it("reaches what the operator allowed, and nothing beside it", async () => {
+    expect(await dial("dev", privateAddress, allowedPort)).toBe("reached");
+    expect(await dial("dev", privateAddress, refusedPort)).toBe("refused");
+  });
+
+  it.each(["dev", "alone"])("is refused by the host's own addresses from %s", async (from) => {
+    const gateways = await Promise.all([gatewayOf(one.owner), gatewayOf(other.owner)]);
+    for (const host of [metadataAddress, machineAddress(), "172.17.0.1", ...gateways]) {
+      expect(await dial(from, host, refusedPort), host).toBe("refused");
+    }
+  });
+
+  it("is refused by another workspace", async () => {
+    expect(await dial("dev", other.address.host, 8080)).toBe("refused");
+    expect(await dial("dev", other.address.host, supervisorPort)).toBe("refused");
+  });
+
+  it("cannot reach its supervisor from inside, over any address", async () => {
+    for (const host of ["127.0.0.1", "::1", one.address.host, "127.8.8.8"]) {
+      expect(await dial("dev", host, supervisorPort), host).toBe("refused");
+    }
+    expect(await dial("alone", "dev", supervisorPort)).toBe("refused");
+  });
+
+  it("lets the host reach the supervisor", async () => {
+    expect(await hello(one.address)).toMatchObject({ workspace: one.owner.id });
+  });
+
+  it("leaves its members no way to see or change the rules", async () => {
+    const flush = await inside(one.owner, "tools", ["iptables-nft", "-F", "OUTPUT"]);
+    expect(flush.exitCode).not.toBe(0);
+    expect(flush.output).toMatch(/permission denied|not permitted/i);
+    expect(await dial("dev", metadataAddress, refusedPort)).toBe("refused");
+  });
+
+  it("has neither NET_RAW nor NET_ADMIN in any member", async () => {
+    for (const name of ["dev", "web", "alone", "tools"]) {
+      const { output } = await inside(one.owner, name, ["cat", "/proc/1/status"]);
+      const bounding = BigInt(`0x${/CapBnd:\s*([0-9a-f]+)/.exec(output)?.[1] ?? "f".repeat(16)}`);
+      for (const bit of [12n, 13n]) expect((bounding >> bit) & 1n, `${name}: ${bit}`).toBe(0n);
+    }
+    const packet = "import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)";
+    const raw = await inside(one.owner, "dev", ["python3", "-c", packet]);
+    expect(raw.output).toMatch(/PermissionError/);
+  });
+
+  it("has no IPv6 beyond the loopback", async () => {
+    const { output } = await inside(one.owner, "dev", ["cat", "/proc/net/if_inet6"]);
+    expect(output.trim().split("\n")).toHaveLength(1);
+    expect(output).toMatch(/\blo$/m);
+  });
+
+  it("reaches the host only where the operator said so: the same probes without rules", async () => {
+    await using unruled = await startTestEngine({ isolation: "off" });
+    const before = one;
+    one = await open(unruled);
+    try {
+      expect(await dial("dev", metadataAddress, refusedPort)).toBe("reached");
+      expect(await dial("dev", machineAddress(), refusedPort)).toBe("reached");
+    } finally {
+      one = before;
+    }
+  });
+});
+
+async function gatewayOf(owner: Owner): Promise<string> {
+  const networks = await docker.listNetworks({
+    filters: { label: [`oneloop.workspace=${owner.id}`] },
+  });
+  return networks[0]?.IPAM?.Config?.[0]?.Gateway ?? "";
+}
+
+async function untilListening(owner: Owner, service: string): Promise<void> {
+  const container = docker.getContainer(await containerOf(owner, service));
+  const log = await container.logs({ stdout: true, stderr: true, follow: true });
+  for await (const chunk of log) if (String(chunk).includes("listening")) return;
+  throw new Error(`${service} ended before it listened`);
+}

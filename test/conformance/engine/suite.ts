@@ -1,0 +1,233 @@
+import { describe, expect, it } from "vitest";
+import type { Engine, EngineEvent, Observed, Owner } from "../../../server/engine/engine.ts";
+import { memberSpecs } from "../../../server/engine/member-spec.ts";
+import { OneloopError } from "../../../server/protocol/errors.ts";
+import { planOf, service } from "../../helpers/plans.ts";
+import { step, workspaceOwner } from "../../helpers/test-engine.ts";
+
+/** One implementation under test. */
+export interface Subject {
+  readonly engine: Engine;
+  /** An image that is there, with a shell. */
+  readonly image: string;
+  /** Ends the program of a service, as if by itself, with status 7. */
+  readonly end: (owner: Owner, service: string) => Promise<void>;
+}
+
+/** Ends at TERM with 0, and at USR1 with 7; a shell that is PID 1 gets no signal without a trap. */
+export const waiting = [
+  "sh",
+  "-c",
+  "trap 'exit 0' TERM; trap 'exit 7' USR1; while :; do sleep 1000 & wait $!; done",
+];
+
+const setup = { publicKey: "MCowBQYDK2VwAyEA", env: { ONELOOP_TEST: "setup" } };
+
+/** What every engine must do, whatever it is made of. */
+export function describeEngine(name: string, subject: () => Subject): void {
+  describe(`${name} engine`, () => {
+    const plan = (): ReturnType<typeof planOf> => {
+      const { image } = subject();
+      return planOf(
+        [
+          service("dev", { image, env: { ROLE: "dev" } }),
+          service("db", {
+            image,
+            command: waiting,
+            env: { ROLE: "db", PATH: "/usr/bin:/bin" },
+            memoryLimitBytes: 64 * 1024 * 1024,
+            cpuLimitCores: 0.5,
+            mounts: [{ volume: "data", path: "/data" }],
+          }),
+          service("mail", {
+            image,
+            command: waiting.slice(0, 2),
+            args: waiting.slice(2),
+            dedicatedPod: true,
+            readOnlyRoot: true,
+          }),
+        ],
+        [{ name: "data", sizeBytes: null, ephemeral: false }],
+      );
+    };
+
+    const open = async (spec: {
+      owner: Owner;
+      plan: ReturnType<typeof planOf>;
+    }): Promise<{ boot: string }> => {
+      const { engine } = subject();
+      const workspace = { ...spec, name: "govapp-main-xyz" };
+      await Promise.all([
+        engine.ensureStorage(workspace, step()),
+        engine.ensureSandbox(workspace, step()),
+      ]);
+      return engine.ensureMembers(workspace, setup, step());
+    };
+
+    const withWorkspace = async (
+      use: (spec: { owner: Owner; plan: ReturnType<typeof planOf> }) => Promise<void>,
+    ): Promise<void> => {
+      const spec = { owner: workspaceOwner(), plan: plan() };
+      try {
+        await use(spec);
+      } finally {
+        await subject().engine.remove(spec.owner, { ...step(), storage: true });
+      }
+    };
+
+    it("runs what the plan says, read back from the engine", () =>
+      withWorkspace(async (spec) => {
+        const { engine } = subject();
+        const images = new Map(
+          await Promise.all(
+            spec.plan.services.map(
+              async (each) => [each.name, await engine.ensureImage(each.image, step())] as const,
+            ),
+          ),
+        );
+        await open(spec);
+        const observed = await engine.observe(spec.owner);
+        expect(runsOf(observed)).toEqual(memberSpecs(spec.plan, images, setup));
+        expect(observed.members.map(({ state }) => state)).toEqual([
+          "running",
+          "running",
+          "running",
+        ]);
+        expect(observed).toMatchObject({
+          sandbox: "running",
+          volumes: ["data", "home", "source"],
+          leftovers: [],
+        });
+      }));
+
+    it("changes nothing the second time", () =>
+      withWorkspace(async (spec) => {
+        const first = await open(spec);
+        const before = await subject().engine.observe(spec.owner);
+        const second = await open(spec);
+        expect(second).toEqual(first);
+        expect(await subject().engine.observe(spec.owner)).toEqual(before);
+      }));
+
+    it("replaces a member whose plan has changed, and keeps the others and all volumes", () =>
+      withWorkspace(async (spec) => {
+        const { boot } = await open(spec);
+        const [dev, db, ...rest] = spec.plan.services;
+        if (dev === undefined || db === undefined) throw new Error("the plan has two services");
+        const changed = { ...db, env: { ...db.env, ROLE: "changed" } };
+        const again = await open({
+          ...spec,
+          plan: { ...spec.plan, services: [dev, changed, ...rest] },
+        });
+        expect(again.boot).toBe(boot);
+        const observed = await subject().engine.observe(spec.owner);
+        expect(runsOf(observed).get("db")?.env["ROLE"]).toBe("changed");
+        expect(observed.volumes).toEqual(["data", "home", "source"]);
+      }));
+
+    it("says where the supervisor is only while it runs", () =>
+      withWorkspace(async (spec) => {
+        const { engine } = subject();
+        expect(await engine.supervisorAddress(spec.owner)).toBeNull();
+        await open(spec);
+        expect(await engine.supervisorAddress(spec.owner)).not.toBeNull();
+        await engine.stop(spec.owner, { ...step(), graceMs: 1000 });
+        expect(await engine.supervisorAddress(spec.owner)).toBeNull();
+      }));
+
+    it("stops without losing anything, and starts again with another boot", () =>
+      withWorkspace(async (spec) => {
+        const { engine } = subject();
+        const { boot } = await open(spec);
+        await engine.stop(spec.owner, { ...step(), graceMs: 1000 });
+        const stopped = await engine.observe(spec.owner);
+        expect(stopped.sandbox).toBe("exited");
+        expect(stopped.members.map(({ state }) => state)).toEqual(["exited", "exited", "exited"]);
+        expect(stopped.volumes).toEqual(["data", "home", "source"]);
+        expect((await open(spec)).boot).not.toBe(boot);
+        expect((await engine.observe(spec.owner)).sandbox).toBe("running");
+      }));
+
+    it("keeps the volumes of a workspace that is removed without them", () =>
+      withWorkspace(async (spec) => {
+        const { engine } = subject();
+        await open(spec);
+        await engine.remove(spec.owner, { ...step(), storage: false });
+        expect(await engine.observe(spec.owner)).toEqual({
+          sandbox: "missing",
+          members: [],
+          volumes: ["data", "home", "source"],
+          leftovers: [],
+        });
+        expect(await engine.owners()).toContainEqual(spec.owner);
+      }));
+
+    it("knows an owner from its first object to its last", () =>
+      withWorkspace(async (spec) => {
+        const { engine } = subject();
+        expect(await engine.owners()).not.toContainEqual(spec.owner);
+        await engine.ensureStorage({ ...spec, name: "n" }, step());
+        expect(await engine.owners()).toContainEqual(spec.owner);
+        await engine.remove(spec.owner, { ...step(), storage: true });
+        expect(await engine.owners()).not.toContainEqual(spec.owner);
+      }));
+
+    it("starts no member without a sandbox", () =>
+      withWorkspace(async (spec) => {
+        const { engine } = subject();
+        await engine.ensureStorage({ ...spec, name: "n" }, step());
+        const members = engine.ensureMembers({ ...spec, name: "n" }, setup, step());
+        await expect(members).rejects.toBeInstanceOf(OneloopError);
+        expect((await engine.observe(spec.owner)).members).toEqual([]);
+      }));
+
+    it("tells of a service that ended, and starts it again", () =>
+      withWorkspace(async (spec) => {
+        const { engine, end } = subject();
+        await open(spec);
+        const watching = new AbortController();
+        const event = firstEvent(engine.watch(watching.signal), spec.owner);
+        await end(spec.owner, "db");
+        expect(await event).toEqual({
+          owner: spec.owner,
+          service: "db",
+          kind: "died",
+          exitCode: 7,
+        });
+        watching.abort();
+        const ended = await engine.observe(spec.owner);
+        const db = ended.members.find((member) => member.service === "db");
+        expect(db).toMatchObject({ state: "exited", exitCode: 7 });
+        await open(spec);
+        const states = (await engine.observe(spec.owner)).members.map(({ state }) => state);
+        expect(states).toEqual(["running", "running", "running"]);
+      }));
+
+    it("names an image that is not there and cannot be had", async () => {
+      const image = subject().engine.ensureImage("oneloop/never-built:1", step());
+      await expect(image).rejects.toMatchObject({ code: "image-unavailable" });
+    });
+
+    it("refuses a step that is cancelled already", () =>
+      withWorkspace(async (spec) => {
+        const cancelled = { signal: AbortSignal.abort() };
+        const sandbox = subject().engine.ensureSandbox({ ...spec, name: "n" }, cancelled);
+        await expect(sandbox).rejects.toMatchObject({ code: "cancelled" });
+        expect((await subject().engine.observe(spec.owner)).sandbox).toBe("missing");
+      }));
+  });
+}
+
+function runsOf(observed: Observed): Map<string, Observed["members"][number]["runs"]> {
+  return new Map(observed.members.map((member) => [member.service, member.runs]));
+}
+
+async function firstEvent(
+  events: AsyncIterable<EngineEvent>,
+  owner: Owner,
+): Promise<EngineEvent | null> {
+  for await (const event of events) {
+    if (event.owner.id === owner.id) return event;
+  }
+  return null;
+}

@@ -1,0 +1,65 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium, type BrowserContext, type Page } from "playwright-core";
+
+/** As root, without a sandbox and without any traffic of the browser's own. */
+const args = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--disable-quic",
+  "--no-first-run",
+  // xterm.js then draws into the DOM, where a test can read what a person would see.
+  "--disable-3d-apis",
+];
+
+export interface TestBrowser extends AsyncDisposable {
+  readonly context: BrowserContext;
+  newPage(): Promise<Page>;
+}
+
+/** Debian's Chromium with a new, empty profile. */
+export async function startBrowser(): Promise<TestBrowser> {
+  const profile = await mkdtemp(join(tmpdir(), "oneloop-chromium-"));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+    headless: true,
+    args,
+    viewport: { width: 1280, height: 800 },
+  });
+  return {
+    context,
+    newPage: () => context.newPage(),
+    [Symbol.asyncDispose]: async () => {
+      await context.close();
+      await rm(profile, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The terminal in front, once it is connected: what is typed before that is refused. */
+const connected = '[role="tabpanel"]:not([hidden])[data-connection="open"]';
+
+/** The lines that the terminal in front shows now. */
+export async function terminalText(page: Page): Promise<string> {
+  const rows = await page.locator(`${connected} .xterm-rows > div`).allInnerTexts();
+  // xterm.js draws blanks as no-break spaces.
+  return rows.map((row) => row.replaceAll("\u00A0", " ").trimEnd()).join("\n");
+}
+
+/** Waits until the terminal in front shows `text`. */
+export async function waitForTerminal(page: Page, text: string): Promise<void> {
+  await page
+    .locator(`${connected} .xterm-rows`, { hasText: text })
+    .waitFor({ state: "visible", timeout: 30_000 });
+}
+
+/** Types a line into the terminal in front. */
+export async function typeLine(page: Page, line: string): Promise<void> {
+  await page.locator(`${connected} .xterm-helper-textarea`).focus();
+  await page.keyboard.type(line);
+  await page.keyboard.press("Enter");
+}

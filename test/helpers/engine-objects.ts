@@ -1,0 +1,42 @@
+import Docker from "dockerode";
+
+/** The tests' own connection to the engine, beside the product's. */
+export const docker = new Docker({
+  socketPath: (process.env["DOCKER_HOST"] ?? "unix:///var/run/docker.sock").replace(
+    /^unix:\/\//,
+    "",
+  ),
+});
+
+export interface EngineObjects {
+  readonly containers: string[];
+  readonly networks: string[];
+  readonly volumes: string[];
+}
+
+/** The names of everything that carries a label, such as `oneloop.workspace=<id>`. */
+export async function objectsWith(label: string): Promise<EngineObjects> {
+  const filters = JSON.stringify({ label: [label] });
+  const [containers, networks, volumes] = await Promise.all([
+    docker.listContainers({ all: true, filters }),
+    docker.listNetworks({ filters }),
+    docker.listVolumes({ filters }),
+  ]);
+  return {
+    containers: containers.map(({ Names }) => Names[0] ?? "").sort(),
+    networks: networks.map(({ Name }) => Name).sort(),
+    volumes: volumes.Volumes.map(({ Name }) => Name).sort(),
+  };
+}
+
+/** Removes everything of one test installation, whatever state it is in. */
+export async function removeInstallation(installation: string): Promise<void> {
+  const { containers, networks, volumes } = await objectsWith(
+    `oneloop.installation=${installation}`,
+  );
+  for (const name of containers) {
+    await docker.getContainer(name.replace(/^\//, "")).remove({ force: true, v: true });
+  }
+  for (const name of networks) await docker.getNetwork(name).remove();
+  for (const name of volumes) await docker.getVolume(name).remove();
+}

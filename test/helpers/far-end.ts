@@ -1,0 +1,48 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { GrantSigner } from "../../server/auth/grants.ts";
+import type { Engine, Owner } from "../../server/engine/engine.ts";
+import { Supervisors } from "../../server/terminals/supervisors.ts";
+import { systemClock } from "../../server/util/clock.ts";
+import { randomIds } from "../../server/util/ids.ts";
+import { startSupervisor } from "../../workspace-image/supervisor/server.ts";
+
+/** A workspace without a container: a real supervisor, and what a door needs to reach it. */
+export interface FarEnd extends AsyncDisposable {
+  readonly owner: Owner;
+  readonly supervisors: Supervisors;
+}
+
+/** The supervisor in this process, on a free port, with a home of its own and `sh` as login shell. */
+export async function startFarEnd(): Promise<FarEnd> {
+  const owner: Owner = { kind: "workspace", id: "far-end" };
+  const home = await mkdtemp(join(tmpdir(), "oneloop-home-"));
+  const signer = new GrantSigner("s".repeat(32), { clock: systemClock, ids: randomIds });
+  const supervisor = await startSupervisor({
+    config: {
+      workspace: owner.id,
+      publicKey: signer.publicKey,
+      cwd: home,
+      home,
+      shell: "/bin/sh",
+      env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin" },
+      tasks: [],
+      imageCommand: [],
+    },
+    port: 0,
+    log: () => undefined,
+  });
+  // Of the engine, a door needs only to know where the supervisor listens.
+  const engine: Pick<Engine, "supervisorAddress"> = {
+    supervisorAddress: async () => ({ host: "127.0.0.1", port: supervisor.port }),
+  };
+  return {
+    owner,
+    supervisors: new Supervisors(engine as Engine, signer),
+    async [Symbol.asyncDispose]() {
+      await supervisor[Symbol.asyncDispose]();
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import { once } from "node:events";
+import { createServer, type AddressInfo } from "node:net";
+import { systemExecer } from "../../server/util/execer.ts";
+
+/**
+ * Puts addresses on this machine until it is disposed: a test that must not be reached from inside
+ * never probes an address of somebody else.
+ */
+export async function carryAddresses(addresses: readonly string[]): Promise<AsyncDisposable> {
+  const ip = async (verb: "add" | "del", address: string): Promise<void> => {
+    const args = ["address", verb, `${address}/32`, "dev", "lo"];
+    const { exitCode, stderr } = await systemExecer.run("ip", args);
+    // A killed run of this test left it.
+    if (exitCode !== 0 && !/exists/.test(stderr))
+      throw new Error(`ip ${verb} ${address}: ${stderr}`);
+  };
+  for (const address of addresses) await ip("add", address);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      for (const address of addresses) await ip("del", address);
+    },
+  };
+}
+
+/** A TCP listener on every address of this machine that greets with `reached`. */
+export async function listenEverywhere(): Promise<AsyncDisposable & { port: number }> {
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.end("reached\n");
+  }).listen(0, "0.0.0.0");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    [Symbol.asyncDispose]: async () => {
+      server.close();
+      await once(server, "close");
+    },
+  };
+}

@@ -1,0 +1,126 @@
+import { once } from "node:events";
+import { get, type IncomingMessage } from "node:http";
+import { json } from "node:stream/consumers";
+import { createDockerEngine } from "../../server/engine/docker/index.ts";
+import { ensureImages, type Images } from "../../server/engine/docker/images/index.ts";
+import type { Engine, Owner, StepOptions, SupervisorAddress } from "../../server/engine/engine.ts";
+import { Hello } from "../../server/protocol/supervisor.ts";
+import { systemExecer } from "../../server/util/execer.ts";
+import { randomIds } from "../../server/util/ids.ts";
+import { createLog } from "../../server/util/log.ts";
+import { docker, removeInstallation } from "./engine-objects.ts";
+import { root } from "./installation.ts";
+
+/** Apart from a real installation's range, and from the other tests' on this engine. */
+const testSubnets = "10.214.0.0/20";
+
+export interface TestEngine extends AsyncDisposable {
+  readonly engine: Engine;
+  readonly installation: string;
+  readonly images: Images;
+  /** Another control plane of the same installation, as after a kill. */
+  another(): Promise<Engine>;
+}
+
+export interface TestEngineOptions {
+  readonly allowNet?: readonly string[];
+  readonly isolation?: "on" | "off";
+  readonly helperImage?: string;
+}
+
+/** A Docker engine for an installation of the test's own; disposing leaves nothing of it. */
+export async function startTestEngine(options: TestEngineOptions = {}): Promise<TestEngine> {
+  const installation = randomIds.id().slice(0, 8);
+  const images = await ensureImages({
+    docker,
+    installation,
+    settings: { baseImage: process.env["ONELOOP_BASE_IMAGE"] },
+    execer: systemExecer,
+    root,
+    onProgress: () => undefined,
+    signal: AbortSignal.timeout(10 * 60 * 1000),
+  });
+  const connect = (): Promise<Engine> =>
+    createDockerEngine({
+      dockerHost: process.env["DOCKER_HOST"] ?? "unix:///var/run/docker.sock",
+      installation,
+      images: { ...images, helper: options.helperImage ?? images.helper },
+      subnets: testSubnets,
+      allowNet: options.allowNet ?? [],
+      isolation: options.isolation ?? "on",
+      log: createLog({ level: "silent" }),
+    });
+  const engine = await connect();
+  const more: Engine[] = [];
+  return {
+    engine,
+    installation,
+    images,
+    another: async () => {
+      const other = await connect();
+      more.push(other);
+      return other;
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const each of [...more, engine]) await each[Symbol.asyncDispose]();
+      await removeInstallation(installation);
+    },
+  };
+}
+
+/** Long enough for a loaded machine; no step of a test may hang for ever. */
+export function step(): StepOptions {
+  return { signal: AbortSignal.timeout(60_000) };
+}
+
+export function workspaceOwner(): Owner {
+  return { kind: "workspace", id: randomIds.id() };
+}
+
+/** What the supervisor at an address says of itself, over a connection of its own. */
+export async function hello(address: SupervisorAddress): Promise<Hello> {
+  const request = get({
+    ...address,
+    path: "/hello",
+    agent: false,
+    headers: { host: "supervisor" },
+  });
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  return Hello.parse(await json(response));
+}
+
+export interface InsideResult {
+  readonly exitCode: number;
+  readonly output: string;
+}
+
+/** Runs a command as root in a service's container, beside the engine under test. */
+export async function inside(
+  owner: Owner,
+  service: string,
+  command: readonly string[],
+): Promise<InsideResult> {
+  const exec = await docker.getContainer(await containerOf(owner, service)).exec({
+    Cmd: [...command],
+    User: "0:0",
+    AttachStdout: true,
+    AttachStderr: true,
+    Tty: true,
+  });
+  const stream = await exec.start({ Tty: true });
+  let output = "";
+  for await (const chunk of stream) output += String(chunk);
+  const { ExitCode } = await exec.inspect();
+  return { exitCode: ExitCode ?? -1, output: output.replaceAll("\r\n", "\n") };
+}
+
+/** The engine's id of the container that runs a service. */
+export async function containerOf(owner: Owner, service: string): Promise<string> {
+  const found = await docker.listContainers({
+    all: true,
+    filters: { label: [`oneloop.${owner.kind}=${owner.id}`, `oneloop.service=${service}`] },
+  });
+  const id = found[0]?.Id;
+  if (id === undefined) throw new Error(`no container runs ${service}`);
+  return id;
+}

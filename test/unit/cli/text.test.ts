@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { clean, formatDuration, pairs, shellWord, table } from "../../../cli/src/text.ts";
+
+test("text from elsewhere cannot steer the terminal", () => {
+  expect(clean("\u001B[31mred\u001B[0m \u001B]0;title\u0007x")).toBe("red x");
+  expect(clean("\u001B]8;;http://evil\u001B\\link\u001B]8;;\u001B\\")).toBe("link");
+  expect(clean("a\r\nb\tc\u0008\u009B31m")).toBe("a b c31m");
+  expect(clean("abc\u202Etxt.exe")).toBe("abctxt.exe");
+  expect(clean("Grüße, 世界 👋")).toBe("Grüße, 世界 👋");
+});
+
+test("durations read as people say them", () => {
+  expect([0, 999, 1000, 1234, 59_949, 59_950, 125_000].map(formatDuration)).toEqual([
+    ...["0 ms", "999 ms", "1.0 s", "1.2 s", "59.9 s", "1 min 0 s", "2 min 5 s"],
+  ]);
+});
+
+test("columns are aligned without blanks at the end", () => {
+  expect(
+    table(
+      ["name", "state"],
+      [
+        ["govapp", "running"],
+        ["a\u001B[2J", ""],
+      ],
+    ),
+  ).toEqual([...["NAME    STATE", "govapp  running", "a"]]);
+  expect(
+    pairs([
+      ["web", "http://x"],
+      ["error", null],
+      ["ssh", "y"],
+    ]),
+  ).toEqual([...["  web  http://x", "  ssh  y"]]);
+});
+
+test("a command that is shown can be copied", () => {
+  expect(shellWord("govapp-main-abc@localhost")).toBe("govapp-main-abc@localhost");
+  expect(shellWord("a; rm -rf 'x'")).toBe(`'a; rm -rf '\\''x'\\'''`);
+});

@@ -1,0 +1,74 @@
+import { expect, test } from "vitest";
+import {
+  detailJson,
+  eventLine,
+  listLines,
+  placesLines,
+  showLines,
+  summaryJson,
+  unsavedLines,
+} from "../../../cli/src/views.ts";
+import { workspaceDetail } from "./workspace.ts";
+
+const placeKeys = ["id", "name", "state", "url", "repository", "branch", "commit"];
+
+test("the JSON of a workspace has exactly the documented keys, in their order", () => {
+  const json = detailJson(workspaceDetail);
+  expect(Object.keys(json)).toEqual([...placeKeys, "ssh", "ports", "services", "events"]);
+  expect(Object.keys(json.ssh)).toEqual(["host", "port", "user"]);
+  expect(json.ports.map(Object.keys)).toEqual([
+    ["port", "protocol", "visibility", "url", "process"],
+  ]);
+  expect(json.services.map(Object.keys)).toEqual([["name", "state", "health", "image", "ports"]]);
+  expect(json.events.map(Object.keys)).toEqual([
+    ["at", "level", "code", "message"],
+    ["at", "level", "code", "message", "file", "line", "column"],
+  ]);
+});
+
+test("the JSON of a list has no events", () => {
+  expect(Object.keys(summaryJson(workspaceDetail))).toEqual([
+    ...placeKeys,
+    ...["ssh", "ports", "services"],
+  ]);
+});
+
+test("a list names the workspace, its state and its source; an empty one says how to begin", () => {
+  expect(listLines([workspaceDetail])).toEqual([
+    "NAME             STATE    BRANCH  COMMIT     REPOSITORY",
+    "govapp-main-abc  running  main    012345678  file:///srv/govapp.git",
+  ]);
+  expect(listLines([]).join()).toContain("loop open");
+});
+
+test("an opened workspace shows its page, its ssh command and its ports", () => {
+  expect(placesLines(workspaceDetail)).toEqual([
+    "  web          http://app.localhost:7700/w/govapp-main-abc",
+    "  ssh          loop ssh govapp-main-abc",
+    "               ssh -p 7722 govapp-main-abc@localhost",
+    "  portal 3000  http://3000-govapp-main-abc.localhost:7700/",
+  ]);
+});
+
+test("what a file or a program says is shown without its control characters", () => {
+  const [, warning] = workspaceDetail.events;
+  expect(warning && eventLine(warning)).toBe(
+    "2026-01-05T09:00:01.000Z  warning: devfile.yaml:3:5: evil name",
+  );
+  const shown = [...showLines(workspaceDetail), ...unsavedLines(unsaved)].join("\n");
+  // eslint-disable-next-line no-control-regex
+  expect(shown).not.toMatch(/[\u0000-\u0009\u000B-\u001F]/);
+  expect(shown).toContain("devfile.yaml:9:3: events: not supported");
+});
+
+const unsaved = {
+  uncommitted: [" M \u001B[31mREADME.md"],
+  unpushed: ["main: 0123456 Work"],
+  stashes: [],
+};
+
+test("work that would be lost is listed by its kind, and kinds without any are left out", () => {
+  expect(unsavedLines(unsaved)).toEqual([
+    ...["", "Uncommitted:", "   M README.md", "", "Not pushed:", "  main: 0123456 Work"],
+  ]);
+});

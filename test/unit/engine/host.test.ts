@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import {
+  parseAllowNet,
+  parseDefaultInterface,
+  parseLocalAddresses,
+  parseResolvers,
+  resolveAllowed,
+} from "../../../server/engine/docker/host.ts";
+
+describe("what the rules are made from", () => {
+  it("finds IPv4 name servers only", () => {
+    const text = "# nameserver 1.1.1.1\nnameserver 10.0.0.53\n nameserver fe80::1\nsearch x\n";
+    expect(parseResolvers(text)).toEqual(["10.0.0.53"]);
+  });
+
+  it("finds local addresses of interfaces in any state", () => {
+    const trie = `Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 0.0.0.0
+        /0 universe UNICAST
+     +-- 127.0.0.0/8 2 0 2
+        |-- 127.0.0.0
+           /8 host LOCAL
+        |-- 127.0.0.1
+           /32 host LOCAL
+        |-- 127.255.255.255
+           /32 link BROADCAST
+     |-- 203.0.113.7
+        /32 host LOCAL
+`;
+    expect(parseLocalAddresses(trie)).toEqual(["127.0.0.1", "203.0.113.7"]);
+  });
+
+  it("takes the default route with the lowest metric", () => {
+    const routes = `Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT
+wlan0\t00000000\t010200C0\t0003\t0\t0\t600\t00000000\t0\t0\t0
+eth0\t00000000\t010200C0\t0003\t0\t0\t100\t00000000\t0\t0\t0
+tun0\t00000000\t00000000\t0001\t0\t0\t0\t00000080\t0\t0\t0
+`;
+    expect(parseDefaultInterface(routes)).toBe("eth0");
+    expect(parseDefaultInterface("Iface\n")).toBeNull();
+  });
+
+  it("reads names, addresses and ranges of ONELOOP_ALLOW_NET", () => {
+    expect(parseAllowNet(["db.internal:5432", "10.1.2.0/24:443"])).toEqual([
+      { host: "db.internal", port: 5432 },
+      { host: "10.1.2.0/24", port: 443 },
+    ]);
+  });
+
+  it("names every wrong entry, and lets nothing into a rule that is not a host", () => {
+    const entries = ["10.0.0.1", "a b:1", "x:0", "x:70000", "ok:1", "-j:5"];
+    expect(() => parseAllowNet(entries)).toThrow(/10\.0\.0\.1, a b:1, x:0, x:70000, -j:5\./);
+  });
+
+  it("says which name does not resolve and allows nothing for it", async () => {
+    const missing: string[] = [];
+    const hosts = [
+      { host: "10.9.8.0/24", port: 1 },
+      { host: "name.invalid", port: 2 },
+    ];
+    expect(await resolveAllowed(hosts, (host) => missing.push(host))).toEqual([
+      { destination: "10.9.8.0/24", port: 1 },
+    ]);
+    expect(missing).toEqual(["name.invalid"]);
+  });
+});

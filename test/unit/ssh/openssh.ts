@@ -1,0 +1,107 @@
+import { execFile, spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { pino } from "pino";
+import { OneloopError } from "../../../server/protocol/errors.ts";
+import { ensureHostKeys, startSshGateway, type SshGateway } from "../../../server/ssh/gateway.ts";
+import { startFarEnd } from "../../helpers/far-end.ts";
+
+const run = promisify(execFile);
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+/** A gateway with one user, their key and their workspace `ws`; and the real OpenSSH client. */
+export interface OpenSsh extends AsyncDisposable {
+  readonly folder: string;
+  readonly gateway: SshGateway;
+  /** Arguments of ssh and sftp that make them use nothing of this machine's user. */
+  options(key?: string): string[];
+  start(args: readonly string[], program?: "ssh" | "sftp"): ChildProcessWithoutNullStreams;
+  ssh(args: readonly string[], input?: Buffer | string): Promise<Finished>;
+}
+
+export async function startOpenSsh(keyType = "ed25519"): Promise<OpenSsh> {
+  const folder = await mkdtemp(join(tmpdir(), "oneloop-ssh-"));
+  const key = join(folder, "key");
+  await run("ssh-keygen", ["-q", "-t", keyType, "-N", "", "-f", key]);
+  const [, blob] = (await readFile(`${key}.pub`, "utf8")).split(" ");
+  const farEnd = await startFarEnd();
+  const gateway = await startSshGateway({
+    host: "127.0.0.1",
+    port: 0,
+    hostKeys: await ensureHostKeys(folder),
+    authenticate: async (offered) =>
+      offered.blob.toString("base64") === blob ? { userId: "ada" } : null,
+    resolve: async (userId, login) => {
+      if (userId === "ada" && login === "ws") return { owner: farEnd.owner, name: "ws" };
+      throw new OneloopError("not-found", `You have no workspace ${JSON.stringify(login)}.`);
+    },
+    supervisors: farEnd.supervisors,
+    log: pino({ level: process.env["ONELOOP_TEST_LOG"] ?? "silent" }),
+    sftpServer: ["/usr/lib/openssh/sftp-server"],
+  });
+  const hostKey = await run("ssh-keygen", ["-y", "-f", join(folder, "ssh/ssh_host_ed25519_key")]);
+  const knownHosts = join(folder, "known_hosts");
+  await writeFile(knownHosts, `[127.0.0.1]:${gateway.port} ${hostKey.stdout}`);
+  const settings = {
+    Port: gateway.port,
+    IdentitiesOnly: "yes",
+    IdentityAgent: "none",
+    UserKnownHostsFile: knownHosts,
+    GlobalKnownHostsFile: "/dev/null",
+    StrictHostKeyChecking: "yes",
+    BatchMode: "yes",
+    LogLevel: "ERROR",
+    KexAlgorithms: "curve25519-sha256",
+  };
+  const options = (identity = key): string[] => [
+    ...["-F", "none"],
+    ...Object.entries({ ...settings, IdentityFile: identity }).flatMap(([name, value]) => [
+      "-o",
+      `${name}=${value}`,
+    ]),
+  ];
+  const children = new Set<ChildProcessWithoutNullStreams>();
+  const start: OpenSsh["start"] = (args, program = "ssh") => {
+    const child = spawn(program, [...(args.includes("-F") ? [] : options()), ...args]);
+    children.add(child);
+    child.on("close", () => children.delete(child));
+    child.stdin.on("error", () => undefined);
+    return child;
+  };
+  return {
+    folder,
+    gateway,
+    options,
+    start,
+    ssh: (args, input = "") => finish(start(args), input),
+    async [Symbol.asyncDispose]() {
+      for (const child of children) child.kill("SIGKILL");
+      await gateway[Symbol.asyncDispose]();
+      await farEnd[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+export function finish(
+  child: ChildProcessWithoutNullStreams,
+  input: Buffer | string = "",
+): Promise<Finished> {
+  return new Promise((resolve) => {
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
+    child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
+    child.on("close", (code) =>
+      resolve({ code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() }),
+    );
+    child.stdin.end(input);
+  });
+}

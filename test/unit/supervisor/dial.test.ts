@@ -1,0 +1,78 @@
+import { once } from "node:events";
+import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { randomBytes } from "node:crypto";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { testSupervisor } from "./harness.ts";
+
+let supervisor: Awaited<ReturnType<typeof testSupervisor>>;
+let servers: Server[] = [];
+beforeEach(async () => {
+  supervisor = await testSupervisor();
+});
+afterEach(async () => {
+  for (const server of servers) server.close();
+  servers = [];
+  await supervisor[Symbol.asyncDispose]();
+});
+
+async function serve(host: string, onConnection: (socket: Socket) => void): Promise<number> {
+  const server = createServer({ allowHalfOpen: true }, onConnection);
+  servers.push(server);
+  server.listen(0, host);
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
+}
+
+async function all(socket: Socket, rest: Buffer): Promise<Buffer> {
+  const chunks = [rest];
+  for await (const chunk of socket as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+test("bytes pass both ways, and a half-closed direction leaves the other open", async () => {
+  // Answers only after the end of the question: without half-close nothing would come.
+  const port = await serve("127.0.0.1", (socket) => {
+    const chunks: Buffer[] = [];
+    socket.on("data", (chunk) => chunks.push(chunk));
+    socket.on("end", () => socket.end(Buffer.concat([Buffer.from("echo:"), ...chunks])));
+  });
+  const { status, socket, rest } = await supervisor.dial({ port });
+  expect(status).toBe(101);
+  const question = randomBytes(5 * 1024 * 1024);
+  socket.end(question);
+  const answer = await all(socket, rest);
+  expect(answer.equals(Buffer.concat([Buffer.from("echo:"), question]))).toBe(true);
+});
+
+test("localhost is ::1 too", async () => {
+  const port = await serve("::1", (socket) => socket.end("six"));
+  const { socket, rest } = await supervisor.dial({ host: "localhost", port });
+  expect((await all(socket, rest)).toString()).toBe("six");
+});
+
+test("where nobody listens, the answer is 502 with a sentence", async () => {
+  const port = await serve("127.0.0.1", () => undefined);
+  servers.pop()?.close();
+  const { status, socket, rest } = await supervisor.dial({ port });
+  expect(status).toBe(502);
+  const answer = JSON.parse((await all(socket, rest)).toString()) as { message: string };
+  expect(answer.message).toContain(`localhost:${port}`);
+  expect(answer.message).toContain("ECONNREFUSED");
+});
+
+test("a client that is cut off ends the connection inside", async () => {
+  let inside: Socket | undefined;
+  const port = await serve("127.0.0.1", (socket) => {
+    inside = socket;
+    socket.on("error", () => undefined);
+    socket.write("hello");
+  });
+  const { socket, rest } = await supervisor.dial({ port });
+  if (rest.length === 0) await once(socket, "readable");
+  socket.resetAndDestroy();
+  if (inside !== undefined && !inside.destroyed) {
+    inside.resume();
+    await once(inside, "close");
+  }
+  expect(inside?.destroyed).toBe(true);
+});

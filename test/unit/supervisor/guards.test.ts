@@ -1,0 +1,131 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { z } from "zod";
+import * as protocol from "../../../server/protocol/supervisor.ts";
+import * as guards from "../../../workspace-image/supervisor/guards.ts";
+import { Refusal } from "../../../workspace-image/supervisor/refusal.ts";
+
+const text = fc.oneof(fc.string(), fc.constantFrom("start", "exec", "resize", "x".repeat(101)));
+const size = fc.oneof(fc.integer({ min: -1, max: 3000 }), fc.constantFrom(1, 80, 1000, 1001, 2000));
+const strings = fc.oneof(fc.array(text, { maxLength: 3 }), fc.dictionary(text, text));
+/** Right and wrong values for any field. */
+const value = fc.oneof(
+  fc.constantFrom(null, undefined, true, false, 1.5, "terminal", "workspace", 65_535, 65_536),
+  text,
+  size,
+  strings,
+  fc.array(fc.integer(), { minLength: 1, maxLength: 2 }),
+  fc.dictionary(text, fc.integer(), { minKeys: 1 }),
+);
+
+const task = {
+  name: "build",
+  phase: "create",
+  in: "dev",
+  oncePer: "workspace",
+  needs: ["install"],
+  command: null,
+  terminal: true,
+};
+
+const cases: [string, z.ZodType, (input: unknown) => unknown, Record<string, unknown>][] = [
+  [
+    "the configuration",
+    protocol.SupervisorConfig,
+    guards.readConfig,
+    {
+      workspace: "w",
+      publicKey: "k",
+      cwd: "/",
+      home: "/root",
+      shell: null,
+      env: { A: "b" },
+      tasks: [task],
+      imageCommand: ["sleep"],
+    },
+  ],
+  [
+    "a grant",
+    protocol.GrantClaims,
+    guards.readClaims,
+    {
+      workspace: "w",
+      boot: "b",
+      actor: "a",
+      action: "exec",
+      readOnly: false,
+      expiresAt: 1,
+      nonce: "n",
+    },
+  ],
+  [
+    "creating a terminal",
+    protocol.CreateTerminal,
+    guards.readCreateTerminal,
+    { command: ["sh"], cwd: "/", env: { A: "b" }, title: "t", cols: 80, rows: 24 },
+  ],
+  ["attaching", protocol.AttachTerminal, guards.readAttachTerminal, { from: 3 }],
+  [
+    "a command",
+    protocol.ExecRequest,
+    guards.readExecRequest,
+    {
+      argv: ["a"],
+      shell: "b",
+      cwd: "/",
+      env: {},
+      pty: { term: "xterm", cols: 80, rows: 24 },
+    },
+  ],
+  ["a connection", protocol.DialRequest, guards.readDialRequest, { host: "db", port: 80 }],
+  [
+    "a client's message",
+    protocol.TerminalClientMessage,
+    guards.readClientMessage,
+    { type: "resize", cols: 80, rows: 24 },
+  ],
+];
+
+test.each(cases)("%s is read as the protocol's schema reads it", (_, schema, read, good) => {
+  const same = (input: unknown): void => {
+    const parsed = schema.safeParse(input);
+    if (parsed.success) expect(read(input)).toEqual(parsed.data);
+    else expect(() => read(input), JSON.stringify(input)).toThrow(Refusal);
+  };
+  expect(schema.safeParse(good).success).toBe(true);
+  same(good);
+  fc.assert(
+    fc.property(fc.constantFrom(...Object.keys(good)), value, fc.boolean(), (name, other, drop) => {
+      const { [name]: _dropped, ...rest } = good;
+      same(drop ? rest : { ...good, [name]: other });
+    }),
+    { numRuns: 500 },
+  );
+  fc.assert(fc.property(value, same));
+});
+
+const nested = fc.record({ name: fc.constantFrom(...Object.keys(task)), value });
+
+test("a task and a pty are read as the protocol's schemas read them", () => {
+  fc.assert(
+    fc.property(nested, (change) => {
+      const input = {
+        ...cases[0]?.[3],
+        tasks: [{ ...task, [change.name]: change.value }],
+      };
+      const parsed = protocol.SupervisorConfig.safeParse(input);
+      if (parsed.success) expect(guards.readConfig(input)).toEqual(parsed.data);
+      else expect(() => guards.readConfig(input)).toThrow(Refusal);
+    }),
+    { numRuns: 500 },
+  );
+  fc.assert(
+    fc.property(fc.constantFrom("term", "cols", "rows"), value, (name, other) => {
+      const input = { pty: { term: "xterm", cols: 80, rows: 24, [name]: other } };
+      const parsed = protocol.ExecRequest.safeParse(input);
+      if (parsed.success) expect(guards.readExecRequest(input)).toEqual(parsed.data);
+      else expect(() => guards.readExecRequest(input)).toThrow(Refusal);
+    }),
+    { numRuns: 500 },
+  );
+});

@@ -1,0 +1,264 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { request as httpRequest } from "node:http";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import WebSocket from "ws";
+import { GrantSigner } from "../../../server/auth/grants.ts";
+import {
+  supervisorPaths,
+  TerminalServerMessage,
+  type DialRequest,
+  type ExecRequest,
+  type GrantAction,
+  type SupervisorConfig,
+  type TerminalInfo,
+} from "../../../server/protocol/supervisor.ts";
+import { ExecStream } from "../../../server/terminals/exec-stream.ts";
+import { readResponseHead } from "../../../server/terminals/response-head.ts";
+import { systemClock } from "../../../server/util/clock.ts";
+import { randomIds } from "../../../server/util/ids.ts";
+import type { KillSchedule } from "../../../workspace-image/supervisor/processes.ts";
+import { startSupervisor } from "../../../workspace-image/supervisor/server.ts";
+
+export const workspace = "workspace-under-test";
+
+export function signer(secret = "the secret of these tests"): GrantSigner {
+  return new GrantSigner(secret, { clock: systemClock, ids: randomIds });
+}
+
+export interface Call {
+  readonly action?: GrantAction;
+  readonly readOnly?: boolean;
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A real supervisor on a free port of the loopback, with a home of its own. */
+export async function testSupervisor(
+  options: {
+    readonly config?: Partial<SupervisorConfig>;
+    readonly home?: string;
+    readonly schedule?: KillSchedule;
+    readonly now?: () => number;
+  } = {},
+) {
+  const home = options.home ?? (await mkdtemp(join(tmpdir(), "oneloop-supervisor-")));
+  const log: string[] = [];
+  const supervisor = await startSupervisor({
+    config: {
+      workspace,
+      publicKey: signer().publicKey,
+      cwd: home,
+      home,
+      shell: "/bin/sh",
+      env: {},
+      tasks: [],
+      imageCommand: [],
+      ...options.config,
+    },
+    port: 0,
+    log: (line) => log.push(line),
+    ...(options.schedule === undefined ? {} : { schedule: options.schedule }),
+    ...(options.now === undefined ? {} : { now: options.now }),
+  });
+  const { port, boot } = supervisor;
+
+  const grant = (action: GrantAction, readOnly = false): string =>
+    signer().sign({ workspace, boot, actor: "tester", action, readOnly });
+
+  const http = (
+    method: string,
+    path: string,
+    { action = "terminal", readOnly = false, body, headers = {} }: Call = {},
+  ): Promise<{ status: number; body: string }> =>
+    new Promise((resolve, reject) => {
+      const request = httpRequest(
+        {
+          host: "127.0.0.1",
+          port,
+          method,
+          path,
+          agent: false,
+          headers: { host: "supervisor", authorization: grant(action, readOnly), ...headers },
+        },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on("data", (chunk: Buffer) => chunks.push(chunk));
+          response.on("end", () =>
+            resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }),
+          );
+        },
+      );
+      request.on("error", reject);
+      request.end(body);
+    });
+
+  const json = async <Answer>(method: string, path: string, call: Call = {}): Promise<Answer> => {
+    const { status, body } = await http(method, path, call);
+    if (status >= 300) throw new Error(`${status} ${body}`);
+    return (body === "" ? null : JSON.parse(body)) as Answer;
+  };
+
+  const upgrade = async (path: string, authorization: string, host = "supervisor") => {
+    const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true, noDelay: true });
+    socket.on("error", () => socket.destroy());
+    socket.write(
+      `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\n` +
+        `Upgrade: oneloop-stream\r\nAuthorization: ${authorization}\r\n\r\n`,
+    );
+    const { status, rest } = await readResponseHead(socket, 10_000);
+    return { status, rest, socket };
+  };
+
+  return {
+    ...supervisor,
+    home,
+    log,
+    grant,
+    http,
+    json,
+    upgrade,
+    execSocket: async (request: Partial<ExecRequest>): Promise<Socket> => {
+      const path = `${supervisorPaths.exec}?q=${encodeURIComponent(JSON.stringify(request))}`;
+      const { status, rest, socket } = await upgrade(path, grant("exec"));
+      if (status !== 101) throw new Error(`${status} ${rest.toString()}`);
+      if (rest.length > 0) socket.unshift(rest);
+      return socket;
+    },
+    exec: async (request: Partial<ExecRequest>): Promise<ExecStream> => {
+      const path = `${supervisorPaths.exec}?q=${encodeURIComponent(JSON.stringify(request))}`;
+      const { status, rest, socket } = await upgrade(path, grant("exec"));
+      if (status !== 101) throw new Error(`${status} ${rest.toString()}`);
+      return new ExecStream(socket, rest);
+    },
+    dial: async (request: Partial<DialRequest>) => {
+      const path = `${supervisorPaths.dial}?q=${encodeURIComponent(JSON.stringify(request))}`;
+      return upgrade(path, grant("dial"));
+    },
+    createTerminal: (command: readonly string[] | null, more: object = {}) =>
+      json<TerminalInfo>("POST", supervisorPaths.terminals, {
+        body: JSON.stringify({ command, ...more }),
+      }),
+    terminals: () => json<TerminalInfo[]>("GET", supervisorPaths.terminals),
+    attach: (id: string, from = 0, readOnly = false) =>
+      TerminalClient.open({
+        url: `ws://127.0.0.1:${port}${supervisorPaths.terminalSocket(id)}?q=${encodeURIComponent(JSON.stringify({ from }))}`,
+        authorization: grant("terminal", readOnly),
+      }),
+    [Symbol.asyncDispose]: async () => {
+      await supervisor[Symbol.asyncDispose]();
+      if (options.home === undefined) await rm(home, { recursive: true, force: true });
+    },
+  };
+}
+
+type Hello = Extract<TerminalServerMessage, { type: "hello" }>;
+type Exit = Extract<TerminalServerMessage, { type: "exit" }>;
+
+/** A client of a terminal that keeps what it was told, and waits for events. */
+export class TerminalClient implements Disposable {
+  readonly socket: WebSocket;
+  readonly messages: TerminalServerMessage[] = [];
+  readonly chunks: Buffer[] = [];
+  length = 0;
+  #waiting: (() => void)[] = [];
+
+  constructor(socket: WebSocket) {
+    this.socket = socket;
+    socket.on("error", () => undefined);
+    socket.on("message", (data, isBinary) => {
+      if (isBinary) {
+        this.chunks.push(data as Buffer);
+        this.length += (data as Buffer).length;
+      } else
+        this.messages.push(TerminalServerMessage.parse(JSON.parse((data as Buffer).toString())));
+      for (const look of this.#waiting) look();
+    });
+    socket.on("close", () => {
+      for (const look of this.#waiting) look();
+    });
+  }
+
+  static async open(to: { url: string; authorization: string }): Promise<TerminalClient> {
+    const socket = new WebSocket(to.url, {
+      headers: { authorization: to.authorization, host: "supervisor" },
+      perMessageDeflate: false,
+    });
+    const client = new TerminalClient(socket);
+    await new Promise<void>((resolve, reject) => {
+      socket.once("open", () => resolve());
+      socket.once("unexpected-response", (_, response) =>
+        reject(new Error(`refused: ${response.statusCode}`)),
+      );
+    });
+    await client.until(() => client.messages.length > 0);
+    return client;
+  }
+
+  get hello(): Hello {
+    return this.messages[0] as Hello;
+  }
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.chunks);
+  }
+
+  /** Looks again at each message. */
+  until(seen: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!seen()) return;
+        this.#waiting = this.#waiting.filter((each) => each !== look);
+        resolve();
+      };
+      this.#waiting.push(look);
+      look();
+    });
+  }
+
+  async untilText(text: string): Promise<void> {
+    if (this.bytes.includes(text)) return;
+    // From now on only the newest bytes, with what a text that began before needs.
+    let seen = Math.max(0, this.chunks.length - 1);
+    let tail = Buffer.alloc(0);
+    await this.until(() => {
+      const fresh = Buffer.concat([tail, ...this.chunks.slice(seen)]);
+      seen = this.chunks.length;
+      tail = fresh.subarray(-text.length);
+      return fresh.includes(text);
+    });
+  }
+
+  async exit(): Promise<Exit> {
+    const found = (): Exit | undefined =>
+      this.messages.find((message): message is Exit => message.type === "exit");
+    await this.until(() => found() !== undefined);
+    return found() as Exit;
+  }
+
+  resizes(): { cols: number; rows: number }[] {
+    return this.messages.flatMap((message) =>
+      message.type === "resize" ? [{ cols: message.cols, rows: message.rows }] : [],
+    );
+  }
+
+  closed(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.socket.readyState === WebSocket.CLOSED) resolve();
+      else this.socket.once("close", () => resolve());
+    });
+  }
+
+  type(text: string): void {
+    this.socket.send(Buffer.from(text), { binary: true });
+  }
+
+  resize(cols: number, rows: number): void {
+    this.socket.send(JSON.stringify({ type: "resize", cols, rows }));
+  }
+
+  [Symbol.dispose](): void {
+    this.socket.terminate();
+  }
+}

@@ -1,0 +1,113 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Task } from "../../../server/protocol/plan.ts";
+import type { SupervisorConfig, TaskInfo } from "../../../server/protocol/supervisor.ts";
+import { testSupervisor } from "./harness.ts";
+
+let home: string;
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), "oneloop-tasks-"));
+});
+afterEach(() => rm(home, { recursive: true, force: true }));
+
+function task(name: string, script: string | null, more: Partial<Task> = {}): Task {
+  const phase = more.phase ?? "start";
+  return {
+    name,
+    phase,
+    in: "dev",
+    oncePer: phase === "create" ? "workspace" : "start",
+    needs: [],
+    command: script === null ? null : ["sh", "-c", script],
+    terminal: false,
+    ...more,
+  };
+}
+
+/** One start of a workspace: runs all tasks, and gives their last states by name. */
+async function start(tasks: Task[], config: Partial<SupervisorConfig> = {}) {
+  await using supervisor = await testSupervisor({ home, config: { tasks, ...config } });
+  await supervisor.runTasks();
+  const states = await supervisor.json<TaskInfo[]>("GET", "/tasks", { action: "state" });
+  const brief = states.map(({ name, state, exitCode }) => `${name} ${state} ${exitCode}`);
+  return { brief, states, terminals: await supervisor.terminals(), log: supervisor.log };
+}
+
+const log = async (): Promise<string[]> =>
+  (await readFile(join(home, "log"), "utf8")).trim().split("\n");
+
+test("create tasks run once in a workspace's life, then start tasks at each start", async () => {
+  const tasks = [
+    task("serve", "echo serve >> log"),
+    task("install", "sleep 0.2; echo install >> log", { phase: "create" }),
+  ];
+  expect((await start(tasks)).brief).toEqual(["serve done 0", "install done 0"]);
+  expect(await log()).toEqual(["install", "serve"]);
+  expect((await start(tasks)).brief).toEqual(["serve done 0", "install done null"]);
+  expect(await log()).toEqual(["install", "serve", "serve"]);
+});
+
+test("a create task that failed runs again at the next start", async () => {
+  const tasks = [task("a/b", "echo try >> log; test -e fixed", { phase: "create" })];
+  expect((await start(tasks)).brief).toEqual(["a/b failed 1"]);
+  expect((await start([...tasks, task("fix", "touch fixed")])).brief[1]).toBe("fix done 0");
+  expect((await start(tasks)).brief).toEqual(["a/b done 0"]);
+  expect((await start(tasks)).brief).toEqual(["a/b done null"]);
+  expect(await log()).toEqual(["try", "try", "try"]);
+});
+
+test("a task waits for what it needs; a failure stops only those that need it", async () => {
+  const tasks = [
+    task("third", "echo third >> log", { needs: ["second"] }),
+    task("second", "sleep 0.1; echo second >> log", { needs: ["first"] }),
+    task("first", "sleep 0.1; echo first >> log"),
+    task("bad", "echo the reason >&2; exit 9"),
+    task("after-bad", "echo never >> log", { needs: ["bad"] }),
+    task("round", "echo never >> log", { needs: ["about"] }),
+    task("about", "echo never >> log", { needs: ["round"] }),
+    task("missing", null, { command: ["/no/such/program"] }),
+  ];
+  const { brief, log: lines } = await start(tasks);
+  expect(await log()).toEqual(["first", "second", "third"]);
+  expect(brief).toEqual([
+    "third done 0",
+    "second done 0",
+    "first done 0",
+    "bad failed 9",
+    "after-bad failed null",
+    "round failed null",
+    "about failed null",
+    "missing failed 127",
+  ]);
+  expect(lines.join("\n")).toContain("the reason");
+});
+
+test("a task with a terminal is a terminal of its name", async () => {
+  const { states, terminals } = await start([task("dev", "tty; exit 2", { terminal: true })]);
+  expect(terminals).toMatchObject([{ title: "dev", task: "dev", running: false, exitCode: 2 }]);
+  expect(states).toMatchObject([{ state: "failed", exitCode: 2, terminal: terminals[0]?.id }]);
+});
+
+test("without a command it is the image's; an image without one has nothing to do", async () => {
+  const tasks = [task("image", null)];
+  const imageCommand = ["sh", "-c", "echo the image >> log"];
+  expect((await start(tasks, { imageCommand })).brief).toEqual(["image done 0"]);
+  expect(await log()).toEqual(["the image"]);
+  expect((await start(tasks)).brief).toEqual(["image done null"]);
+});
+
+test("tasks of other phases are not run here", async () => {
+  expect((await start([task("x", "echo x >> log", { phase: "prebuild" })])).brief).toEqual([]);
+});
+
+test("a task that runs is said to run, and ends with the workspace", async () => {
+  const tasks = [task("server", "echo up >> log; sleep 1000", { terminal: true })];
+  await using supervisor = await testSupervisor({ home, config: { tasks } });
+  const ended = supervisor.runTasks();
+  const [state] = await supervisor.json<TaskInfo[]>("GET", "/tasks", { action: "state" });
+  expect(state).toMatchObject({ state: "running", exitCode: null });
+  await supervisor[Symbol.asyncDispose]();
+  await ended;
+});

@@ -1,0 +1,44 @@
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { OneloopError } from "../../../server/protocol/errors.ts";
+import { readSettings, settingsTable } from "../../../server/util/settings.ts";
+
+it("has defaults for a machine that nobody configured", () => {
+  const settings = readSettings({});
+  expect(settings).toMatchObject({
+    ONELOOP_HOST: "127.0.0.1",
+    ONELOOP_PORT: 7700,
+    ONELOOP_SSH_PORT: 7722,
+    ONELOOP_DOMAIN: "localhost",
+    ONELOOP_ISOLATION: "on",
+  });
+  expect(settings.ONELOOP_DATA_DIR).toMatch(/^\//);
+});
+
+it("an empty variable is one that is not set", () => {
+  expect(readSettings({ ONELOOP_PORT: "" }).ONELOOP_PORT).toBe(7700);
+});
+
+it("names every wrong variable at once", () => {
+  const wrong = {
+    ONELOOP_PORT: "http",
+    ONELOOP_ISOLATION: "maybe",
+    ONELOOP_DOMAIN: "Not A Domain",
+  };
+  const read = (): unknown => readSettings(wrong);
+  expect(read).toThrow(OneloopError);
+  for (const name of Object.keys(wrong)) expect(read).toThrow(name);
+});
+
+it("reads lists separated by commas", () => {
+  const settings = readSettings({ ONELOOP_ALLOW_NET: "10.0.0.5:443, git.example.org:22," });
+  expect(settings.ONELOOP_ALLOW_NET).toEqual(["10.0.0.5:443", "git.example.org:22"]);
+});
+
+it("the README lists every setting as it is declared (`npm run docs` writes it)", () => {
+  const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
+  const [, table] = /<!-- settings -->([^]*)<!-- \/settings -->/.exec(readme) ?? [];
+  // The formatter pads the columns: only the words are compared.
+  const words = (text: string): string => text.replaceAll(/[\s-]+/g, "");
+  expect(words(table ?? "")).toBe(words(settingsTable()));
+});

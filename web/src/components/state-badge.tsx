@@ -1,0 +1,49 @@
+import type { ReactNode } from "react";
+import type { WorkspaceState } from "../../../server/protocol/workspace.ts";
+import { CheckIcon, SpinnerIcon, StopIcon, WarningIcon } from "./icons.tsx";
+
+const looks: Record<WorkspaceState, { word: string; color: string; icon: ReactNode }> = {
+  starting: {
+    word: "Starting",
+    color: "bg-wait-soft text-wait",
+    icon: <SpinnerIcon className="size-3.5" />,
+  },
+  running: {
+    word: "Running",
+    color: "bg-good-soft text-good",
+    icon: <CheckIcon className="size-3.5" />,
+  },
+  stopping: {
+    word: "Stopping",
+    color: "bg-wait-soft text-wait",
+    icon: <SpinnerIcon className="size-3.5" />,
+  },
+  stopped: {
+    word: "Stopped",
+    color: "bg-hover text-muted",
+    icon: <StopIcon className="size-3.5" />,
+  },
+  deleting: {
+    word: "Deleting",
+    color: "bg-bad-soft text-bad",
+    icon: <SpinnerIcon className="size-3.5" />,
+  },
+  failed: {
+    word: "Failed",
+    color: "bg-bad-soft text-bad",
+    icon: <WarningIcon className="size-3.5" />,
+  },
+};
+
+export function StateBadge({ state }: { state: WorkspaceState }) {
+  const { word, color, icon } = looks[state];
+  return (
+    <span
+      className={`inline-flex h-6 items-center gap-1 rounded-full pr-2.5 pl-2 text-xs font-semibold ${color}`}
+      data-state={state}
+    >
+      {icon}
+      {word}
+    </span>
+  );
+}

@@ -1,0 +1,159 @@
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
+import { basename, isAbsolute, resolve } from "node:path";
+import type { SupervisorConfig } from "../../server/protocol/supervisor.ts";
+import { supervisorMount } from "../../server/protocol/supervisor.ts";
+
+/** What Docker gives a container whose image says nothing. */
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** A git and a shell for images that have none: after the image's own, which always win. */
+const ownPrograms = `${supervisorMount}/bin`;
+
+const fallbackUser = "oneloop";
+
+/** What to start and how, ready for an exec call. */
+export interface Program {
+  /** An absolute path. */
+  readonly file: string;
+  readonly argv0: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** A program that cannot start. `exitCode` as a shell reports it: 127 not found, 126 not executable. */
+export class CannotStart extends Error {
+  override readonly name = "CannotStart";
+  readonly exitCode: 126 | 127;
+
+  constructor(exitCode: 126 | 127, message: string) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+export interface ProgramRequest {
+  /** `null`: the login shell. */
+  readonly argv: readonly string[] | null;
+  /** A line for the login shell's `-c`, when `argv` is null. */
+  readonly shell?: string | null;
+  readonly cwd: string | null;
+  readonly env: Readonly<Record<string, string>>;
+  /** The terminal's type, or `null` without one. */
+  readonly term: string | null;
+}
+
+interface PasswdEntry {
+  readonly name: string;
+  readonly shell: string;
+}
+
+/** The world of what is started here; nothing of the supervisor's own environment is in it. */
+export class Environment {
+  readonly #config: Pick<SupervisorConfig, "cwd" | "home" | "shell" | "env">;
+  readonly #passwdFile: string;
+  #base: Readonly<Record<string, string>> | null = null;
+  #shell: string | null = null;
+
+  constructor(
+    config: Pick<SupervisorConfig, "cwd" | "home" | "shell" | "env">,
+    passwdFile = "/etc/passwd",
+  ) {
+    this.#config = config;
+    this.#passwdFile = passwdFile;
+  }
+
+  /** @throws CannotStart when there is no such program. */
+  program(request: ProgramRequest): Program {
+    const env: Record<string, string> = { ...this.#variables(), ...request.env };
+    if (request.term !== null) env["TERM"] = request.term;
+    const cwd = [request.cwd, this.#config.cwd, this.#config.home, "/"].find(
+      (folder) => folder !== null && isAbsolute(folder) && isFolder(folder),
+    );
+    const where = { cwd: cwd ?? "/", env: { ...env, PWD: cwd ?? "/" } };
+    if (request.argv !== null) {
+      const [name = "", ...args] = request.argv;
+      return { file: findProgram(name, where), argv0: name, args, ...where };
+    }
+    const shell = this.loginShell();
+    const line = request.shell ?? null;
+    // As sshd does: `-c` without reading the profile.
+    if (line !== null) return { file: shell, argv0: shell, args: ["-c", line], ...where };
+    return { file: shell, argv0: `-${basename(shell)}`, args: [], ...where };
+  }
+
+  /** The configured one, else the first that exists of the user's own, bash, sh, and Oneloop's. */
+  loginShell(): string {
+    const candidates = [this.#config.shell, this.#passwdEntry()?.shell, "/bin/bash", "/bin/sh"];
+    this.#shell ??=
+      candidates.find((file) => file !== null && file !== undefined && canRun(file)) ??
+      `${ownPrograms}/sh`;
+    return this.#shell;
+  }
+
+  #variables(): Readonly<Record<string, string>> {
+    if (this.#base !== null) return this.#base;
+    const { env, home } = this.#config;
+    const user = this.#passwdEntry()?.name ?? fallbackUser;
+    const path = env["PATH"] ?? defaultPath;
+    this.#base = {
+      USER: user,
+      LOGNAME: user,
+      SHELL: this.loginShell(),
+      LANG: "C.UTF-8",
+      ...env,
+      HOME: home,
+      PATH: path.split(":").includes(ownPrograms) ? path : `${path}:${ownPrograms}`,
+    };
+    return this.#base;
+  }
+
+  /** From the file itself: the image's C library is not ours, and a uid needs no entry. */
+  #passwdEntry(): PasswdEntry | null {
+    try {
+      const uid = String(process.getuid?.() ?? 0);
+      const lines = readFileSync(this.#passwdFile, "utf8").split("\n");
+      const fields = lines.map((line) => line.split(":")).find((each) => each[2] === uid);
+      if (fields === undefined) return null;
+      return { name: fields[0] || fallbackUser, shell: fields[6] || "/bin/sh" };
+    } catch {
+      return null;
+    }
+  }
+}
+
+/** As execvp(3) looks it up, but with words for what is wrong. */
+function findProgram(
+  name: string,
+  { cwd, env }: { cwd: string; env: Readonly<Record<string, string>> },
+): string {
+  const places = name.includes("/")
+    ? [resolve(cwd, name)]
+    : (env["PATH"] ?? defaultPath).split(":").map((folder) => resolve(cwd, folder, name));
+  const present = name === "" ? [] : places.filter((place) => exists(place));
+  const found = present.find(canRun);
+  if (found !== undefined) return found;
+  if (present.length > 0) throw new CannotStart(126, `${name}: cannot be executed`);
+  throw new CannotStart(127, `${name}: not found`);
+}
+
+function canRun(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}

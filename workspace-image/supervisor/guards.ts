@@ -1,0 +1,195 @@
+import type { Task } from "../../server/protocol/plan.ts";
+import type {
+  AttachTerminal,
+  CreateTerminal,
+  DialRequest,
+  ExecRequest,
+  GrantClaims,
+  SupervisorConfig,
+  TerminalClientMessage,
+} from "../../server/protocol/supervisor.ts";
+import { badInput } from "./refusal.ts";
+
+// The protocol's zod schemas are the specification; a test holds these guards to them. zod itself
+// would cost every workspace 15 ms of its start and several megabytes.
+
+type Fields = Readonly<Record<string, unknown>>;
+type Read<Value> = (value: unknown, name: string) => Value;
+
+interface Size {
+  cols: number;
+  rows: number;
+}
+
+/** @throws Refusal for what is not JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw badInput("this is not JSON");
+  }
+}
+
+/** @throws Refusal, as all guards of this file. */
+export function readConfig(value: unknown): SupervisorConfig {
+  const fields = object(value, "the configuration");
+  return {
+    workspace: string(fields["workspace"], "workspace"),
+    publicKey: string(fields["publicKey"], "publicKey"),
+    cwd: string(fields["cwd"], "cwd"),
+    home: string(fields["home"], "home"),
+    shell: nullable(string)(fields["shell"], "shell"),
+    env: strings(fields["env"], "env"),
+    tasks: list(readTask)(fields["tasks"], "tasks"),
+    imageCommand: list(string)(fields["imageCommand"], "imageCommand"),
+  };
+}
+
+export function readClaims(value: unknown): GrantClaims {
+  const fields = object(value, "the grant");
+  return {
+    workspace: string(fields["workspace"], "workspace"),
+    boot: string(fields["boot"], "boot"),
+    actor: string(fields["actor"], "actor"),
+    action: oneOf(["terminal", "exec", "dial", "state"] as const)(fields["action"], "action"),
+    readOnly: boolean(fields["readOnly"], "readOnly"),
+    expiresAt: integer(Number.MIN_SAFE_INTEGER)(fields["expiresAt"], "expiresAt"),
+    nonce: string(fields["nonce"], "nonce"),
+  };
+}
+
+export function readCreateTerminal(value: unknown): CreateTerminal {
+  const fields = object(value, "the request");
+  return {
+    command: or(nullable(argv), null)(fields["command"], "command"),
+    cwd: or(nullable(string), null)(fields["cwd"], "cwd"),
+    env: or(strings, {})(fields["env"], "env"),
+    title: or(nullable(text(100)), null)(fields["title"], "title"),
+    cols: or(cols, 80)(fields["cols"], "cols"),
+    rows: or(rows, 24)(fields["rows"], "rows"),
+  };
+}
+
+export function readAttachTerminal(value: unknown): AttachTerminal {
+  return { from: or(integer(0), 0)(object(value, "the request")["from"], "from") };
+}
+
+export function readExecRequest(value: unknown): ExecRequest {
+  const fields = object(value, "the request");
+  return {
+    argv: or(nullable(argv), null)(fields["argv"], "argv"),
+    shell: or(nullable(string), null)(fields["shell"], "shell"),
+    cwd: or(nullable(string), null)(fields["cwd"], "cwd"),
+    env: or(strings, {})(fields["env"], "env"),
+    pty: or(nullable(readPty), null)(fields["pty"], "pty"),
+  };
+}
+
+export function readDialRequest(value: unknown): DialRequest {
+  const fields = object(value, "the request");
+  return {
+    host: or(string, "localhost")(fields["host"], "host"),
+    port: integer(1, 65_535)(fields["port"], "port"),
+  };
+}
+
+export function readClientMessage(value: unknown): TerminalClientMessage {
+  const fields = object(value, "the message");
+  return { type: oneOf(["resize"] as const)(fields["type"], "type"), ...readSize(fields) };
+}
+
+export function readSize(value: unknown): Size {
+  const fields = object(value, "the size");
+  return { cols: cols(fields["cols"], "cols"), rows: rows(fields["rows"], "rows") };
+}
+
+function readPty(value: unknown, name: string): NonNullable<ExecRequest["pty"]> {
+  const fields = object(value, name);
+  return { term: text(64)(fields["term"], "term"), ...readSize(fields) };
+}
+
+function readTask(value: unknown, name: string): Task {
+  const fields = object(value, name);
+  const phases = ["prebuild", "create", "start", "attach", "stop"] as const;
+  return {
+    name: string(fields["name"], "name"),
+    phase: oneOf(phases)(fields["phase"], "phase"),
+    in: string(fields["in"], "in"),
+    oncePer: oneOf(["content", "workspace", "start", "attach"] as const)(
+      fields["oncePer"],
+      "oncePer",
+    ),
+    needs: list(string)(fields["needs"], "needs"),
+    command: nullable(list(string))(fields["command"], "command"),
+    terminal: boolean(fields["terminal"], "terminal"),
+  };
+}
+
+function object(value: unknown, name: string): Fields {
+  if (value !== null && typeof value === "object" && !Array.isArray(value)) return value as Fields;
+  throw badInput(`${name} is not an object`);
+}
+
+function string(value: unknown, name: string): string {
+  if (typeof value === "string") return value;
+  throw badInput(`${name} is not a string`);
+}
+
+function text(maxLength: number): Read<string> {
+  return (value, name) => {
+    if (string(value, name).length <= maxLength) return string(value, name);
+    throw badInput(`${name} is longer than ${maxLength}`);
+  };
+}
+
+function boolean(value: unknown, name: string): boolean {
+  if (typeof value === "boolean") return value;
+  throw badInput(`${name} is not true or false`);
+}
+
+function integer(min: number, max = Number.MAX_SAFE_INTEGER): Read<number> {
+  return (value, name) => {
+    if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max) {
+      return value as number;
+    }
+    throw badInput(`${name} is not a whole number from ${min} to ${max}`);
+  };
+}
+
+const cols = integer(1, 2000);
+const rows = integer(1, 1000);
+
+function oneOf<const Value extends string>(values: readonly Value[]): Read<Value> {
+  return (value, name) => {
+    const known = values.find((one) => one === value);
+    if (known !== undefined) return known;
+    throw badInput(`${name} is none of ${values.join(", ")}`);
+  };
+}
+
+function nullable<Value>(read: Read<Value>): Read<Value | null> {
+  return (value, name) => (value === null ? null : read(value, name));
+}
+
+function or<Value>(read: Read<Value>, otherwise: Value): Read<Value> {
+  return (value, name) => (value === undefined ? otherwise : read(value, name));
+}
+
+function list<Value>(read: Read<Value>): Read<Value[]> {
+  return (value, name) => {
+    if (Array.isArray(value)) return value.map((one, index) => read(one, `${name}[${index}]`));
+    throw badInput(`${name} is not a list`);
+  };
+}
+
+function argv(value: unknown, name: string): string[] {
+  const values = list(string)(value, name);
+  if (values.length > 0) return values;
+  throw badInput(`${name} is empty`);
+}
+
+function strings(value: unknown, name: string): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(object(value, name)).map(([key, one]) => [key, string(one, `${name}.${key}`)]),
+  );
+}

@@ -1,0 +1,232 @@
+import { readSync, writeSync } from "node:fs";
+import { createRequire } from "node:module";
+import { ReadStream } from "node:tty";
+import type { Program } from "./environment.ts";
+import { signalName, type Processes, type RunningProcess } from "./processes.ts";
+
+/**
+ * node-pty's native part, used directly: its JavaScript destroys the reader 200 ms after the
+ * program's exit, which loses the end of the output of a paused terminal, and spins while a program
+ * does not read its input. The version is pinned, and the suite runs on this interface.
+ */
+interface NativePty {
+  fork(...parameters: ForkParameters): { fd: number; pid: number };
+  resize(fd: number, cols: number, rows: number, widthPx: number, heightPx: number): void;
+}
+type ForkParameters = [
+  file: string,
+  args: string[],
+  env: string[],
+  cwd: string,
+  cols: number,
+  rows: number,
+  uid: number,
+  gid: number,
+  utf8: boolean,
+  helper: string,
+  onExit: (code: number, signal: number) => void,
+];
+
+/** "Keep the supervisor's own." */
+const sameId = -1;
+
+/** A full pty has no event for "there is room again" that Node offers: look, ever more rarely. */
+const firstRetryMs = 1;
+const lastRetryMs = 50;
+
+/** Above this, `write` says that the program is behind with its input. */
+const inputHighWatermarkBytes = 64 * 1024;
+
+/**
+ * How long after the program's end a reader waits for the end of its output. The kernel hangs the
+ * terminal up when a session's leader ends, so the end comes at once; this is for the case that it
+ * does not.
+ */
+const lastOutputMs = 1000;
+
+/** The kernel gives at most this much of a terminal in one read. */
+const restBytes = 4096;
+
+export interface PtyEnd {
+  readonly code: number | null;
+  /** Without SIG. */
+  readonly signal: string | null;
+}
+
+export interface PtyListeners {
+  readonly onData: (chunk: Buffer) => void;
+  /** Once: the program has ended, and all of its output was given to `onData`. */
+  readonly onEnd: (end: PtyEnd) => void;
+  /** After a `write` that gave false: there is room again. */
+  readonly onInputDrained: () => void;
+}
+
+let native: NativePty | null = null;
+
+function loadNative(): NativePty {
+  native ??= createRequire(import.meta.url)(
+    `node-pty/prebuilds/${process.platform}-${process.arch}/pty.node`,
+  ) as NativePty;
+  return native;
+}
+
+/** A program on a pseudo-terminal. */
+export class Pty {
+  readonly process: RunningProcess;
+  readonly #fd: number;
+  readonly #output: ReadStream;
+  readonly #listeners: PtyListeners;
+  readonly #input: Buffer[] = [];
+  #inputBytes = 0;
+  #inputBehind = false;
+  #retryMs = firstRetryMs;
+  #retryTimer: NodeJS.Timeout | null = null;
+  #lastOutputTimer: NodeJS.Timeout | null = null;
+  #exit: PtyEnd | null = null;
+  #outputEnded = false;
+
+  constructor(
+    program: Program,
+    options: { cols: number; rows: number; processes: Processes },
+    listeners: PtyListeners,
+  ) {
+    this.#listeners = listeners;
+    // argv[0] is the file; a login shell is told by -l.
+    const login = program.argv0.startsWith("-");
+    const started = loadNative().fork(
+      login ? program.file : program.argv0,
+      login ? ["-l"] : [...program.args],
+      Object.entries(program.env).map(([name, value]) => `${name}=${value}`),
+      program.cwd,
+      options.cols,
+      options.rows,
+      sameId,
+      sameId,
+      true,
+      "",
+      (code, signal) => this.#exited(code, signal),
+    );
+    this.#fd = started.fd;
+    this.process = options.processes.add(started.pid);
+    this.#output = new ReadStream(started.fd);
+    this.#output.on("data", (chunk: Buffer) => {
+      this.#lastOutputTimer?.refresh();
+      listeners.onData(chunk);
+    });
+    this.#output.on("end", () => this.#readRest());
+    // EIO is how a terminal ends whose other side was closed; "close" follows every error.
+    this.#output.on("error", () => undefined);
+    this.#output.on("close", () => {
+      this.#outputEnded = true;
+      this.#dropInput();
+      this.#ended();
+    });
+  }
+
+  /** Input for the program; false: it is behind, wait for `onInputDrained`. */
+  write(data: Buffer): boolean {
+    if (this.#output.destroyed || data.length === 0) return true;
+    this.#input.push(data);
+    this.#inputBytes += data.length;
+    if (this.#retryTimer === null) this.#flush();
+    this.#inputBehind = this.#inputBytes > inputHighWatermarkBytes;
+    return !this.#inputBehind;
+  }
+
+  resize(cols: number, rows: number): void {
+    if (!this.#output.destroyed) loadNative().resize(this.#fd, cols, rows, 0, 0);
+  }
+
+  /** Leaves the output in the kernel: the program waits when that is full. */
+  pause(): void {
+    this.#output.pause();
+    this.#armLastOutput();
+  }
+
+  resume(): void {
+    this.#output.resume();
+    this.#armLastOutput();
+  }
+
+  /**
+   * libuv takes the first short read after the other side was closed for the last (uv__stream_io in
+   * unix/stream.c, "Short-circuit iff POLLHUP"), but each read of a terminal is short: up to 64 KiB
+   * are still in the kernel. The descriptor is open until this event is over.
+   */
+  #readRest(): void {
+    for (;;) {
+      const chunk = Buffer.allocUnsafeSlow(restBytes);
+      let length = 0;
+      try {
+        length = readSync(this.#fd, chunk);
+      } catch {
+        // EIO: this was all.
+      }
+      if (length === 0) return;
+      this.#listeners.onData(chunk.subarray(0, length));
+    }
+  }
+
+  #flush(): void {
+    this.#retryTimer = null;
+    // After destroy() the descriptor may be another file's.
+    while (this.#input[0] !== undefined && !this.#output.destroyed) {
+      const piece = this.#input[0];
+      const written = this.#writeSome(piece);
+      this.#inputBytes -= written;
+      if (written === piece.length) {
+        this.#input.shift();
+        continue;
+      }
+      if (written > 0) this.#retryMs = firstRetryMs;
+      this.#input[0] = piece.subarray(written);
+      this.#retryTimer = setTimeout(() => this.#flush(), this.#retryMs);
+      this.#retryMs = Math.min(this.#retryMs * 2, lastRetryMs);
+      return;
+    }
+    this.#retryMs = firstRetryMs;
+    if (!this.#inputBehind) return;
+    this.#inputBehind = false;
+    this.#listeners.onInputDrained();
+  }
+
+  /** The descriptor does not block: this takes what there is room for. */
+  #writeSome(piece: Buffer): number {
+    try {
+      return writeSync(this.#fd, piece);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EAGAIN") return 0;
+      // EIO: nobody has the terminal open any more, so nobody will read it.
+      return piece.length;
+    }
+  }
+
+  #dropInput(): void {
+    if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+    this.#retryTimer = null;
+    this.#input.length = 0;
+    this.#inputBytes = 0;
+    if (this.#inputBehind) this.#listeners.onInputDrained();
+    this.#inputBehind = false;
+  }
+
+  #exited(code: number, signal: number): void {
+    this.process.exited();
+    this.#exit = signal === 0 ? { code, signal: null } : { code: null, signal: signalName(signal) };
+    this.#armLastOutput();
+    this.#ended();
+  }
+
+  #armLastOutput(): void {
+    if (this.#lastOutputTimer !== null) clearTimeout(this.#lastOutputTimer);
+    this.#lastOutputTimer = null;
+    if (this.#exit === null || this.#outputEnded || this.#output.isPaused()) return;
+    this.#lastOutputTimer = setTimeout(() => this.#output.destroy(), lastOutputMs);
+  }
+
+  #ended(): void {
+    if (this.#exit === null || !this.#outputEnded) return;
+    if (this.#lastOutputTimer !== null) clearTimeout(this.#lastOutputTimer);
+    this.#listeners.onEnd(this.#exit);
+  }
+}
