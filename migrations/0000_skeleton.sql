@@ -17,6 +17,12 @@ CREATE TABLE "machines" (
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "prepared_workspaces" (
+	"id" text PRIMARY KEY NOT NULL,
+	"holder" text NOT NULL,
+	"created_at" timestamp with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "sign_in_codes" (
 	"hash" "bytea" PRIMARY KEY NOT NULL,
 	"user_id" text NOT NULL,

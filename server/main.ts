@@ -23,6 +23,7 @@ import type { ControlPlaneOptions, RunningControlPlane } from "./util/control-pl
 import { randomIds } from "./util/ids.ts";
 import { Lifetime } from "./util/lifetime.ts";
 import { Reconciler } from "./workspaces/reconciler.ts";
+import { SandboxPool } from "./workspaces/sandbox-pool.ts";
 import { ConfinedGit } from "./workspaces/repository-cache.ts";
 import { Workspaces } from "./workspaces/workspaces.ts";
 
@@ -80,6 +81,9 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Run
       }),
     );
 
+    const pool = lifetime.own(
+      new SandboxPool({ store, engine, ids, log, holder: options.installation }),
+    );
     const hostKeys = await ensureHostKeys(settings.ONELOOP_DATA_DIR);
     const address = { publicUrl, domain, sshHost: domain, sshPort: settings.ONELOOP_SSH_PORT };
     const workspaces = new Workspaces({
@@ -89,6 +93,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Run
       reconciler,
       address,
       repositories: new Repositories(git),
+      pool,
       ids,
       machineId,
       fileRoots: settings.ONELOOP_FILE_ROOTS ?? (isLoopback(settings.ONELOOP_HOST) ? null : []),
@@ -151,9 +156,13 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Run
     await accounts.forgetOldCodes();
     await keepLocalCode(accounts, { dataDir: settings.ONELOOP_DATA_DIR, userId: owner.id });
     const code = await accounts.issueCode(owner.id, "link");
+    await pool.clear();
     await reconciler.start();
     // The first open would wait for it; a failure is said there, where somebody is waiting.
-    git.ensureStarted().catch((error: unknown) => log.warn({ err: error }, "no repository cache"));
+    void git
+      .ensureStarted()
+      .catch((error: unknown) => log.warn({ err: error }, "no repository cache"))
+      .then(() => pool.refill());
 
     return {
       url: publicUrl,
@@ -237,6 +246,7 @@ function workspaceEnvironment(
   );
   return {
     ONELOOP_WORKSPACE_ID: row.id,
+    ONELOOP_WORKSPACE_NAME: row.name,
     ONELOOP_WORKSPACE_URL: `${publicUrl}/workspaces/${row.name}`,
     ONELOOP_PORT_URL_TEMPLATE: `${app.protocol}//${host}${app.port === "" ? "" : `:${app.port}`}`,
   };

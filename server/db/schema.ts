@@ -122,6 +122,17 @@ export const workspaces = pgTable(
   ],
 );
 
+/**
+ * Ids of workspaces that nobody has asked for yet, whose containers and empty volumes were made
+ * ahead. A row goes when its id becomes a workspace, or when what was made is removed.
+ */
+export const preparedWorkspaces = pgTable("prepared_workspaces", {
+  id: text("id").primaryKey(),
+  /** The control plane that made it. */
+  holder: text("holder").notNull(),
+  createdAt: createdAt(),
+});
+
 export const events = pgTable(
   "events",
   {

@@ -2,7 +2,7 @@ import { and, asc, desc, eq, gt, isNull, ne, or, sql } from "drizzle-orm";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { DesiredState, WorkspaceEvent, WorkspaceState } from "../protocol/workspace.ts";
 import type { Database } from "./database.ts";
-import { events, machines, workspaces } from "./schema.ts";
+import { events, machines, preparedWorkspaces, workspaces } from "./schema.ts";
 
 export type WorkspaceRow = typeof workspaces.$inferSelect;
 export type NewWorkspace = Pick<
@@ -246,6 +246,19 @@ export class WorkspaceStore {
       ...(row.line === null ? {} : { line: row.line }),
       ...(row.column === null ? {} : { column: row.column }),
     }));
+  }
+
+  async addPrepared(prepared: { id: string; holder: string }): Promise<void> {
+    await this.#db.insert(preparedWorkspaces).values(prepared);
+  }
+
+  async removePrepared(id: string): Promise<void> {
+    await this.#db.delete(preparedWorkspaces).where(eq(preparedWorkspaces.id, id));
+  }
+
+  /** Of all control planes. */
+  async prepared(): Promise<{ id: string; holder: string }[]> {
+    return this.#db.select().from(preparedWorkspaces);
   }
 
   async #dropOldEvents(workspaceId: string): Promise<void> {

@@ -84,6 +84,8 @@ export interface Job {
   /** Standard output and error are kept up to this many bytes each; the rest is cut. */
   readonly maxOutputBytes?: number;
   readonly timeoutMs: number;
+  /** Given on standard input, which is then closed. */
+  readonly input?: string;
 }
 
 export type JobMount =
@@ -163,6 +165,16 @@ export interface Engine extends AsyncDisposable {
   ensureSandbox(spec: WorkspaceSpec, options: StepOptions): Promise<void>;
 
   /**
+   * Makes the network and the sandbox of a workspace that nobody has asked for yet. A later
+   * `ensureSandbox` of this owner finds them ready if `fitsPrepared(plan)`; otherwise it makes its
+   * own in their place.
+   */
+  prepareSandbox(owner: Owner, options: StepOptions): Promise<void>;
+
+  /** Whether a prepared sandbox is the one that this plan needs. Pure. */
+  fitsPrepared(plan: WorkspacePlan): boolean;
+
+  /**
    * The plan's services, the dev service first. Resolves when all are started and the dev service's
    * supervisor listens.
    */
@@ -187,6 +199,12 @@ export interface Engine extends AsyncDisposable {
   owners(): Promise<Owner[]>;
 
   runJob(job: Job, options: StepOptions): Promise<JobResult>;
+
+  /**
+   * Starts a job's container ahead: it waits for its input. The next `runJob` of the same job (all
+   * but the input equal) uses it. `remove` of the owner removes it.
+   */
+  prepareJob(job: Omit<Job, "input">, options: StepOptions): Promise<void>;
 
   /**
    * From the first `next()` on; ends when the signal is aborted. Reconnects by itself, and then

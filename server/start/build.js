@@ -98,7 +98,10 @@ function findStale(root) {
 }
 
 async function run([program, ...args], { root, say, advice }) {
-  const child = spawn(program, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  // Whoever calls, what is built is the product: a test runner's NODE_ENV=test would bundle React's
+  // development version.
+  const env = { ...process.env, NODE_ENV: "production" };
+  const child = spawn(program, args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
   const output = [];
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on("line", (line) => {

@@ -13,6 +13,7 @@ import { sourceRoot } from "../sources/source-root.ts";
 import type { Ids } from "../util/ids.ts";
 import { localRepository } from "./local-repositories.ts";
 import type { Reconciler } from "./reconciler.ts";
+import type { SandboxPool } from "./sandbox-pool.ts";
 
 /** Far above every real devfile; a larger one is not read into memory. */
 const maxDevfileBytes = 1024 * 1024;
@@ -25,6 +26,7 @@ export interface OpenParts {
   readonly store: WorkspaceStore;
   readonly repositories: Repositories;
   readonly reconciler: Reconciler;
+  readonly pool: SandboxPool;
   readonly ids: Ids;
   readonly machineId: string;
   /** The folders that file:// URLs may name; null allows any. */
@@ -69,7 +71,7 @@ export async function openWorkspace(
 
   const workspace = {
     ...key,
-    id: parts.ids.id(),
+    id: parts.pool.take(planned),
     machineId: parts.machineId,
     contextUrl,
     plan: planned,
@@ -82,6 +84,8 @@ export async function openWorkspace(
     });
     if (row !== null) {
       reconciler.kick(row.id);
+      await parts.pool.claimed(row.id);
+      void reconciler.settled(row.id).then(() => parts.pool.refill());
       return { row, existing: false };
     }
     // The name is taken, or the same user opened the same ref at the same time.

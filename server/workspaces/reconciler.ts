@@ -59,10 +59,12 @@ export class Reconciler implements AsyncDisposable {
    */
   async start(): Promise<void> {
     const owners = await this.#parts.engine.owners();
-    const ids = new Set(await this.#parts.store.ids());
+    const ids = await this.#parts.store.ids();
     for (const id of ids) this.kick(id);
+    const prepared = await this.#parts.store.prepared();
+    const known = new Set([...ids, ...prepared.map(({ id }) => id)]);
     for (const owner of owners) {
-      if (owner.kind !== "workspace" || ids.has(owner.id)) continue;
+      if (owner.kind !== "workspace" || known.has(owner.id)) continue;
       this.#parts.log.warn({ workspace: owner.id }, "containers of no known workspace are removed");
       const signal = deadline(this.#ended.signal, stopDeadlineMs);
       await this.#parts.engine.remove(owner, { signal, storage: false });
@@ -83,6 +85,11 @@ export class Reconciler implements AsyncDisposable {
     const step = { abort: new AbortController() };
     const started: Run = { again: false, step, ended: this.#runUntilSettled(id, step) };
     this.#runs.set(id, started);
+  }
+
+  /** Resolves when nothing is being done for a workspace, however that went. */
+  async settled(id: string): Promise<void> {
+    await this.#runs.get(id)?.ended;
   }
 
   /** Waits for running steps to end at the next safe point; everything goes on at the next start. */
@@ -169,7 +176,10 @@ export class Reconciler implements AsyncDisposable {
 
     const dev = row.plan.services.find((service) => service.name === row.plan.devService);
     const others = row.plan.services.filter((service) => service !== dev);
-    const devImage = engine.ensureImage(dev?.image ?? "", progress("image"));
+    const devImage = engine.ensureImage(dev?.image ?? "", {
+      ...progress("image"),
+      user: dev?.user ?? null,
+    });
     const images = Promise.all([
       devImage,
       ...others.map((service) => engine.ensureImage(service.image, progress("image"))),

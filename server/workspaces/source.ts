@@ -1,4 +1,4 @@
-import type { Engine, ImageFacts, Owner, StepOptions } from "../engine/engine.ts";
+import type { Engine, ImageFacts, Job, Owner, StepOptions } from "../engine/engine.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import type { Checkout } from "../protocol/plan.ts";
 import type { UnsavedWork } from "../protocol/workspace.ts";
@@ -14,14 +14,21 @@ const listedLines = 200;
 
 /**
  * As root, with CHOWN, SETUID and SETGID only: gives the fresh volumes to the container's user, then
- * goes on as that user. $1 uid, $2 gid, the rest as below.
+ * goes on as that user. Its orders come on standard input, a line each (no value has a line break),
+ * so that the container can be started before anybody knows them.
  */
 const asUserOfImage = `
 set -eu
-uid=$1 gid=$2
-shift 2
+IFS= read -r uid
+IFS= read -r gid
+IFS= read -r cache
+IFS= read -r folder
+IFS= read -r url
+IFS= read -r commit
+IFS= read -r branch
 chown "$uid:$gid" /volumes/source /volumes/home
-exec setpriv --reuid "$uid" --regid "$gid" --clear-groups -- sh -eu -c "$INNER" checkout "$@"
+exec setpriv --reuid "$uid" --regid "$gid" --clear-groups -- \\
+  sh -eu -c "$INNER" checkout "$cache" "$folder" "$url" "$commit" "$branch"
 `;
 
 /**
@@ -77,6 +84,24 @@ echo "= stashes"
 $git stash list
 `;
 
+/** The checkout of a workspace's repository, but for its orders. */
+export function checkoutJob(owner: Owner): Omit<Job, "input"> {
+  return {
+    owner,
+    name: "checkout",
+    image: "helper",
+    command: ["sh", "-c", asUserOfImage],
+    env: { INNER: checkoutScript },
+    capabilities: ["CHOWN", "SETUID", "SETGID"],
+    mounts: [
+      { kind: "volume", owner, volume: "source", path: "/volumes/source", readOnly: false },
+      { kind: "volume", owner, volume: "home", path: "/volumes/home", readOnly: false },
+      { kind: "volume", owner: cacheOwner, volume: cacheVolume, path: cachePath, readOnly: true },
+    ],
+    timeoutMs: checkoutTimeoutMs,
+  };
+}
+
 /**
  * Fills the source volume from the repository cache, in a container without network. Only the
  * branch's name, the commit and the remote's URL come from outside; they are arguments, never text
@@ -90,28 +115,17 @@ export async function checkOut(
   options: StepOptions,
 ): Promise<void> {
   const { owner, checkout, user } = work;
-  const branch = checkout.ref?.startsWith("refs/heads/") ? checkout.ref.slice(11) : "";
-  const folder = checkout.path.slice(checkout.path.lastIndexOf("/") + 1);
-  const { exitCode, stderr } = await engine.runJob(
-    {
-      owner,
-      name: "checkout",
-      image: "helper",
-      command: [
-        ...["sh", "-c", asUserOfImage, "checkout", String(user.uid), String(user.gid)],
-        ...[`${cachePath}/${work.cacheRepository}`, folder, checkout.url, checkout.commit, branch],
-      ],
-      env: { INNER: checkoutScript },
-      capabilities: ["CHOWN", "SETUID", "SETGID"],
-      mounts: [
-        { kind: "volume", owner, volume: "source", path: "/volumes/source", readOnly: false },
-        { kind: "volume", owner, volume: "home", path: "/volumes/home", readOnly: false },
-        { kind: "volume", owner: cacheOwner, volume: cacheVolume, path: cachePath, readOnly: true },
-      ],
-      timeoutMs: checkoutTimeoutMs,
-    },
-    options,
-  );
+  const orders = [
+    String(user.uid),
+    String(user.gid),
+    `${cachePath}/${work.cacheRepository}`,
+    checkout.path.slice(checkout.path.lastIndexOf("/") + 1),
+    checkout.url,
+    checkout.commit,
+    checkout.ref?.startsWith("refs/heads/") ? checkout.ref.slice(11) : "",
+  ];
+  const input = orders.map((order) => `${order}\n`).join("");
+  const { exitCode, stderr } = await engine.runJob({ ...checkoutJob(owner), input }, options);
   if (exitCode === 0) return;
   throw new OneloopError(
     "checkout-failed",

@@ -144,6 +144,8 @@ async function startSshd(
     `FROM ${image}`,
     "USER root",
     "RUN apt-get update -q && apt-get install -y -q --no-install-recommends openssh-server",
+    // Without PAM, sshd lets nobody into an account whose password is locked.
+    "RUN usermod -p '*' dev",
     "RUN mkdir -p /run/sshd /home/dev/.ssh && chown dev:dev /home/dev/.ssh",
   ].join("\n");
   const built = await run("docker", ["build", "-q", "-t", tag, "-"], { input: dockerfile });

@@ -166,8 +166,10 @@ describe("the browser", () => {
   it("shows a terminal, and after a reload the same one with its content", async () => {
     await page.getByRole("link", { name: ws.name }).first().click();
     await waitForTerminal(page, "");
-    await page.getByRole("button", { name: /new terminal/i }).click();
     await page.waitForURL(/terminal=/);
+    const first = page.url();
+    await page.getByRole("button", { name: /new terminal/i }).click();
+    await page.waitForURL((url) => url.href !== first);
     await waitForTerminal(page, "$");
     await typeLine(page, "echo mark-$((40 + 2))-$$");
     await waitForTerminal(page, "mark-42-");

@@ -1,5 +1,5 @@
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
-import { basename, isAbsolute, resolve } from "node:path";
+import { isAbsolute, resolve } from "node:path";
 import type { SupervisorConfig } from "../../server/protocol/supervisor.ts";
 import { supervisorMount } from "../../server/protocol/supervisor.ts";
 
@@ -79,7 +79,9 @@ export class Environment {
     const line = request.shell ?? null;
     // As sshd does: `-c` without reading the profile.
     if (line !== null) return { file: shell, argv0: shell, args: ["-c", line], ...where };
-    return { file: shell, argv0: `-${basename(shell)}`, args: [], ...where };
+    // No login shell (`-bash`): Debian's /etc/profile sets PATH anew, and what the image and the
+    // supervisor's volume have in it (a toolchain, git) would be gone.
+    return { file: shell, argv0: shell, args: [], ...where };
   }
 
   /** The configured one, else the first that exists of the user's own, bash, sh, and Oneloop's. */

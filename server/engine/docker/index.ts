@@ -1,6 +1,7 @@
 import type { Agent } from "node:http";
 import type Docker from "dockerode";
 import { OneloopError } from "../../protocol/errors.ts";
+import type { WorkspacePlan } from "../../protocol/plan.ts";
 import type { PlannedService } from "../../protocol/service.ts";
 import { supervisorPort } from "../../protocol/supervisor.ts";
 import { randomIds } from "../../util/ids.ts";
@@ -29,12 +30,13 @@ import {
 import { watchEvents } from "./events.ts";
 import { parseAllowNet } from "./host.ts";
 import { Images } from "./image-facts.ts";
-import { removeStaleJobs, runJob, type JobParts } from "./jobs.ts";
+import { prepareJob, removeStaleJobs, runJob, type JobParts } from "./jobs.ts";
 import { memberOptions, type MemberParts } from "./members.ts";
 import { label, Names, type Role } from "./names.ts";
 import { removeNetworks } from "./network.ts";
 import { observe, owners, supervisorAddress } from "./observe.ts";
-import { ensureSandboxes, runningSandbox, type SandboxParts } from "./sandboxes.ts";
+import { isGeneric } from "./pods.ts";
+import { ensureSandboxes, prepareSandbox, runningSandbox, type SandboxParts } from "./sandboxes.ts";
 import { subnetCandidates } from "./subnets.ts";
 import { ensureVolumes } from "./volumes.ts";
 
@@ -105,7 +107,15 @@ class DockerEngine implements Engine {
     this.#log = log;
     const helperImage = images.helper;
     this.#sandboxes = { docker, names, helperImage, range: subnets, allowed, isolation };
-    this.#jobs = { docker, names, helperImage, run: randomIds.id() };
+    this.#jobs = {
+      docker,
+      names,
+      helperImage,
+      run: randomIds.id(),
+      ending: new Set(),
+      prepared: new Map(),
+      log,
+    };
   }
 
   ensureImage(
@@ -126,6 +136,14 @@ class DockerEngine implements Engine {
 
   ensureSandbox(spec: WorkspaceSpec, options: StepOptions): Promise<void> {
     return guard(options.signal, () => ensureSandboxes(this.#sandboxes, spec, options));
+  }
+
+  prepareSandbox(owner: Owner, options: StepOptions): Promise<void> {
+    return guard(options.signal, () => prepareSandbox(this.#sandboxes, owner, options));
+  }
+
+  fitsPrepared(plan: WorkspacePlan): boolean {
+    return isGeneric(plan);
   }
 
   ensureMembers(
@@ -189,6 +207,8 @@ class DockerEngine implements Engine {
     return guard(options.signal, async () => {
       const docker = this.#docker;
       const filters = this.#filters(owner);
+      // A job's container that still goes would keep its volumes in use.
+      await Promise.all(this.#jobs.ending);
       const containers = await docker.listContainers({ all: true, filters });
       await Promise.all(containers.map(({ Id }) => removeContainer(docker, Id)));
       const [networks, volumes] = await Promise.all([
@@ -219,13 +239,17 @@ class DockerEngine implements Engine {
     return guard(options.signal, () => runJob(this.#jobs, job, options.signal));
   }
 
+  prepareJob(job: Omit<Job, "input">, options: StepOptions): Promise<void> {
+    return guard(options.signal, () => prepareJob(this.#jobs, job));
+  }
+
   watch(signal: AbortSignal): AsyncIterable<EngineEvent> {
     return watchEvents({ docker: this.#docker, names: this.#names, log: this.#log }, signal);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#jobs.ending);
     this.#agent.destroy();
-    return Promise.resolve();
   }
 
   #filters(owner: Owner): { label: string[] } {

@@ -1,13 +1,15 @@
+import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type Docker from "dockerode";
 import { OneloopError } from "../../protocol/errors.ts";
 import { randomIds } from "../../util/ids.ts";
+import type { Log } from "../../util/log.ts";
 import type { Job, JobMount, JobResult, Owner } from "../engine.ts";
 import { statusOf } from "./client.ts";
 import { boundedLog, missingImage, removeContainer } from "./containers.ts";
 import { formatEnv } from "./image-facts.ts";
 import { label, type Names, type Role } from "./names.ts";
-import { attach, chunksOf } from "./output.ts";
+import { attachWithInput, chunksOf, endWith } from "./output.ts";
 import { volumeMount } from "./volumes.ts";
 
 /** git over a large repository; what takes more is stopped, and nothing else suffers. */
@@ -25,27 +27,38 @@ export interface JobParts {
   readonly helperImage: string;
   /** The label value of this run of the control plane. */
   readonly run: string;
+  /** Removals that go on after their job's answer: 80 ms that no start waits for. */
+  readonly ending: Set<Promise<void>>;
+  /** Containers that wait for their input, by what they will do. */
+  readonly prepared: Map<string, Promise<Started>>;
+  readonly log: Log;
+}
+
+/** A job's container that runs, waiting for its input. */
+interface Started {
+  readonly container: Docker.Container;
+  readonly stream: Duplex;
 }
 
 /**
  * Runs one container to its end and removes it. Five calls to the engine: create, attach, start,
- * wait, remove; each is a round trip on the way of a start.
+ * wait, remove; each is a round trip on the way of a start. One that was prepared needs only the
+ * wait.
  *
  * @throws OneloopError `deadline-exceeded` after the job's own time-out.
  */
 export async function runJob(parts: JobParts, job: Job, signal: AbortSignal): Promise<JobResult> {
-  const { docker } = parts;
   signal.throwIfAborted();
-  const container = await create(parts, job);
+  const key = keyOf(job);
+  const prepared = parts.prepared.get(key);
+  parts.prepared.delete(key);
+  const { container, stream } = (await usable(prepared)) ?? (await start(parts, job));
   using watchdog = new Watchdog(job.timeoutMs, signal);
   try {
-    const stream = await attach(container, watchdog.signal);
-    const output = collect(chunksOf(stream), job.maxOutputBytes ?? defaultMaxOutputBytes);
-    // A failed start is the error to show, not the ending of the stream that it causes.
-    output.catch(() => undefined);
-    await container.start({ abortSignal: watchdog.signal });
+    endWith(stream, watchdog.signal);
+    stream.end(job.input ?? "");
     const [{ stdout, stderr }, { StatusCode }] = await Promise.all([
-      output,
+      collect(chunksOf(stream), job.maxOutputBytes ?? defaultMaxOutputBytes),
       container.wait({ abortSignal: watchdog.signal }) as Promise<{ StatusCode: number }>,
     ]);
     return { exitCode: StatusCode, stdout, stderr };
@@ -59,8 +72,47 @@ export async function runJob(parts: JobParts, job: Job, signal: AbortSignal): Pr
     }
     throw error;
   } finally {
-    await removeContainer(docker, container.id);
+    removeLater(parts, container.id);
   }
+}
+
+/** Starts a job's container ahead; it waits for its input. */
+export async function prepareJob(parts: JobParts, job: Job): Promise<void> {
+  parts.prepared.set(keyOf(job), start(parts, job));
+  await parts.prepared.get(keyOf(job));
+}
+
+/** A prepared container may have ended meanwhile, with its engine: then the job starts anew. */
+async function usable(prepared: Promise<Started> | undefined): Promise<Started | null> {
+  const started = await prepared?.catch(() => null);
+  return started === undefined || started === null || started.stream.destroyed ? null : started;
+}
+
+async function start(parts: JobParts, job: Job): Promise<Started> {
+  const container = await create(parts, job);
+  try {
+    const stream = await attachWithInput(container);
+    // Whoever reads it hears of its errors; until then one must not end the process.
+    stream.on("error", () => stream.destroy());
+    await container.start();
+    return { container, stream };
+  } catch (error) {
+    removeLater(parts, container.id);
+    throw error;
+  }
+}
+
+/** Jobs with the same key do the same with the same input. */
+function keyOf({ input: _input, ...job }: Job): string {
+  return JSON.stringify(job);
+}
+
+/** A removal that fails leaves a container that the next run removes as stale. */
+function removeLater({ docker, ending, log }: JobParts, id: string): void {
+  const removal = removeContainer(docker, id)
+    .catch((error: unknown) => log.warn({ err: error, container: id }, "a job was not removed"))
+    .finally(() => ending.delete(removal));
+  ending.add(removal);
 }
 
 /** Removes jobs that a killed run of a control plane left: two checkouts must not meet. */
@@ -89,6 +141,8 @@ async function create(
       Image: image,
       Entrypoint: [...job.command],
       Cmd: [],
+      OpenStdin: true,
+      StdinOnce: true,
       User: job.user === undefined ? "0:0" : `${job.user.uid}:${job.user.gid}`,
       WorkingDir: "/",
       Env: formatEnv(job.env ?? {}),

@@ -1,4 +1,4 @@
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import type Docker from "dockerode";
 import { ReadyLine } from "../../protocol/supervisor.ts";
 
@@ -41,6 +41,18 @@ export async function attach(container: Docker.Container, signal: AbortSignal): 
     abortSignal: signal,
   });
   return endWith(stream as unknown as Readable, signal);
+}
+
+/** The same, with the container's standard input to write to. */
+export async function attachWithInput(container: Docker.Container): Promise<Duplex> {
+  const stream = await container.attach({
+    stream: true,
+    stdin: true,
+    stdout: true,
+    stderr: true,
+    hijack: true,
+  });
+  return stream as unknown as Duplex;
 }
 
 /** Output since the container's last start, and what follows. */
@@ -94,7 +106,7 @@ export function parseReadyLine(line: string): ReadyLine | null {
 }
 
 /** A hijacked connection knows no signal: a cancelled step ends it here. */
-function endWith(stream: Readable, signal: AbortSignal): Readable {
+export function endWith(stream: Readable, signal: AbortSignal): Readable {
   const end = (): void => {
     stream.destroy(signal.reason as Error);
   };

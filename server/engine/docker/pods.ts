@@ -1,6 +1,6 @@
 import type { PlannedService } from "../../protocol/service.ts";
 import type { WorkspacePlan } from "../../protocol/plan.ts";
-import type { Owner, WorkspaceSpec } from "../engine.ts";
+import type { Owner } from "../engine.ts";
 import type { ContainerOptions } from "./containers.ts";
 import { boundedLog } from "./containers.ts";
 import { label, type Names, type Role } from "./names.ts";
@@ -25,6 +25,7 @@ const sandboxEntry = "/usr/local/bin/oneloop-sandbox";
  * without rules.
  */
 export function podsOf(plan: WorkspacePlan): Pod[] {
+  if (isGeneric(plan)) return [genericPod];
   const together = plan.services.filter(({ dedicatedPod }) => !dedicatedPod);
   const alone = plan.services.filter(({ dedicatedPod }) => dedicatedPod);
   return [
@@ -39,22 +40,39 @@ export function sandboxNameOf(names: Names, owner: Owner, service: PlannedServic
 }
 
 /**
+ * The host name where nothing else needs one. It is fixed when a sandbox is made, which is before
+ * anybody knows the workspace's name.
+ */
+const genericHostname = "workspace";
+
+/**
+ * A service that is alone in its workspace has nobody who could call it by a name: its sandbox has
+ * nothing of the plan in it, and can be made ahead.
+ */
+export function isGeneric(plan: WorkspacePlan): boolean {
+  const [only, ...others] = plan.services;
+  return only !== undefined && others.length === 0 && !only.dedicatedPod;
+}
+
+/** The pod of a sandbox that is made ahead, and of every generic plan. */
+export const genericPod: Pod = { alone: null, services: [] };
+
+/**
  * The sandbox owns the network namespace. Its own entry sets the rules before anybody joins: a
  * helper that joins it would take another 128 ms, and members could reach neither (they share no
  * other namespace with it).
  */
 export function sandboxOptions(
   names: Names,
-  spec: WorkspaceSpec,
+  { owner, name }: { owner: Owner; name: string },
   { pod, rules, image }: { pod: Pod; rules: Rules; image: string },
 ): ContainerOptions {
-  const { owner } = spec;
   const role: Role = "sandbox";
   const network = names.network(owner);
   return {
     name: names.sandbox(owner, pod.alone),
     Image: image,
-    Hostname: pod.alone ?? spec.name,
+    Hostname: pod === genericPod ? genericHostname : (pod.alone ?? name),
     User: "0:0",
     Entrypoint: [sandboxEntry],
     Cmd: [],

@@ -1,7 +1,7 @@
 import type Docker from "dockerode";
 import { OneloopError } from "../../protocol/errors.ts";
 import type { PlannedService } from "../../protocol/service.ts";
-import type { StepOptions, WorkspaceSpec } from "../engine.ts";
+import type { Owner, StepOptions, WorkspaceSpec } from "../engine.ts";
 import { statusOf, unless } from "./client.ts";
 import {
   EndedBeforeReady,
@@ -12,7 +12,7 @@ import {
 import { hostAddresses, resolveAllowed, resolvers, type AllowedHost } from "./host.ts";
 import type { Names } from "./names.ts";
 import { ensureNetwork } from "./network.ts";
-import { podsOf, sandboxNameOf, sandboxOptions, type Pod } from "./pods.ts";
+import { genericPod, podsOf, sandboxNameOf, sandboxOptions, type Pod } from "./pods.ts";
 import { noRules, sandboxRules, type Rules } from "./rules.ts";
 import type { Subnet } from "./subnets.ts";
 
@@ -39,19 +39,42 @@ export interface RunningSandbox {
  *
  * @throws OneloopError `isolation-unavailable` when one could not set them: nothing may join then.
  */
-export async function ensureSandboxes(
+export function ensureSandboxes(
   parts: SandboxParts,
   spec: WorkspaceSpec,
   options: StepOptions,
 ): Promise<void> {
+  return makeSandboxes(parts, { ...spec, pods: podsOf(spec.plan) }, options);
+}
+
+/** The sandbox that every generic plan needs, for an owner that has no plan yet. */
+export function prepareSandbox(
+  parts: SandboxParts,
+  owner: Owner,
+  options: StepOptions,
+): Promise<void> {
+  return makeSandboxes(parts, { owner, name: owner.id, pods: [genericPod] }, options);
+}
+
+interface Wanted {
+  readonly owner: Owner;
+  readonly name: string;
+  readonly pods: readonly Pod[];
+}
+
+async function makeSandboxes(
+  parts: SandboxParts,
+  wanted: Wanted,
+  options: StepOptions,
+): Promise<void> {
   const { docker, names, range } = parts;
   const [network, facts] = await Promise.all([
-    ensureNetwork(docker, names, { owner: spec.owner, range, signal: options.signal }),
+    ensureNetwork(docker, names, { owner: wanted.owner, range, signal: options.signal }),
     hostFacts(parts, options),
   ]);
   const rules = rulesFor(parts, network, facts);
   await Promise.all(
-    podsOf(spec.plan).map((pod) => ensureSandbox(parts, spec, { pod, rules, options })),
+    wanted.pods.map((pod) => ensureSandbox(parts, wanted, { pod, rules, options })),
   );
 }
 
@@ -99,10 +122,10 @@ function rulesFor(parts: SandboxParts, network: Subnet, facts: HostFacts | null)
 
 async function ensureSandbox(
   { docker, names, helperImage }: SandboxParts,
-  spec: WorkspaceSpec,
+  workspace: Wanted,
   { pod, rules, options }: { pod: Pod; rules: Rules; options: StepOptions },
 ): Promise<void> {
-  const wanted = sandboxOptions(names, spec, { pod, rules, image: helperImage });
+  const wanted = sandboxOptions(names, workspace, { pod, rules, image: helperImage });
   const start = async (): Promise<void> => {
     const container = await ensureContainer(docker, wanted, options.signal);
     await startUntilReady(container, options.signal);

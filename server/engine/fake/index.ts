@@ -1,4 +1,5 @@
 import { OneloopError } from "../../protocol/errors.ts";
+import type { WorkspacePlan } from "../../protocol/plan.ts";
 import { supervisorPort } from "../../protocol/supervisor.ts";
 import type {
   Engine,
@@ -103,6 +104,19 @@ export class FakeEngine implements Engine {
   async ensureSandbox({ owner }: WorkspaceSpec, options: StepOptions): Promise<void> {
     await this.#begin("ensureSandbox", options.signal);
     this.#hold(owner).sandbox = "running";
+  }
+
+  async prepareSandbox(owner: Owner, options: StepOptions): Promise<void> {
+    await this.#begin("prepareSandbox", options.signal);
+    this.#hold(owner).sandbox = "running";
+  }
+
+  async prepareJob(_job: Omit<Job, "input">, options: StepOptions): Promise<void> {
+    await this.#begin("prepareJob", options.signal);
+  }
+
+  fitsPrepared(plan: WorkspacePlan): boolean {
+    return plan.services.length === 1;
   }
 
   async ensureMembers(

@@ -166,11 +166,12 @@ describe("starting", () => {
       checkouts += 1;
       return { exitCode: 0, stdout: "", stderr: "" };
     };
-    engine.failNext("ensureMembers", new OneloopError("cancelled", "killed"));
+    engine.failNext("ensureMembers", new OneloopError("engine-unreachable", "The engine is gone."));
     const first = makeReconciler("one");
     first.kick(row.id);
-    await until(row.id, (now) => now?.checkedOut === true);
+    await until(row.id, inState("failed"));
     await first[Symbol.asyncDispose]();
+    // As the killed one left it: on the way up, half of it done.
     await store.setDesired(row.id, "running");
     await reconciler.start();
     await until(row.id, inState("running"));

@@ -65,12 +65,12 @@ test("the login shell is the configured one where it exists, else the user's", (
   expect(make({}, join(folder, "none")).loginShell()).toBe("/bin/bash");
 });
 
-test("a line is the login shell's, and without one it is a login", () => {
+test("a line is the login shell's, and without one the shell keeps the PATH that it is given", () => {
   const environment = make();
   const line = environment.program({ ...plain, argv: null, shell: "echo" });
   expect([line.file, ...line.args]).toEqual(["/bin/sh", "-c", "echo"]);
   const login = environment.program({ ...plain, argv: null });
-  expect([login.file, login.argv0, ...login.args]).toEqual(["/bin/sh", "-sh"]);
+  expect([login.file, login.argv0, ...login.args]).toEqual(["/bin/sh", "/bin/sh"]);
 });
 
 test("a folder that is missing gives way to the configured one, then home, then the root", () => {

@@ -7,6 +7,7 @@ import type { ExecExit } from "../../../server/protocol/frames.ts";
 import { supervisorPaths } from "../../../server/protocol/supervisor.ts";
 import type { ExecStream } from "../../../server/terminals/exec-stream.ts";
 import { testSupervisor } from "./harness.ts";
+import { untilIdle } from "./processes.ts";
 
 let supervisor: Awaited<ReturnType<typeof testSupervisor>>;
 beforeEach(async () => {
@@ -88,23 +89,34 @@ test("20 MB that a program prints just before it ends arrive whole, also to a sl
 });
 
 test("a reader that stands still holds the program, which goes on when it reads", async () => {
-  const mark = join(supervisor.home, "mark");
-  const script = `head -c 60000000 /dev/zero; echo written > ${mark}`;
-  const stream = await supervisor.exec({ shell: script });
+  const script = `require("fs").writeSync(2, String(process.pid));
+    const b = Buffer.alloc(60_000_000);
+    for (let at = 0; at < b.length;) at += require("fs").writeSync(1, b, at, 65536 > b.length - at ? b.length - at : 65536);`;
+  const stream = await supervisor.exec({ argv: [process.execPath, "-e", script] });
   let length = 0;
+  let ended = false;
+  let tellPid: (pid: number) => void;
+  const pid = new Promise<number>((resolve) => {
+    tellPid = resolve;
+  });
   const exit = new Promise<ExecExit>((resolve) => {
     stream.listen({
       onStdout: (piece) => {
         length += piece.length;
       },
-      onStderr: () => undefined,
+      onStderr: (piece) => {
+        tellPid(Number(Buffer.from(piece)));
+        stream.pause();
+      },
       onExit: resolve,
     });
   });
-  stream.pause();
-  // Another command, start to end: the supervisor is not busy with the first.
-  await (await supervisor.exec({ argv: ["true"] })).collect();
-  expect(existsSync(mark)).toBe(false);
+  void exit.then(() => {
+    ended = true;
+  });
+  await untilIdle(await pid);
+  expect(existsSync(`/proc/${await pid}`)).toBe(true);
+  expect(ended).toBe(false);
   stream.resume();
   expect(await exit).toMatchObject({ code: 0 });
   expect(length).toBe(60_000_000);

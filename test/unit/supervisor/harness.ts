@@ -3,7 +3,7 @@ import { request as httpRequest } from "node:http";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import WebSocket from "ws";
+import { WebSocket } from "ws";
 import { GrantSigner } from "../../../server/auth/grants.ts";
 import {
   supervisorPaths,

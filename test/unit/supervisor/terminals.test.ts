@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { supervisorPaths } from "../../../server/protocol/supervisor.ts";
 import { testSupervisor } from "./harness.ts";
+import { untilIdle } from "./processes.ts";
 
 let supervisor: Awaited<ReturnType<typeof testSupervisor>>;
 beforeEach(async () => {
@@ -9,6 +10,11 @@ beforeEach(async () => {
   supervisor = await testSupervisor({ schedule });
 });
 afterEach(() => supervisor[Symbol.asyncDispose]());
+
+const quoted = (lines: number) =>
+  printer(lines)
+    .map((word) => `'${word}'`)
+    .join(" ");
 
 /** Prints `lines` numbered lines after a first line of input, and waits for another. */
 const printer = (lines: number) => [
@@ -93,15 +99,20 @@ test("a client that reads nothing holds up no other, and learns what it lost", a
   expect(stalled.bytes.subarray(-tail.length).equals(tail)).toBe(true);
 });
 
-test("a program waits while every client is behind, and loses nothing", async () => {
-  const { id } = await supervisor.createTerminal(printer(400_000));
+test("a program waits while its only client is behind, and loses nothing", async () => {
+  const { id } = await supervisor.createTerminal([
+    "sh",
+    "-c",
+    "echo pid-$$-; exec " + quoted(400_000),
+  ]);
   using only = await supervisor.attach(id);
   only.type("go\n");
   await only.untilText("00000100");
+  const pid = Number(/pid-(\d+)/.exec(only.bytes.toString())?.[1]);
   only.socket.pause();
-  using looker = await supervisor.attach(id);
-  looker.socket.pause();
-  looker[Symbol.dispose]();
+  await untilIdle(pid);
+  // It stands still in the middle: it has neither ended nor filled the ring again and again.
+  expect(await supervisor.terminals()).toMatchObject([{ running: true }]);
   only.socket.resume();
   await only.untilText("all printed\r\n");
   expect(only.messages).toHaveLength(1);

@@ -1,0 +1,102 @@
+import type { WorkspaceStore } from "../db/workspaces.ts";
+import type { Engine, Owner } from "../engine/engine.ts";
+import type { WorkspacePlan } from "../protocol/plan.ts";
+import type { Ids } from "../util/ids.ts";
+import type { Log } from "../util/log.ts";
+import { checkoutJob } from "./source.ts";
+
+/** Two opens in a row find one ready; each costs two idle containers and a /28. */
+const size = 2;
+/** Preparing takes a second; an engine that needs this long has other trouble. */
+const prepareTimeoutMs = 60_000;
+
+export interface SandboxPoolParts {
+  readonly store: WorkspaceStore;
+  readonly engine: Engine;
+  readonly ids: Ids;
+  readonly log: Log;
+  /** Whose prepared workspaces these are: the same after a restart of the same control plane. */
+  readonly holder: string;
+}
+
+/**
+ * Ids of workspaces that nobody has asked for yet, with what an open would wait for: the network and
+ * its sandbox run already, and the checkout's container waits for its orders.
+ */
+export class SandboxPool implements AsyncDisposable {
+  readonly #parts: SandboxPoolParts;
+  readonly #ready: string[] = [];
+  readonly #ended = new AbortController();
+  #filling: Promise<void> | null = null;
+
+  constructor(parts: SandboxPoolParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Removes what a killed control plane had prepared, with its volumes: nobody ever worked in them.
+   * An id that became a workspace before the kill is one.
+   */
+  async clear(): Promise<void> {
+    const { store, holder } = this.#parts;
+    for (const prepared of await store.prepared()) {
+      if (prepared.holder !== holder) continue;
+      if ((await store.byId(prepared.id)) === null) await this.#remove(prepared.id);
+      else await store.removePrepared(prepared.id);
+    }
+  }
+
+  /** The id for a new workspace of this plan: a prepared one, or a fresh one. */
+  take(plan: WorkspacePlan): string {
+    const { engine, ids } = this.#parts;
+    const prepared = engine.fitsPrepared(plan) ? this.#ready.shift() : undefined;
+    return prepared ?? ids.id();
+  }
+
+  /** The id is a workspace's now. */
+  async claimed(id: string): Promise<void> {
+    await this.#parts.store.removePrepared(id);
+  }
+
+  /** Makes what is missing, one at a time; call it when nobody waits for the engine. */
+  refill(): void {
+    if (this.#filling !== null || this.#ended.signal.aborted) return;
+    this.#filling = this.#fill()
+      .catch((error: unknown) => this.#parts.log.warn({ err: error }, "nothing was prepared"))
+      .finally(() => (this.#filling = null));
+  }
+
+  /** Resolves when nothing is being prepared, however that went. */
+  async settled(): Promise<void> {
+    await this.#filling;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended.abort();
+    await this.#filling;
+    for (const id of this.#ready) await this.#remove(id);
+  }
+
+  async #fill(): Promise<void> {
+    const { engine, ids, store, holder } = this.#parts;
+    while (this.#ready.length < size && !this.#ended.signal.aborted) {
+      const id = ids.id();
+      const options = { signal: AbortSignal.timeout(prepareTimeoutMs) };
+      // The row first: whatever is made of it can then be found, also after a kill.
+      await store.addPrepared({ id, holder });
+      await engine.prepareSandbox(owned(id), options);
+      await engine.prepareJob(checkoutJob(owned(id)), options);
+      this.#ready.push(id);
+    }
+  }
+
+  async #remove(id: string): Promise<void> {
+    const signal = AbortSignal.timeout(prepareTimeoutMs);
+    await this.#parts.engine.remove(owned(id), { signal, storage: true });
+    await this.#parts.store.removePrepared(id);
+  }
+}
+
+function owned(id: string): Owner {
+  return { kind: "workspace", id };
+}

@@ -1,0 +1,90 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { Database } from "../../../server/db/database.ts";
+import { applyMigrations } from "../../../server/db/migrate.ts";
+import { WorkspaceStore } from "../../../server/db/workspaces.ts";
+import { FakeEngine } from "../../../server/engine/fake/index.ts";
+import { OneloopError } from "../../../server/protocol/errors.ts";
+import { plan } from "../../../server/plan/plan.ts";
+import { defaultModel } from "../../../server/sources/fallback/default-model.ts";
+import { randomIds } from "../../../server/util/ids.ts";
+import { createLog } from "../../../server/util/log.ts";
+import { SandboxPool } from "../../../server/workspaces/sandbox-pool.ts";
+import { root } from "../../helpers/installation.ts";
+import { throwawayPostgres, type ThrowawayPostgres } from "../../helpers/postgres.ts";
+
+const log = createLog({ level: "silent" });
+const single = plan(defaultModel(), null, { checkout: null });
+const several = { ...single, services: [...single.services, ...single.services] };
+
+let postgres: ThrowawayPostgres;
+let database: Database;
+let store: WorkspaceStore;
+let engine: FakeEngine;
+
+beforeAll(async () => {
+  postgres = await throwawayPostgres();
+  await applyMigrations(postgres.url, join(root, "migrations"));
+  database = await Database.connect(postgres.url, log);
+  store = new WorkspaceStore(database);
+});
+
+afterAll(async () => {
+  await database?.[Symbol.asyncDispose]();
+  await postgres?.[Symbol.asyncDispose]();
+});
+
+beforeEach(() => {
+  engine = new FakeEngine({ images: {} });
+});
+
+function makePool(holder = "one"): SandboxPool {
+  return new SandboxPool({ store, engine, ids: randomIds, log, holder });
+}
+
+/** Disposing waits for the filling; so does this, by asking the store for what it wrote. */
+async function filled(pool: SandboxPool): Promise<string[]> {
+  pool.refill();
+  await pool.settled();
+  return (await store.prepared()).map(({ id }) => id);
+}
+
+it("hands out prepared ids for plans that they fit, and fresh ones for others", async () => {
+  await using pool = makePool();
+  const prepared = await filled(pool);
+  expect(prepared).toHaveLength(2);
+  expect(prepared).not.toContain(pool.take(several));
+  expect(prepared).toContain(pool.take(single));
+  expect(prepared).toContain(pool.take(single));
+  expect(prepared).not.toContain(pool.take(single));
+  for (const id of prepared) await pool.claimed(id);
+});
+
+it("leaves nothing of what nobody took", async () => {
+  const pool = makePool();
+  await filled(pool);
+  expect(await engine.owners()).toHaveLength(2);
+  await pool[Symbol.asyncDispose]();
+  expect(await engine.owners()).toEqual([]);
+  expect(await store.prepared()).toEqual([]);
+});
+
+it("removes what a killed control plane had prepared, and nothing of another's", async () => {
+  await filled(makePool("killed"));
+  await filled(makePool("another"));
+  expect(await engine.owners()).toHaveLength(4);
+  await using pool = makePool("killed");
+  await pool.clear();
+  const left = await store.prepared();
+  expect(left.map(({ holder }) => holder)).toEqual(["another", "another"]);
+  expect(await engine.owners()).toHaveLength(2);
+  for (const { id } of left) await store.removePrepared(id);
+});
+
+it("an engine that fails now is asked again at the next refill", async () => {
+  await using pool = makePool();
+  engine.failNext("prepareSandbox", new OneloopError("engine-failed", "not now"));
+  expect(await filled(pool)).toHaveLength(1);
+  await pool.clear();
+  expect(await filled(pool)).toHaveLength(2);
+});
