@@ -92,8 +92,7 @@ export function createSteps(stream) {
     const output = error instanceof Error && Array.isArray(error.output) ? error.output : [];
     if (output.length > 0)
       line(
-        output
-          .slice(-shownOutputLines)
+        shorten(output)
           .map((text) => `    ${text}`)
           .join("\n"),
       );
@@ -106,6 +105,13 @@ export function createSteps(stream) {
   }
 
   return { run, ask, fail, print };
+}
+
+/** The beginning too: npm says first what is wrong, and then how it is used. */
+function shorten(output) {
+  if (output.length <= shownOutputLines) return output;
+  const first = output.slice(0, shownOutputLines / 4);
+  return [...first, "…", ...output.slice(-(shownOutputLines - first.length - 1))];
 }
 
 function formatDuration(ms) {
