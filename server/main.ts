@@ -22,6 +22,7 @@ import { systemClock } from "./util/clock.ts";
 import type { ControlPlaneOptions, RunningControlPlane } from "./util/control-plane-options.ts";
 import { randomIds } from "./util/ids.ts";
 import { Lifetime } from "./util/lifetime.ts";
+import { spliceHighWaterMarkBytes } from "./util/splice.ts";
 import { Reconciler } from "./workspaces/reconciler.ts";
 import { SandboxPool } from "./workspaces/sandbox-pool.ts";
 import { ConfinedGit } from "./workspaces/repository-cache.ts";
@@ -189,11 +190,12 @@ async function listen(
   host: string,
   wanted: number,
 ): Promise<{ port: number; serve(doors: Doors): void }> {
-  const servers: Server[] = [createServer()];
+  const options = { highWaterMark: spliceHighWaterMarkBytes };
+  const servers: Server[] = [createServer(options)];
   const [first] = servers as [Server];
   const port = await bind(first, host, wanted);
   if (host === "127.0.0.1") {
-    const second = createServer();
+    const second = createServer(options);
     // A machine without IPv6 has no ::1 that somebody else could take.
     if (await bind(second, "::1", port).catch(() => null)) servers.push(second);
   }

@@ -66,6 +66,23 @@ await must("Install and build", process.execPath, ["server/start.js", "--build-o
 if (everything) await must("npm run check", "npm", ["run", "--silent", "check"]);
 if (!unitOnly) await installTools();
 
+if (!unitOnly) {
+  // As `npm start` does it, with its own words; the tests' installations then find it running.
+  const { ensureDocker } = await import("../dist/server/start/docker.js");
+  const { systemExecer } = await import("../dist/server/util/execer.js");
+  const { readSettings } = await import("../dist/server/util/settings.js");
+  console.log("\n— Docker engine");
+  const found = await ensureDocker({
+    dockerHost: readSettings(process.env).DOCKER_HOST,
+    execer: systemExecer,
+    logFile: join(tmpdir(), "oneloop-test-dockerd.log"),
+    yes: true,
+    ask: () => Promise.resolve(true),
+    say: (line) => console.log(line),
+  });
+  console.log(found);
+}
+
 const folder = mkdtempSync(join(tmpdir(), "oneloop-results-"));
 const results = join(folder, "results.json");
 console.log("\n— Tests");

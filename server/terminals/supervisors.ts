@@ -11,6 +11,7 @@ import {
   type ExecRequest,
   type GrantAction,
 } from "../protocol/supervisor.ts";
+import { spliceHighWaterMarkBytes } from "../util/splice.ts";
 import { ExecStream } from "./exec-stream.ts";
 import { readResponseHead } from "./response-head.ts";
 
@@ -220,12 +221,15 @@ function refusal(status: number, body: string): OneloopError {
 
 function open(address: SupervisorAddress): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({
+    // A variable, because Node's types lack the last option, which it passes on to the stream.
+    const options = {
       host: address.host,
       port: address.port,
       noDelay: true,
       allowHalfOpen: true,
-    });
+      highWaterMark: spliceHighWaterMarkBytes,
+    };
+    const socket = connect(options);
     const timer = setTimeout(
       () => socket.destroy(new Error("no connection in time")),
       answerTimeoutMs,

@@ -2,6 +2,12 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
 /**
+ * For the sockets that are spliced. Below the size of a read (64 KiB) each chunk would fill the
+ * buffer, and pausing and resuming the source costs two system calls a chunk.
+ */
+export const spliceHighWaterMarkBytes = 256 * 1024;
+
+/**
  * Joins two streams until both directions have ended: bytes pass unread, back pressure and
  * half-close pass with them. A side that breaks breaks the other: its peer sees a reset, not an end
  * that looks regular.

@@ -1,6 +1,6 @@
+import { connect, type Socket } from "node:net";
 import { createTRPCClient, httpLink, httpSubscriptionLink, splitLink } from "@trpc/client";
 import { EventSource } from "eventsource";
-import { WebSocket } from "ws";
 import type { AppRouter } from "../../server/api/router.ts";
 import type { WorkspaceSummary } from "../../server/protocol/workspace.ts";
 import type { Installation } from "../helpers/installation.ts";
@@ -78,14 +78,91 @@ export class BenchClient {
     });
   }
 
-  /** A socket on a terminal; binary messages are its bytes. */
-  terminal(workspaceId: string, terminalId: string): WebSocket {
-    const socket = new WebSocket(`ws://${this.#address}/terminals/${workspaceId}/${terminalId}`, {
-      headers: { host: this.#host, origin: `http://${this.#host}`, cookie: this.#cookie },
-      perMessageDeflate: false,
+  /**
+   * A WebSocket on a terminal, read without taking its frames apart: they are few, and a reader that
+   * costs as much as what is measured would measure itself. Resolves at the terminal's first byte.
+   */
+  async terminal(workspaceId: string, terminalId: string): Promise<TerminalReader> {
+    const reader = new TerminalReader(Number(this.#address.split(":")[1]));
+    reader.write(
+      [
+        `GET /terminals/${workspaceId}/${terminalId} HTTP/1.1`,
+        `Host: ${this.#host}`,
+        `Origin: http://${this.#host}`,
+        `Cookie: ${this.#cookie}`,
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "",
+        "",
+      ].join("\r\n"),
+    );
+    // A shell's prompt ends with a blank; the hello message before it does not.
+    await reader.until((tail) => /[$#%>] (\x1b\[[^ ]*)?$/.test(tail));
+    return reader;
+  }
+}
+
+/** The end of what came last: enough for a prompt or an end mark. */
+const tailBytes = 400;
+
+export class TerminalReader implements Disposable {
+  readonly #socket: Socket;
+  #tail = "";
+  #waiting: { readonly found: (tail: string) => boolean; readonly resolve: () => void } | null =
+    null;
+
+  constructor(port: number) {
+    this.#socket = connect({
+      port,
+      host: "127.0.0.1",
+      noDelay: true,
+      // One buffer for all reads: what is received is looked at and let go.
+      onread: {
+        buffer: Buffer.alloc(256 * 1024),
+        callback: (length, buffer) => {
+          const last = buffer.subarray(Math.max(0, length - tailBytes), length) as Buffer;
+          this.#tail = (this.#tail + last.toString("latin1")).slice(-tailBytes);
+          this.#look();
+          return true;
+        },
+      },
     });
-    socket.binaryType = "nodebuffer";
-    return socket;
+  }
+
+  write(text: string): void {
+    this.#socket.write(text);
+  }
+
+  /** Types into the terminal: one masked binary message (RFC 6455 section 5), masked with zeros. */
+  type(text: string): void {
+    const payload = Buffer.from(text);
+    const header = Buffer.from([0x82, 0x80 | 126, 0, 0, 0, 0, 0, 0]);
+    header.writeUInt16BE(payload.length, 2);
+    this.#tail = "";
+    this.#socket.write(Buffer.concat([header, payload]));
+  }
+
+  /** Resolves when the end of what was received fits. */
+  until(found: (tail: string) => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.once("error", reject);
+      this.#socket.once("close", () => reject(new Error(`the terminal closed: ${this.#tail}`)));
+      this.#waiting = { found, resolve };
+      this.#look();
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy();
+  }
+
+  #look(): void {
+    if (this.#waiting?.found(this.#tail) !== true) return;
+    const { resolve } = this.#waiting;
+    this.#waiting = null;
+    resolve();
   }
 }
 

@@ -7,7 +7,7 @@ import { git } from "../helpers/git.ts";
 import { startGitServer } from "../helpers/git-server.ts";
 import { Installation, run } from "../helpers/installation.ts";
 import { freePort, machineAddress } from "../helpers/ports.ts";
-import { BenchClient } from "./client.ts";
+import { BenchClient, type TerminalReader } from "./client.ts";
 import { report, summarize, type Comparison, type Series } from "./measure.ts";
 
 const image = "oneloop/workspace:latest";
@@ -57,23 +57,13 @@ async function benchOpen(
     const began = performance.now();
     const workspace = await client.open(url);
     const terminal = await client.api.terminals.create.mutate({ workspace: workspace.id });
-    const socket = client.terminal(workspace.id, terminal.id);
-    await firstBytes(socket);
+    using reader = await client.terminal(workspace.id, terminal.id);
     ours.samples.push(performance.now() - began);
-    socket.terminate();
+    reader[Symbol.dispose]();
     await client.delete(workspace.id);
     peer.samples.push(await dockerRun(network));
   }
   return { what: "open, to first prompt byte", ours, peer, goal: { atMost: 2 } };
-}
-
-function firstBytes(socket: ReturnType<BenchClient["terminal"]>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.on("message", (_data, isBinary) => {
-      if (isBinary) resolve();
-    });
-    socket.on("error", reject);
-  });
 }
 
 /** Of the same image, on a user network, to the first byte of its prompt, in ms. */
@@ -175,38 +165,27 @@ async function benchTerminal(
   const file = join(options.folder, "text");
   await writeFile(file, line.repeat(Math.ceil(transferBytes / line.length)));
   const terminal = await client.api.terminals.create.mutate({ workspace: options.workspace });
-  const socket = client.terminal(options.workspace, terminal.id);
-  await firstBytes(socket);
+  using reader = await client.terminal(options.workspace, terminal.id);
   const make = `yes '${line.trimEnd()}' | head -c ${transferBytes} > /tmp/text; echo made-$((1+1))\n`;
-  await sendAndCount(socket, { command: make, until: "made-2", bytes: 0 });
+  await sendAndCount(reader, { command: make, until: "made-2", bytes: 0 });
   for (let round = 0; round < options.rounds; round += 1) {
     const command = `cat /tmp/text; echo end-${round}-$((1+1))\n`;
     const until = `end-${round}-2`;
-    ours.samples.push(await sendAndCount(socket, { command, until, bytes: transferBytes }));
+    ours.samples.push(await sendAndCount(reader, { command, until, bytes: transferBytes }));
     peer.samples.push(await barePty(file));
   }
-  socket.terminate();
   return { what: "50 MB through a terminal", ours, peer, goal: { atLeast: 0.85 } };
 }
 
 /** @returns MB/s from the command to the end mark. */
-function sendAndCount(
-  socket: ReturnType<BenchClient["terminal"]>,
+async function sendAndCount(
+  reader: TerminalReader,
   work: { command: string; until: string; bytes: number },
 ): Promise<number> {
   const began = performance.now();
-  let tail = "";
-  return new Promise((resolve) => {
-    const onMessage = (data: Buffer, isBinary: boolean): void => {
-      if (!isBinary) return;
-      tail = (tail + data.subarray(-200).toString("latin1")).slice(-400);
-      if (!tail.includes(work.until)) return;
-      socket.off("message", onMessage);
-      resolve(work.bytes / 1000 / (performance.now() - began));
-    };
-    socket.on("message", onMessage);
-    socket.send(Buffer.from(work.command));
-  });
+  reader.type(work.command);
+  await reader.until((tail) => tail.includes(work.until));
+  return work.bytes / 1000 / (performance.now() - began);
 }
 
 async function barePty(file: string): Promise<number> {

@@ -173,6 +173,9 @@ describe("the browser", () => {
     await waitForTerminal(page, "$");
     await typeLine(page, "echo mark-$((40 + 2))-$$");
     await waitForTerminal(page, "mark-42-");
+    // The image has no git: the supervisor's volume brings one.
+    await typeLine(page, "command -v git");
+    await waitForTerminal(page, "/.oneloop/bin/git");
     const before = /mark-42-(\d+)/.exec(await terminalText(page))?.[1];
     await page.reload();
     await waitForTerminal(page, `mark-42-${before}`);
@@ -324,13 +327,15 @@ describe("stop, start and delete", () => {
     expect(shown.state).toBe("running");
   });
 
-  it("afterwards only Oneloop's own parts are left of the installation", async () => {
+  it("afterwards, and after an orderly end, only Oneloop's own parts are left", async () => {
+    expect(await oneloop.loopJson<unknown[]>("list")).toEqual([]);
+    await oneloop.stop();
     const left = await objectsWith(`oneloop.installation=${oneloop.id}`);
     const parts = await objectsWith("oneloop.part");
-    for (const name of [...left.containers, ...left.networks]) {
-      expect([...parts.containers, ...parts.networks]).toContain(name);
+    const ofParts = [...parts.containers, ...parts.networks, ...parts.volumes];
+    for (const name of [...left.containers, ...left.networks, ...left.volumes]) {
+      expect(ofParts).toContain(name);
     }
-    expect(await oneloop.loopJson<unknown[]>("list")).toEqual([]);
   });
 });
 

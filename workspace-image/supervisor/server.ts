@@ -46,6 +46,9 @@ const maxConnections = 4096;
 /** A client on the same machine sends its head at once. */
 const headersTimeoutMs = 10_000;
 
+/** Two chunks of a busy terminal or pipe: below one, each write would wait for the one before. */
+const streamHighWaterMarkBytes = 128 * 1024;
+
 /** So that the connection of a machine that vanished ends some day. */
 const keepAliveMs = 30_000;
 
@@ -86,6 +89,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     headersTimeout: headersTimeoutMs,
     requestTimeout: headersTimeoutMs,
     noDelay: true,
+    highWaterMark: streamHighWaterMarkBytes,
     keepAlive: true,
     keepAliveInitialDelay: keepAliveMs,
   });

@@ -61,8 +61,11 @@ export async function runJob(parts: JobParts, job: Job, signal: AbortSignal): Pr
       collect(chunksOf(stream), job.maxOutputBytes ?? defaultMaxOutputBytes),
       container.wait({ abortSignal: watchdog.signal }) as Promise<{ StatusCode: number }>,
     ]);
+    removeLater(parts, container.id);
     return { exitCode: StatusCode, stdout, stderr };
   } catch (error) {
+    // It may still run: the next attempt at the same work must not meet it.
+    await removeContainer(parts.docker, container.id);
     if (watchdog.expired && !signal.aborted) {
       throw new OneloopError(
         "deadline-exceeded",
@@ -71,8 +74,6 @@ export async function runJob(parts: JobParts, job: Job, signal: AbortSignal): Pr
       );
     }
     throw error;
-  } finally {
-    removeLater(parts, container.id);
   }
 }
 

@@ -153,7 +153,7 @@ test("what cannot start says why: 127 not found, 126 not executable", async () =
 test("the login shell reads commands from stdin", async () => {
   const stream = await supervisor.exec({});
   const { exit, stdout } = await stream.collect("echo I am $0; exit 3\n");
-  expect([exit.code, stdout.toString()]).toEqual([3, "I am -sh\n"]);
+  expect([exit.code, stdout.toString()]).toEqual([3, "I am /bin/sh\n"]);
 });
 
 test("environment and folder are the asked ones", async () => {
