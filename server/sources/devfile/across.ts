@@ -1,6 +1,6 @@
 import { quote } from "../yaml/source-text.ts";
 import type { Cursor } from "../yaml/cursor.ts";
-import type { Components } from "./component.ts";
+import type { Components } from "./model.ts";
 
 /** The rules of the specification that hold between components; reports what breaks them. */
 export function checkAcross(components: Components): void {

@@ -1,32 +1,10 @@
-import type { SourceService } from "../../protocol/service.ts";
-import type { SourceVolume } from "../../protocol/source-model.ts";
 import { parseBytes } from "../quantity.ts";
 import type { Cursor, MapCursor } from "../yaml/cursor.ts";
 import { quote } from "../yaml/source-text.ts";
 import { readContainer } from "./container.ts";
 import { checkKeys, componentKeys, componentKinds, volumeKeys } from "./keys.ts";
 import { readName, readQuantity } from "./values.ts";
-import type { DevfileContext } from "./read.ts";
-
-/** A component with the cursors that checks across components report at. */
-export interface ContainerComponent {
-  readonly name: Cursor;
-  readonly service: SourceService;
-  readonly endpoints: readonly { readonly name: Cursor; readonly port: Cursor }[];
-  readonly mounts: readonly { readonly name: Cursor; readonly volume: string }[];
-}
-
-export interface VolumeComponent {
-  readonly name: Cursor;
-  readonly volume: SourceVolume;
-}
-
-export interface Components {
-  /** Every component's name, of every kind. */
-  readonly names: { readonly text: string; readonly at: Cursor }[];
-  readonly containers: ContainerComponent[];
-  readonly volumes: VolumeComponent[];
-}
+import type { Components, DevfileContext, VolumeComponent } from "./model.ts";
 
 /** Reads the components; those of other kinds than container and volume go to `leftOut`. */
 export function readComponents(top: MapCursor, context: DevfileContext): Components {

@@ -7,9 +7,8 @@ import { parseBytes, parseCores } from "../quantity.ts";
 import { sourceRoot } from "../source-root.ts";
 import type { Cursor, MapCursor } from "../yaml/cursor.ts";
 import { quote } from "../yaml/source-text.ts";
-import type { ContainerComponent } from "./component.ts";
 import { checkKeys, containerKeys, endpointKeys, envKeys, volumeMountKeys } from "./keys.ts";
-import type { DevfileContext } from "./read.ts";
+import type { ContainerComponent, DevfileContext } from "./model.ts";
 import { readArguments, readChoice, readMountPath, readName, readQuantity } from "./values.ts";
 
 interface Component {

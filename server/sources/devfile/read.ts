@@ -9,6 +9,7 @@ import { checkAcross } from "./across.ts";
 import { readComponents } from "./component.ts";
 import { checkKeys, topKeys } from "./keys.ts";
 import type { Version } from "./keys.ts";
+import type { DevfileContext } from "./model.ts";
 import { listUnread } from "./unread.ts";
 
 /** Where a repository's devfile may stand; the first that exists counts. */
@@ -18,12 +19,6 @@ export const devfilePaths = [
   "devfile.yml",
   ".devfile/devfile.yaml",
 ] as const;
-
-/** What reading one devfile goes by. */
-export interface DevfileContext {
-  readonly version: Version;
-  readonly leftOut: SourceModel["leftOut"];
-}
 
 /**
  * Reads a devfile of schema version 2.0.0 to 2.3.x (https://devfile.io/docs). Container and volume
