@@ -98,8 +98,8 @@ export class BenchClient {
         "",
       ].join("\r\n"),
     );
-    // A shell's prompt ends with a blank; the hello message before it does not.
-    await reader.until((tail) => /[$#%>] (\x1b\[[^ ]*)?$/.test(tail));
+    // A prompt ends with a blank, and perhaps a control sequence; the hello message before it not.
+    await reader.until((tail) => /[$#%>] \S{0,12}$/.test(tail));
     return reader;
   }
 }
