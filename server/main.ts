@@ -11,7 +11,7 @@ import { AccountStore } from "./db/accounts.ts";
 import { Database } from "./db/database.ts";
 import { WorkspaceStore, type WorkspaceRow } from "./db/workspaces.ts";
 import { createDockerEngine } from "./engine/docker/index.ts";
-import { formatPortHost, parsePortHost } from "./ports/hostname.ts";
+import { parsePortHost, parsePortUrl, portOrigin } from "./ports/hostname.ts";
 import { createPortProxy } from "./proxy/port-proxy.ts";
 import { Repositories } from "./repo/repositories.ts";
 import { ensureHostKeys } from "./ssh/host-keys.ts";
@@ -143,7 +143,9 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Run
       hosts: new AppHosts(publicUrl, domain),
       webFolder: join(options.root, "dist", "web"),
       portSignIn: (userId, to) =>
-        parsePortHost(to.host, domain) === null ? null : proxy.mintCode(userId, to.host),
+        parsePortUrl(to, new URL(publicUrl), domain) === null
+          ? null
+          : proxy.mintCode(userId, to.host),
     });
 
     const doorOf = (request: IncomingMessage) =>
@@ -241,15 +243,12 @@ function workspaceEnvironment(
   publicUrl: string,
   domain: string,
 ): Record<string, string> {
-  const app = new URL(publicUrl);
-  const host = formatPortHost({ port: 1, service: null, workspace: row.name }, domain).replace(
-    /^1-/,
-    "{port}-",
-  );
+  const first = { port: 1, service: null, workspace: row.name };
+  const origin = portOrigin(first, new URL(publicUrl), domain);
   return {
     ONELOOP_WORKSPACE_ID: row.id,
     ONELOOP_WORKSPACE_NAME: row.name,
     ONELOOP_WORKSPACE_URL: `${publicUrl}/workspaces/${row.name}`,
-    ONELOOP_PORT_URL_TEMPLATE: `${app.protocol}//${host}${app.port === "" ? "" : `:${app.port}`}`,
+    ONELOOP_PORT_URL_TEMPLATE: origin.replace("//1-", "//{port}-"),
   };
 }

@@ -54,3 +54,18 @@ export function formatPortHost({ port, workspace, service }: PortHost, domain: s
     ? `${port}-${workspace}.${domain}`
     : `${port}-${service}--${workspace}.${domain}`;
 }
+
+/** The origin of a port, with the scheme and the port number by which browsers reach the app. */
+export function portOrigin(portHost: PortHost, app: URL, domain: string): string {
+  const port = app.port === "" ? "" : `:${app.port}`;
+  return `${app.protocol}//${formatPortHost(portHost, domain)}${port}`;
+}
+
+/**
+ * The port that a URL names, if it is at this installation's own door. The same name with another
+ * port number or scheme is some other program's on that machine: nothing of a user may go there.
+ */
+export function parsePortUrl(url: URL, app: URL, domain: string): PortHost | null {
+  const portHost = parsePortHost(url.host, domain);
+  return portHost !== null && url.origin === portOrigin(portHost, app, domain) ? portHost : null;
+}

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { z } from "zod";
 import {
   encodeFrame,
   FrameDecoder,
@@ -49,7 +50,7 @@ export class ExecStream implements Disposable {
           break;
         case FrameType.exit:
           this.#exited = true;
-          listeners.onExit(JSON.parse(new TextDecoder().decode(payload)) as ExecExit);
+          listeners.onExit(readExit(payload));
           this.#socket.end();
           break;
         default:
@@ -149,6 +150,23 @@ export class ExecStream implements Disposable {
     if (!this.#exited && this.#socket.writable) this.#socket.write(frame);
   }
 }
+
+/** What comes from a workspace is a stranger's word: anything but the agreed form is a failure. */
+function readExit(payload: Uint8Array): ExecExit {
+  const said = ExecExitMessage.safeParse(JSON.parse(new TextDecoder().decode(payload)));
+  return said.success
+    ? said.data
+    : { code: null, signal: null, error: "the workspace's answer was not understood" };
+}
+
+const ExecExitMessage = z.object({
+  code: z.number().int().min(0).max(255).nullable(),
+  signal: z.string().max(20).nullable(),
+  error: z
+    .string()
+    .transform((text) => text.slice(0, 1000))
+    .nullable(),
+});
 
 class Collected {
   readonly #pieces: Buffer[] = [];

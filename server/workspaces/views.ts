@@ -2,7 +2,7 @@ import type { WorkspaceRow } from "../db/workspaces.ts";
 import type { Observed } from "../engine/engine.ts";
 import { formatPlace } from "../protocol/fact.ts";
 import type { WorkspaceDetail, WorkspaceEvent, WorkspaceSummary } from "../protocol/workspace.ts";
-import { formatPortHost } from "../ports/hostname.ts";
+import { portOrigin } from "../ports/hostname.ts";
 
 /** How this installation is reached from outside. */
 export interface PublicAddress {
@@ -77,12 +77,8 @@ function portUrl(
   endpoint: { targetPort: number; path: string | null },
   address: PublicAddress,
 ): string {
-  const app = new URL(address.publicUrl);
-  const host = formatPortHost(
-    { port: endpoint.targetPort, service: null, workspace },
-    address.domain,
-  );
-  const port = app.port === "" ? "" : `:${app.port}`;
+  const portHost = { port: endpoint.targetPort, service: null, workspace };
+  const origin = portOrigin(portHost, new URL(address.publicUrl), address.domain);
   const path = endpoint.path ?? "/";
-  return `${app.protocol}//${host}${port}${path.startsWith("/") ? path : `/${path}`}`;
+  return `${origin}${path.startsWith("/") ? path : `/${path}`}`;
 }

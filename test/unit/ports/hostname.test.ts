@@ -1,6 +1,11 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatPortHost, parsePortHost } from "../../../server/ports/hostname.ts";
+import {
+  formatPortHost,
+  parsePortHost,
+  parsePortUrl,
+  portOrigin,
+} from "../../../server/ports/hostname.ts";
 
 const label = (maxLength: number): fc.Arbitrary<string> =>
   fc
@@ -88,5 +93,33 @@ describe("the host name of a port", () => {
     "3000-\u212as.localhost",
   ])("%j is none", (text) => {
     expect(parsePortHost(text, "localhost")).toBeNull();
+  });
+});
+
+describe("the URL of a port", () => {
+  const app = new URL("http://app.localhost:7700");
+  const port = { port: 3000, service: null, workspace: "govapp-main-xkd" };
+
+  test("has the scheme and the port number of the app", () => {
+    expect(portOrigin(port, app, "localhost")).toBe("http://3000-govapp-main-xkd.localhost:7700");
+    const secure = new URL("https://app.dev.example.com");
+    expect(portOrigin(port, secure, "dev.example.com")).toBe(
+      "https://3000-govapp-main-xkd.dev.example.com",
+    );
+  });
+
+  test("is this installation's own at its own door only", () => {
+    const parse = (text: string) => parsePortUrl(new URL(text), app, "localhost");
+    expect(parse("http://3000-govapp-main-xkd.localhost:7700/path?query")).toEqual(port);
+    for (const elsewhere of [
+      "http://3000-govapp-main-xkd.localhost:9999/",
+      "http://3000-govapp-main-xkd.localhost/",
+      "https://3000-govapp-main-xkd.localhost:7700/",
+      "ftp://3000-govapp-main-xkd.localhost:7700/",
+      "http://app.localhost:7700/",
+      "http://3000-govapp-main-xkd.example.com:7700/",
+    ]) {
+      expect(parse(elsewhere)).toBeNull();
+    }
   });
 });
