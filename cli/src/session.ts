@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { createApi, type Api } from "./api.ts";
@@ -11,6 +11,7 @@ import {
   writeConfig,
 } from "./config-file.ts";
 import { Failure, toFailure } from "./failure.ts";
+import { listenerUids } from "./listener.ts";
 import type { Output } from "./output.ts";
 
 /** A control plane, and who we are to it. */
@@ -103,8 +104,11 @@ export class Session {
     }
     const path = await this.#codePath();
     try {
-      return (await readFile(path, "utf8")).trim();
+      const [code, { uid }] = await Promise.all([readFile(path, "utf8"), stat(path)]);
+      await this.#mustBeListener(uid);
+      return code.trim();
     } catch (error) {
+      if (error instanceof Failure) throw error;
       const { code } = error as NodeJS.ErrnoException;
       throw new Failure(
         "bad-input",
@@ -118,11 +122,27 @@ export class Session {
     }
   }
 
+  /**
+   * While the control plane is down, any program of this machine could listen in its place: the code
+   * is for the user who keeps it, or root, and nobody else.
+   */
+  async #mustBeListener(uid: number): Promise<void> {
+    const port = Number(new URL(this.url).port || 80);
+    const stranger = (await listenerUids(port)).find((one) => one !== uid && one !== 0);
+    if (stranger === undefined) return;
+    throw new Failure(
+      "forbidden",
+      `Port ${port} is held by a program of user ${stranger}, which is not the control plane's: ` +
+        "the sign-in code is not sent to it. See which program that is with `ss -ltnp`.",
+    );
+  }
+
   async #codeOrNull(): Promise<string | null> {
     if (!isLoopback(this.url)) return null;
     try {
       return await this.localCode();
-    } catch {
+    } catch (error) {
+      if (error instanceof Failure && error.code === "forbidden") throw error;
       // Then the control plane's own sentence says what to do.
       return null;
     }
