@@ -11,6 +11,7 @@ import { AccountStore } from "./db/accounts.ts";
 import { Database } from "./db/database.ts";
 import { WorkspaceStore, type WorkspaceRow } from "./db/workspaces.ts";
 import { createDockerEngine } from "./engine/docker/index.ts";
+import { supervisorMount } from "./protocol/supervisor.ts";
 import { parsePortHost, parsePortUrl, portOrigin } from "./ports/hostname.ts";
 import { createPortProxy } from "./proxy/port-proxy.ts";
 import { Repositories } from "./repo/repositories.ts";
@@ -78,7 +79,10 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Run
         signer,
         log,
         holder: options.installation,
-        environmentOf: (row) => workspaceEnvironment(row, publicUrl, domain),
+        environmentOf: (row) => ({
+          env: workspaceEnvironment(row, publicUrl, domain),
+          defaults: images.ownCertificates ? trustEnvironment : {},
+        }),
       }),
     );
 
@@ -159,7 +163,10 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Run
     await accounts.forgetOldCodes();
     await keepLocalCode(accounts, { dataDir: settings.ONELOOP_DATA_DIR, userId: owner.id });
     const code = await accounts.issueCode(owner.id, "link");
-    await pool.clear();
+    // What cannot be cleared now is found again at the next start.
+    await pool
+      .clear()
+      .catch((error: unknown) => log.warn({ err: error }, "prepared workspaces were not cleared"));
     await reconciler.start();
     // The first open would wait for it; a failure is said there, where somebody is waiting.
     void git
@@ -252,3 +259,11 @@ function workspaceEnvironment(
     ONELOOP_PORT_URL_TEMPLATE: origin.replace("//1-", "//{port}-"),
   };
 }
+
+/** The variables by which programs that do not read the image's own store are told whom to trust. */
+const trustEnvironment: Readonly<Record<string, string>> = Object.fromEntries(
+  [
+    ...["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "CURL_CA_BUNDLE"],
+    ...["REQUESTS_CA_BUNDLE", "PIP_CERT", "CARGO_HTTP_CAINFO", "AWS_CA_BUNDLE"],
+  ].map((name) => [name, `${supervisorMount}/etc/ca-certificates.crt`]),
+);

@@ -134,7 +134,10 @@ export interface WorkspaceSpec {
 /** What the supervisor of the dev service is told beyond what the plan and the image say. */
 export interface SupervisorSetup {
   readonly publicKey: string;
+  /** Wins over the plan's. */
   readonly env: Readonly<Record<string, string>>;
+  /** Wins over the image's only. */
+  readonly defaults?: Readonly<Record<string, string>>;
 }
 
 /**

@@ -31,13 +31,13 @@ export function argumentVector(service: PlannedService, image: ImageDefaults): s
   return [...image.entrypoint, ...(args ?? image.command)];
 }
 
-/** The environment that a service's program sees: the image's, then the plan's, then Oneloop's. */
+/** What a service's program sees: the image's, Oneloop's defaults, the plan's, then Oneloop's own. */
 export function environmentOf(
   service: PlannedService,
   image: ImageDefaults,
-  setup: Pick<SupervisorSetup, "env"> | null,
+  setup: Pick<SupervisorSetup, "env" | "defaults"> | null,
 ): Record<string, string> {
-  return { ...image.env, ...service.env, ...setup?.env };
+  return { ...image.env, ...setup?.defaults, ...service.env, ...setup?.env };
 }
 
 /**
@@ -47,7 +47,7 @@ export function environmentOf(
 export function memberSpecs(
   plan: WorkspacePlan,
   images: ImagesOfPlan,
-  setup: Pick<SupervisorSetup, "env">,
+  setup: Pick<SupervisorSetup, "env" | "defaults">,
 ): Map<string, MemberSpec> {
   return new Map(
     plan.services.map((service) => {

@@ -206,9 +206,12 @@ export function parseRefs(text: string): RemoteRefs {
 
 function unreachable(remote: Remote, result: GitResult): OneloopError {
   const reason = result.stderr.trim().split("\n").at(-1)?.slice(0, 300) ?? "";
+  const advice = /certificate/i.test(reason)
+    ? "Where a company's own authority vouches for it, the operator sets ONELOOP_CA_FILE to that authority's certificate."
+    : "Check the address, and that it is open to you.";
   return new OneloopError(
     "repository-unreachable",
-    `${remote.url} cannot be read: ${reason === "" ? "no answer in time" : reason}. Check the address, and that it is open to you.`,
+    `${remote.url} cannot be read: ${reason === "" ? "no answer in time" : reason}. ${advice}`,
     { cause: new Error(result.stderr) },
   );
 }

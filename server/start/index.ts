@@ -7,7 +7,7 @@ import { systemExecer } from "../util/execer.ts";
 import { randomIds } from "../util/ids.ts";
 import { Lifetime } from "../util/lifetime.ts";
 import { createLog } from "../util/log.ts";
-import { readSettings, type Settings } from "../util/settings.ts";
+import { caFileOf, readSettings, type Settings } from "../util/settings.ts";
 import { prepareDataDir, type DataDir } from "./data-dir.ts";
 import { dockerSocketPath, ensureDocker } from "./docker.ts";
 import { lockDataDir } from "./lock.ts";
@@ -126,7 +126,7 @@ async function prepareEngine(context: Context): Promise<OneloopImages> {
     ensureImages({
       docker: new Docker({ socketPath: dockerSocketPath(settings.DOCKER_HOST) }),
       installation: data.installation,
-      settings: { baseImage: settings.ONELOOP_BASE_IMAGE },
+      settings: { baseImage: settings.ONELOOP_BASE_IMAGE, caFile: caFileOf(settings) },
       execer: systemExecer,
       root,
       onProgress: say,

@@ -9,6 +9,8 @@ export interface OneloopImages {
   readonly workspace: string;
   readonly supervisorVolume: string;
   readonly supervisorImage: string;
+  /** They trust authorities of ONELOOP_CA_FILE: workspaces' programs shall, too. */
+  readonly ownCertificates: boolean;
 }
 
 /** What `npm start` has made ready before the control plane begins. */

@@ -84,6 +84,11 @@ export const declaredSettings = {
       .default("10.213.0.0/16"),
     "The range from which each workspace's network takes a /28.",
   ),
+  ONELOOP_CA_FILE: declare(
+    z.string().startsWith("/", "an absolute path").optional(),
+    "A PEM file of certificate authorities that git, builds and workspaces trust beside this machine's own.",
+    "the file that NODE_EXTRA_CA_CERTS names, if it is set",
+  ),
   ONELOOP_LOG_LEVEL: declare(
     z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
     "How much the control plane logs.",
@@ -92,6 +97,11 @@ export const declaredSettings = {
     z.string().optional(),
     "The image to build Oneloop's own images on, where `debian:bookworm-slim` cannot be pulled.",
     "`debian:bookworm-slim`, else one made with mmdebstrap",
+  ),
+  NODE_EXTRA_CA_CERTS: declare(
+    z.string().optional(),
+    "Node's own setting: certificate authorities for what Oneloop itself asks, and for all that ONELOOP_CA_FILE is for.",
+    "none",
   ),
   DATABASE_URL: declare(
     z.string().optional(),
@@ -126,6 +136,11 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   });
   if (wrong.length > 0) throw new OneloopError("bad-input", `Wrong settings. ${wrong.join(". ")}`);
   return Object.fromEntries(entries) as Settings;
+}
+
+/** Certificates that workspaces trust beside this machine's own: what Node trusts, they do too. */
+export function caFileOf(settings: Settings): string | undefined {
+  return settings.ONELOOP_CA_FILE ?? settings.NODE_EXTRA_CA_CERTS;
 }
 
 /** The README's table, made from the declarations. */

@@ -1,5 +1,5 @@
 import type { SignedIn } from "../auth/accounts.ts";
-import type { WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
+import type { NewWorkspace, WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
 import { plan } from "../plan/plan.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import type { SourceModel } from "../protocol/source-model.ts";
@@ -69,32 +69,37 @@ export async function openWorkspace(
     checkout: { url: url.remote, ref, commit, path: `${sourceRoot}/${name}` },
   });
 
-  const workspace = {
-    ...key,
-    id: parts.pool.take(planned),
-    machineId: parts.machineId,
-    contextUrl,
-    plan: planned,
-  };
+  const id = parts.pool.take(planned);
+  const workspace = { ...key, id, machineId: parts.machineId, contextUrl, plan: planned };
+  const made = await insert(parts, workspace, name);
+  if (made.existing) {
+    parts.pool.giveBack(id);
+    return made;
+  }
+  reconciler.kick(id);
+  await parts.pool.claimed(id);
+  void reconciler.settled(id).then(() => parts.pool.refill());
+  return made;
+}
+
+/** Inserts the workspace under a free name, or finds the one that the same user just made. */
+async function insert(
+  { store, ids }: OpenParts,
+  workspace: Omit<NewWorkspace, "name">,
+  repository: string,
+): Promise<{ row: WorkspaceRow; existing: boolean }> {
+  const branch = workspace.ref?.replace(/^refs\/(heads|tags)\//, "") ?? null;
   for (let attempt = 0; attempt < nameAttempts; attempt += 1) {
-    const branch = ref?.replace(/^refs\/(heads|tags)\//, "") ?? null;
-    const row = await store.insert({
-      ...workspace,
-      name: workspaceName(name, branch, parts.ids.letters()),
-    });
-    if (row !== null) {
-      reconciler.kick(row.id);
-      await parts.pool.claimed(row.id);
-      void reconciler.settled(row.id).then(() => parts.pool.refill());
-      return { row, existing: false };
-    }
+    const name = workspaceName(repository, branch, ids.letters());
+    const row = await store.insert({ ...workspace, name });
+    if (row !== null) return { row, existing: false };
     // The name is taken, or the same user opened the same ref at the same time.
-    const other = await store.findOfRef(key);
+    const other = await store.findOfRef({ ...workspace, ref: workspace.ref ?? null });
     if (other !== null) return { row: other, existing: true };
   }
   throw new OneloopError(
     "conflict",
-    `No free name for a workspace of ${name} was found. Try again.`,
+    `No free name for a workspace of ${repository} was found. Try again.`,
   );
 }
 

@@ -1,6 +1,13 @@
 import type { GrantSigner } from "../auth/grants.ts";
 import type { WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
-import type { Engine, EngineEvent, Observed, Owner, WorkspaceSpec } from "../engine/engine.ts";
+import type {
+  Engine,
+  EngineEvent,
+  Observed,
+  Owner,
+  SupervisorSetup,
+  WorkspaceSpec,
+} from "../engine/engine.ts";
 import { OneloopError, toOneloopError } from "../protocol/errors.ts";
 import type { WorkspaceState } from "../protocol/workspace.ts";
 import { cacheKey } from "../repo/repositories.ts";
@@ -29,7 +36,7 @@ export interface ReconcilerParts {
   /** Who holds the leases: the same after a restart of the same control plane. */
   readonly holder: string;
   /** The environment that Oneloop gives to a workspace's programs. */
-  readonly environmentOf: (row: WorkspaceRow) => Readonly<Record<string, string>>;
+  readonly environmentOf: (row: WorkspaceRow) => Pick<SupervisorSetup, "env" | "defaults">;
 }
 
 interface Run {
@@ -209,7 +216,7 @@ export class Reconciler implements AsyncDisposable {
 
     const { address, boot } = await engine.ensureMembers(
       spec,
-      { publicKey: signer.publicKey, env: this.#parts.environmentOf(row) },
+      { publicKey: signer.publicKey, ...this.#parts.environmentOf(row) },
       progress("start"),
     );
     supervisors.remember(spec.owner, address, boot);

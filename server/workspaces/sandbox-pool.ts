@@ -26,6 +26,8 @@ export interface SandboxPoolParts {
 export class SandboxPool implements AsyncDisposable {
   readonly #parts: SandboxPoolParts;
   readonly #ready: string[] = [];
+  /** Prepared ids whose open has not said yet what became of them. */
+  readonly #taken = new Set<string>();
   readonly #ended = new AbortController();
   #filling: Promise<void> | null = null;
 
@@ -50,11 +52,19 @@ export class SandboxPool implements AsyncDisposable {
   take(plan: WorkspacePlan): string {
     const { engine, ids } = this.#parts;
     const prepared = engine.fitsPrepared(plan) ? this.#ready.shift() : undefined;
-    return prepared ?? ids.id();
+    if (prepared === undefined) return ids.id();
+    this.#taken.add(prepared);
+    return prepared;
+  }
+
+  /** The open that took this id found a workspace that exists: the next one may have it. */
+  giveBack(id: string): void {
+    if (this.#taken.delete(id)) this.#ready.push(id);
   }
 
   /** The id is a workspace's now. */
   async claimed(id: string): Promise<void> {
+    this.#taken.delete(id);
     await this.#parts.store.removePrepared(id);
   }
 
@@ -74,6 +84,7 @@ export class SandboxPool implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended.abort();
     await this.#filling;
+    // Not what an open has taken: it may be a workspace already. The next start looks.
     for (const id of this.#ready) await this.#remove(id);
   }
 

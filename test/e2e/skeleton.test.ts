@@ -12,6 +12,7 @@ import {
   waitForTerminal,
   type TestBrowser,
 } from "../helpers/browser.ts";
+import { testAuthority } from "../helpers/certificates.ts";
 import { docker, objectsWith } from "../helpers/engine-objects.ts";
 import { startGitServer, type GitServer } from "../helpers/git-server.ts";
 import { buildGovappImages, createGovappRepository, govappBranch } from "../helpers/govapp.ts";
@@ -19,7 +20,10 @@ import { Installation, root, run, type CommandResult } from "../helpers/installa
 import { freePort, machineAddress } from "../helpers/ports.ts";
 
 let folder: string;
+let otherFolder: string;
 let git: GitServer;
+/** Its certificate is of an authority that nobody was told to trust. */
+let untrusted: GitServer;
 let oneloop: Installation;
 let other: Installation;
 let browser: TestBrowser;
@@ -30,12 +34,20 @@ let ws: WorkspaceSummary;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "oneloop-e2e-"));
-  const gitPort = await freePort();
+  const [gitPort, untrustedPort] = [await freePort(), await freePort()];
   const address = machineAddress();
   ({ url: fileUrl } = await createGovappRepository(folder));
-  git = await startGitServer({ root: folder, host: address, port: gitPort });
-  const env = { ONELOOP_ALLOW_NET: `${address}:${gitPort}` };
-  oneloop = await Installation.start({ env });
+  const authority = await testAuthority(folder, address);
+  git = await startGitServer({ root: folder, host: address, port: gitPort, tls: authority.tls });
+  otherFolder = await mkdtemp(join(tmpdir(), "oneloop-e2e-other-"));
+  const { tls } = await testAuthority(otherFolder, address);
+  untrusted = await startGitServer({ root: folder, host: address, port: untrustedPort, tls });
+  oneloop = await Installation.start({
+    env: {
+      ONELOOP_ALLOW_NET: `${address}:${gitPort},${address}:${untrustedPort}`,
+      ONELOOP_CA_FILE: authority.caFile,
+    },
+  });
   await buildGovappImages(docker);
   browser = await startBrowser();
 });
@@ -45,7 +57,8 @@ afterAll(async () => {
   await other?.[Symbol.asyncDispose]();
   await oneloop?.[Symbol.asyncDispose]();
   await git?.[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true, force: true });
+  await untrusted?.[Symbol.asyncDispose]();
+  for (const made of [folder, otherFolder]) await rm(made, { recursive: true, force: true });
 });
 
 function ssh(user: string, args: string[], input?: string | Buffer): Promise<CommandResult> {
@@ -111,14 +124,33 @@ describe("opening a repository", () => {
     expect(again.id).toBe(ws.id);
   });
 
-  it("a branch with a slash opens from a git server over HTTP", async () => {
+  it("a branch with a slash opens from a git server over HTTPS, by a company's authority", async () => {
     const url = `${git.url("govapp.git")}/tree/${govappBranch}`;
+    expect(url).toMatch(/^https:/);
     const opened = await oneloop.loopJson<WorkspaceSummary>("open", url);
     expect(opened).toMatchObject({ state: "running", branch: govappBranch });
     const head = await ssh(opened.name, ["git -C /workspace/govapp rev-parse HEAD"]);
     expect(head.stdout.trim()).toBe(opened.commit);
+    // Inside, too: git, and what Node trusts.
+    const asked = await ssh(opened.name, [`git -C /workspace/govapp ls-remote origin HEAD`]);
+    expect(asked.stdout, asked.stderr).toContain("HEAD");
+    const fetched = await ssh(opened.name, [
+      `node -e "require('https').get(process.argv[1], (r) => console.log(r.statusCode))" '${git.url("govapp.git/HEAD")}'`,
+    ]);
+    expect(fetched).toMatchObject({ exitCode: 0, stdout: "200\n" });
     const deleted = await oneloop.loop("delete", opened.name);
     expect(deleted.exitCode, deleted.stderr).toBe(0);
+  });
+
+  it("a git server whose certificate nobody vouches for is refused, in words", async () => {
+    const url = untrusted.url("govapp.git");
+    const { exitCode, stdout } = await oneloop.loop("open", url, "--json");
+    expect(exitCode).toBe(2);
+    const { error } = JSON.parse(stdout) as { error: { code: string; message: string } };
+    expect(error.code).toBe("repository-unreachable");
+    expect(error.message).toMatch(/certificate/);
+    expect(error.message).toContain("ONELOOP_CA_FILE");
+    expect(untrusted.requests).toEqual([]);
   });
 
   it("a ref that does not exist is an error that says so", async () => {

@@ -11,7 +11,7 @@ export async function testImages(installation: string): Promise<Images & AsyncDi
   const images = await ensureImages({
     docker,
     installation,
-    settings: { baseImage: process.env["ONELOOP_BASE_IMAGE"] },
+    settings: { baseImage: process.env["ONELOOP_BASE_IMAGE"], caFile: undefined },
     execer: systemExecer,
     root,
     onProgress: () => undefined,

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { randomInt } from "node:crypto";
-import { removeInstallation } from "./engine-objects.ts";
+import { readTrust } from "../../server/engine/docker/images/trust.ts";
+import { docker, removeInstallation } from "./engine-objects.ts";
 import { freePort } from "./ports.ts";
 
 // The same place from the sources and from dist, where the benchmarks run.
@@ -146,7 +147,19 @@ export class Installation implements AsyncDisposable {
     await stopPostgres(this.dataDir);
     const idFile = join(this.dataDir, "installation");
     if (existsSync(idFile)) await removeInstallation(this.id);
+    await this.#removeOwnImages();
     await rm(this.dataDir, { recursive: true, force: true });
+  }
+
+  /** Images with this test's own certificates: nobody else will ever use them. */
+  async #removeOwnImages(): Promise<void> {
+    const caFile = this.env["ONELOOP_CA_FILE"];
+    if (caFile === undefined) return;
+    const { ownId } = await readTrust(caFile);
+    const filters = JSON.stringify({ label: [`oneloop.trust=${ownId}`] });
+    for (const { Id } of await docker.listImages({ filters })) {
+      await docker.getImage(Id).remove({ force: true });
+    }
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

@@ -34,7 +34,7 @@ export async function startTestEngine(options: TestEngineOptions = {}): Promise<
   const images = await ensureImages({
     docker,
     installation,
-    settings: { baseImage: process.env["ONELOOP_BASE_IMAGE"] },
+    settings: { baseImage: process.env["ONELOOP_BASE_IMAGE"], caFile: undefined },
     execer: systemExecer,
     root,
     onProgress: () => undefined,

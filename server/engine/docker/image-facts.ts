@@ -14,22 +14,39 @@ const maxFileBytes = 1024 * 1024;
 /** Images of Oneloop's own are built here; nothing under this name comes from a registry. */
 const ownImages = /^oneloop\//;
 
+/** What a plan calls the default image; each installation's engine knows which one that is. */
+const defaultImage = "oneloop/workspace:latest";
+
 /** What images say of themselves; their account files are read once for each image id. */
 export class Images {
   readonly #docker: Docker;
   readonly #names: Names;
+  readonly #defaultRef: string;
   readonly #accounts = new Map<string, Promise<AccountFiles>>();
 
-  constructor(docker: Docker, names: Names) {
+  /** @param defaultRef the image that this installation built for `oneloop/workspace:latest`. */
+  constructor(docker: Docker, names: Names, defaultRef: string) {
     this.#docker = docker;
     this.#names = names;
+    this.#defaultRef = defaultRef;
+  }
+
+  /** The engine's reference for a plan's. */
+  reference(image: string): string {
+    return image === defaultImage ? this.#defaultRef : image;
+  }
+
+  /** The plan's reference for the engine's. */
+  planned(reference: string): string {
+    return reference === this.#defaultRef ? defaultImage : reference;
   }
 
   /**
    * @param user instead of the image's own `USER`; `null` for that.
    * @throws OneloopError `image-unavailable`
    */
-  async ensure(ref: string, user: string | null, options: StepOptions): Promise<ImageFacts> {
+  async ensure(image: string, user: string | null, options: StepOptions): Promise<ImageFacts> {
+    const ref = this.reference(image);
     const found =
       (await unless([404], this.#docker.getImage(ref).inspect())) ??
       (await this.#pull(ref, options));

@@ -30,7 +30,7 @@ import {
 import { watchEvents } from "./events.ts";
 import { parseAllowNet } from "./host.ts";
 import { Images } from "./image-facts.ts";
-import { prepareJob, removeStaleJobs, runJob, type JobParts } from "./jobs.ts";
+import { forgetPrepared, prepareJob, removeStaleJobs, runJob, type JobParts } from "./jobs.ts";
 import { memberOptions, type MemberParts } from "./members.ts";
 import { label, Names, type Role } from "./names.ts";
 import { removeNetworks } from "./network.ts";
@@ -102,7 +102,7 @@ class DockerEngine implements Engine {
     this.#docker = docker;
     this.#agent = agent;
     this.#names = names;
-    this.#images = new Images(docker, names);
+    this.#images = new Images(docker, names, images.workspace);
     this.#supervisorVolume = images.supervisorVolume;
     this.#log = log;
     const helperImage = images.helper;
@@ -207,6 +207,7 @@ class DockerEngine implements Engine {
     return guard(options.signal, async () => {
       const docker = this.#docker;
       const filters = this.#filters(owner);
+      forgetPrepared(this.#jobs, owner);
       // A job's container that still goes would keep its volumes in use.
       await Promise.all(this.#jobs.ending);
       const containers = await docker.listContainers({ all: true, filters });
@@ -228,7 +229,9 @@ class DockerEngine implements Engine {
   }
 
   observe(owner: Owner): Promise<Observed> {
-    return guard(null, () => observe(this.#docker, this.#names, owner));
+    return guard(null, () =>
+      observe({ docker: this.#docker, names: this.#names, images: this.#images }, owner),
+    );
   }
 
   owners(): Promise<Owner[]> {
@@ -240,7 +243,7 @@ class DockerEngine implements Engine {
   }
 
   prepareJob(job: Omit<Job, "input">, options: StepOptions): Promise<void> {
-    return guard(options.signal, () => prepareJob(this.#jobs, job));
+    return guard(options.signal, () => prepareJob(this.#jobs, job, options.signal));
   }
 
   watch(signal: AbortSignal): AsyncIterable<EngineEvent> {
@@ -269,6 +272,7 @@ class DockerEngine implements Engine {
     return {
       names: this.#names,
       supervisorVolume: this.#supervisorVolume,
+      reference: (image) => this.#images.reference(image),
       images: new Map(images),
       setup,
     };

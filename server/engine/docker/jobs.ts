@@ -30,20 +30,28 @@ export interface JobParts {
   /** Removals that go on after their job's answer: 80 ms that no start waits for. */
   readonly ending: Set<Promise<void>>;
   /** Containers that wait for their input, by what they will do. */
-  readonly prepared: Map<string, Promise<Started>>;
+  readonly prepared: Map<string, Prepared>;
   readonly log: Log;
+}
+
+interface Prepared {
+  readonly owner: Owner;
+  readonly started: Promise<Started>;
 }
 
 /** A job's container that runs, waiting for its input. */
 interface Started {
   readonly container: Docker.Container;
   readonly stream: Duplex;
+  /** The exit status; rejects when the engine goes away. */
+  readonly ended: Promise<number>;
+  /** Until `ended` settles. */
+  running: boolean;
 }
 
 /**
  * Runs one container to its end and removes it. Five calls to the engine: create, attach, start,
- * wait, remove; each is a round trip on the way of a start. One that was prepared needs only the
- * wait.
+ * wait, remove; each is a round trip on the way of a start. One that was prepared needs none.
  *
  * @throws OneloopError `deadline-exceeded` after the job's own time-out.
  */
@@ -52,17 +60,18 @@ export async function runJob(parts: JobParts, job: Job, signal: AbortSignal): Pr
   const key = keyOf(job);
   const prepared = parts.prepared.get(key);
   parts.prepared.delete(key);
-  const { container, stream } = (await usable(prepared)) ?? (await start(parts, job));
+  const { container, stream, ended } =
+    (await usable(prepared?.started)) ?? (await start(parts, job));
   using watchdog = new Watchdog(job.timeoutMs, signal);
   try {
     endWith(stream, watchdog.signal);
     stream.end(job.input ?? "");
-    const [{ stdout, stderr }, { StatusCode }] = await Promise.all([
-      collect(chunksOf(stream), job.maxOutputBytes ?? defaultMaxOutputBytes),
-      container.wait({ abortSignal: watchdog.signal }) as Promise<{ StatusCode: number }>,
-    ]);
+    const [{ stdout, stderr }, exitCode] = await unlessAborted(
+      watchdog.signal,
+      Promise.all([collect(chunksOf(stream), job.maxOutputBytes ?? defaultMaxOutputBytes), ended]),
+    );
     removeLater(parts, container.id);
-    return { exitCode: StatusCode, stdout, stderr };
+    return { exitCode, stdout, stderr };
   } catch (error) {
     // It may still run: the next attempt at the same work must not meet it.
     await removeContainer(parts.docker, container.id);
@@ -77,16 +86,44 @@ export async function runJob(parts: JobParts, job: Job, signal: AbortSignal): Pr
   }
 }
 
-/** Starts a job's container ahead; it waits for its input. */
-export async function prepareJob(parts: JobParts, job: Job): Promise<void> {
-  parts.prepared.set(keyOf(job), start(parts, job));
-  await parts.prepared.get(keyOf(job));
+/** Starts a job's container ahead; it waits for its input. What is not ready in time is removed. */
+export async function prepareJob(parts: JobParts, job: Job, signal: AbortSignal): Promise<void> {
+  const started = start(parts, job);
+  try {
+    await unlessAborted(signal, started);
+  } catch (error) {
+    started.then(
+      ({ container }) => removeLater(parts, container.id),
+      () => undefined,
+    );
+    throw error;
+  }
+  parts.prepared.set(keyOf(job), { owner: job.owner, started });
+}
+
+/** Forgets what was prepared for an owner whose containers are removed. */
+export function forgetPrepared({ prepared }: JobParts, owner: Owner): void {
+  for (const [key, one] of prepared) {
+    if (one.owner.kind === owner.kind && one.owner.id === owner.id) prepared.delete(key);
+  }
 }
 
 /** A prepared container may have ended meanwhile, with its engine: then the job starts anew. */
 async function usable(prepared: Promise<Started> | undefined): Promise<Started | null> {
   const started = await prepared?.catch(() => null);
-  return started === undefined || started === null || started.stream.destroyed ? null : started;
+  if (started === undefined || started === null) return null;
+  return started.running && !started.stream.destroyed ? started : null;
+}
+
+/** Rejects as soon as the signal is aborted; the work itself goes on, unseen. */
+function unlessAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
+  work.catch(() => undefined);
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }
 
 async function start(parts: JobParts, job: Job): Promise<Started> {
@@ -96,7 +133,11 @@ async function start(parts: JobParts, job: Job): Promise<Started> {
     // Whoever reads it hears of its errors; until then one must not end the process.
     stream.on("error", () => stream.destroy());
     await container.start();
-    return { container, stream };
+    const ended = container.wait().then(({ StatusCode }: { StatusCode: number }) => StatusCode);
+    const started: Started = { container, stream, ended, running: true };
+    const noteEnd = (): void => void (started.running = false);
+    ended.then(noteEnd, noteEnd);
+    return started;
   } catch (error) {
     removeLater(parts, container.id);
     throw error;

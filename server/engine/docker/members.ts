@@ -45,6 +45,8 @@ const supervisorCommand = [
 export interface MemberParts {
   readonly names: Names;
   readonly supervisorVolume: string;
+  /** The engine's reference for a plan's image. */
+  readonly reference: (image: string) => string;
   /** By the name of the service. */
   readonly images: ReadonlyMap<string, ImageFacts>;
   readonly setup: SupervisorSetup;
@@ -69,7 +71,7 @@ export function memberOptions(
       };
   return {
     name: names.member(owner, service.name),
-    Image: service.image,
+    Image: parts.reference(service.image),
     Cmd: [],
     ...own,
     ...(service.user === null ? {} : { User: service.user }),

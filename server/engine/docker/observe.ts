@@ -7,13 +7,20 @@ import {
 import type { MemberSpec, Observed, ObservedMember, Owner, SupervisorAddress } from "../engine.ts";
 import { homeVolume, sourceVolume } from "../member-spec.ts";
 import { unless } from "./client.ts";
-import { parseEnv } from "./image-facts.ts";
+import { parseEnv, type Images } from "./image-facts.ts";
 import { label, ownerOfLabels, type Names, type Role } from "./names.ts";
 
 type Inspected = Docker.ContainerInspectInfo;
 
+interface ObserveParts {
+  readonly docker: Docker;
+  readonly names: Names;
+  readonly images: Images;
+}
+
 /** What the engine holds of an owner, read back from the engine alone. */
-export async function observe(docker: Docker, names: Names, owner: Owner): Promise<Observed> {
+export async function observe(parts: ObserveParts, owner: Owner): Promise<Observed> {
+  const { docker, names } = parts;
   const filters = { label: names.filter(owner) };
   const [listed, { Volumes }] = await Promise.all([
     docker.listContainers({ all: true, filters }),
@@ -27,7 +34,7 @@ export async function observe(docker: Docker, names: Names, owner: Owner): Promi
     containers.filter(({ Config }) => roles.includes(Config.Labels[label.role] as Role));
   return {
     sandbox: sandboxState(of("sandbox")),
-    members: of("dev", "service").map((container) => observedMember(names, owner, container)),
+    members: of("dev", "service").map((container) => observedMember(parts, owner, container)),
     volumes: Volumes.flatMap(({ Labels }) => Labels[label.volume] ?? []).sort(),
     leftovers: of("job").map(({ Name }) => Name.replace(/^\//, "")),
   };
@@ -46,19 +53,19 @@ function stateOf({ State }: Inspected): ObservedMember["state"] {
   return State.Status === "created" ? "created" : "exited";
 }
 
-function observedMember(names: Names, owner: Owner, container: Inspected): ObservedMember {
+function observedMember(parts: ObserveParts, owner: Owner, container: Inspected): ObservedMember {
   const state = stateOf(container);
   return {
     service: container.Config.Labels[label.service] ?? "",
     state,
     exitCode: state === "exited" ? container.State.ExitCode : null,
     outOfMemory: container.State.OOMKilled,
-    runs: runsOf(names, owner, container),
+    runs: runsOf(parts, owner, container),
   };
 }
 
 /** What a member runs, as `memberSpecs` says it of a plan. */
-function runsOf(names: Names, owner: Owner, container: Inspected): MemberSpec {
+function runsOf({ names, images }: ObserveParts, owner: Owner, container: Inspected): MemberSpec {
   const { Config, HostConfig } = container;
   const env = parseEnv(Config.Env);
   const supervised = env[supervisorConfigVariable];
@@ -70,7 +77,7 @@ function runsOf(names: Names, owner: Owner, container: Inspected): MemberSpec {
       : [];
   });
   return {
-    image: Config.Image,
+    image: images.planned(Config.Image),
     command: config?.imageCommand ?? [...[Config.Entrypoint ?? []].flat(), ...(Config.Cmd ?? [])],
     args: null,
     env: config?.env ?? env,

@@ -76,7 +76,7 @@ function makeReconciler(holder: string): Reconciler {
     signer,
     log,
     holder,
-    environmentOf: () => ({}),
+    environmentOf: () => ({ env: {} }),
   });
 }
 

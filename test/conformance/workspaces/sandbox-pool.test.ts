@@ -60,6 +60,22 @@ it("hands out prepared ids for plans that they fit, and fresh ones for others", 
   for (const id of prepared) await pool.claimed(id);
 });
 
+it("hands out again what an open gave back, but nothing that was never prepared", async () => {
+  await using pool = makePool();
+  const prepared = await filled(pool);
+  const taken = [pool.take(single), pool.take(single)];
+  pool.giveBack(taken[0] ?? "");
+  pool.giveBack("fresh");
+  expect(pool.take(single)).toBe(taken[0]);
+  expect(prepared).not.toContain(pool.take(single));
+  for (const id of prepared) {
+    await pool.claimed(id);
+    // A workspace's id never comes back, whatever a late caller says.
+    pool.giveBack(id);
+  }
+  expect(prepared).not.toContain(pool.take(single));
+});
+
 it("leaves nothing of what nobody took", async () => {
   const pool = makePool();
   await filled(pool);

@@ -1,9 +1,9 @@
 import { readFile, realpath } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
-import { rootCertificates } from "node:tls";
 import { OneloopError } from "../../../protocol/errors.ts";
 import type { Base } from "./base.ts";
 import { type ContextEntry, contextHash, contextTar } from "./context.ts";
+import { type Trust, trustLabel } from "./trust.ts";
 import { type ImageStep, followOutput, orMissing, stepError, stepTimeoutMs } from "./operation.ts";
 
 export type OwnImage = "helper" | "supervisor" | "workspace";
@@ -24,9 +24,9 @@ export interface BuiltImage {
 export async function ensureBuilt(
   step: ImageStep,
   name: OwnImage,
-  options: { base: Base; root: string },
+  options: { base: Base; root: string; trust: Trust },
 ): Promise<BuiltImage> {
-  const { base, root } = options;
+  const { base, root, trust } = options;
   const folder = join(root, "workspace-image", "images", name);
   const advice =
     `Oneloop's ${name} image could not be built. The lines above say where it stopped; ` +
@@ -34,14 +34,14 @@ export async function ensureBuilt(
   try {
     const entries: ContextEntry[] = [
       { name: ".", source: { path: folder } },
-      { name: "ca-certificates.crt", source: await machineCertificates() },
+      { name: "ca-certificates.crt", source: { content: trust.bundle } },
       ...(await inputs(name, root)),
     ];
     const hash = await contextHash(entries, [base.id]);
     const ref = `oneloop/${name}:${hash}`;
     const present = await orMissing(step.docker.getImage(ref).inspect());
     if (present !== null) return { ref, hash, id: present.Id };
-    await build(step, entries, { ref, name, base });
+    await build(step, entries, { ref, name, base, trust });
     return { ref, hash, id: (await step.docker.getImage(ref).inspect()).Id };
   } catch (error) {
     throw stepError(error, step.signal, advice);
@@ -51,7 +51,7 @@ export async function ensureBuilt(
 async function build(
   step: ImageStep,
   entries: readonly ContextEntry[],
-  image: { ref: string; name: OwnImage; base: Base },
+  image: { ref: string; name: OwnImage; base: Base; trust: Trust },
 ): Promise<void> {
   const { docker } = step;
   step.onProgress(image.name, `building ${image.ref}`);
@@ -60,7 +60,7 @@ async function build(
     t: image.ref,
     version: "2",
     buildargs: { BASE: image.base.ref },
-    labels: { "oneloop.part": "image" },
+    labels: { "oneloop.part": "image", ...trustLabel(image.trust) },
     abortSignal: signal,
   });
   await followOutput(docker, output, (line) => step.onProgress(image.name, line));
@@ -125,23 +125,4 @@ async function npmPackage(): Promise<ContextEntry> {
     if (version !== null) return { name: "npm", source: { path }, identity: `npm@${version}` };
   }
   return { name: "npm", source: null };
-}
-
-/** Debian and Alpine; Fedora; SUSE. */
-const certificateFiles = [
-  "/etc/ssl/certs/ca-certificates.crt",
-  "/etc/pki/tls/certs/ca-bundle.crt",
-  "/etc/ssl/ca-bundle.pem",
-];
-
-/**
- * What this machine trusts, a company's own authority too: git and curl in a container would
- * otherwise fail where they work on the machine. Nothing in it is secret.
- */
-async function machineCertificates(): Promise<{ content: string }> {
-  for (const file of certificateFiles) {
-    const content = await readFile(file, "utf8").catch(() => null);
-    if (content !== null) return { content };
-  }
-  return { content: `${rootCertificates.join("\n")}\n` };
 }

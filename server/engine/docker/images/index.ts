@@ -3,13 +3,18 @@ import type { Execer } from "../../../util/execer.ts";
 import { type Base, ensureBase } from "./base.ts";
 import { type BuiltImage, ensureBuilt } from "./build.ts";
 import { type ImageStep, orMissing, stepError } from "./operation.ts";
+import { readTrust, type Trust } from "./trust.ts";
 import { fillSupervisorVolume } from "./volume.ts";
 
 export interface EnsureImagesOptions {
   readonly docker: Dockerode;
   /** The id of this installation, for the volume's name and label. */
   readonly installation: string;
-  readonly settings: { readonly baseImage: string | undefined };
+  readonly settings: {
+    readonly baseImage: string | undefined;
+    /** PEM certificates to trust beside this machine's own. */
+    readonly caFile: string | undefined;
+  };
   readonly execer: Execer;
   /** The checkout's root folder. */
   readonly root: string;
@@ -21,11 +26,13 @@ export interface EnsureImagesOptions {
 export interface Images {
   /** git and iptables: one-shot jobs, and the sandbox (`/usr/local/bin/oneloop-sandbox`). */
   readonly helper: string;
-  /** The default image of a workspace, also tagged `oneloop/workspace:latest`. */
+  /** The default image of a workspace: what `oneloop/workspace:latest` means in a plan. */
   readonly workspace: string;
   /** The volume to mount read-only at `/.oneloop`. */
   readonly supervisorVolume: string;
   readonly supervisorImage: string;
+  /** The images trust authorities that this machine's own images would not. */
+  readonly ownCertificates: boolean;
 }
 
 /**
@@ -40,6 +47,7 @@ export async function ensureImages(options: EnsureImagesOptions): Promise<Images
   const failed = new AbortController();
   const signal = AbortSignal.any([options.signal, failed.signal]);
   const step: ImageStep = { docker, onProgress, signal };
+  const trust = await readTrust(settings.caFile);
   const base = await ensureBase(step, { baseImage: settings.baseImage, execer });
   const made = async <Result>(making: Promise<Result>): Promise<Result> => {
     try {
@@ -51,28 +59,33 @@ export async function ensureImages(options: EnsureImagesOptions): Promise<Images
     }
   };
   const [helper, supervisor, workspace] = await Promise.all([
-    made(ensureBuilt(step, "helper", { base, root })),
-    made(ensureSupervisor(step, { base, root, installation })),
-    made(ensureWorkspace(step, { base, root })),
+    made(ensureBuilt(step, "helper", { base, root, trust })),
+    made(ensureSupervisor(step, { base, root, trust, installation })),
+    made(ensureWorkspace(step, { base, root, trust })),
   ]);
-  return { helper: helper.ref, workspace: workspace.ref, ...supervisor };
+  const ownCertificates = trust.ownId !== null;
+  return { helper: helper.ref, workspace: workspace.ref, ...supervisor, ownCertificates };
 }
 
 async function ensureSupervisor(
   step: ImageStep,
-  options: { base: Base; root: string; installation: string },
+  options: { base: Base; root: string; trust: Trust; installation: string },
 ): Promise<Pick<Images, "supervisorImage" | "supervisorVolume">> {
   const image = await ensureBuilt(step, "supervisor", options);
   const supervisorVolume = await fillSupervisorVolume(step, image, options.installation);
   return { supervisorImage: image.ref, supervisorVolume };
 }
 
-/** `latest` is what a person names in a devfile or on a command line. */
+/**
+ * `latest` is for a person at the engine's own command line; never an image with certificates of
+ * one installation, as others share the engine.
+ */
 async function ensureWorkspace(
   step: ImageStep,
-  options: { base: Base; root: string },
+  options: { base: Base; root: string; trust: Trust },
 ): Promise<BuiltImage> {
   const image = await ensureBuilt(step, "workspace", options);
+  if (options.trust.ownId !== null) return image;
   try {
     const latest = await orMissing(step.docker.getImage("oneloop/workspace:latest").inspect());
     if (latest?.Id !== image.id) {
