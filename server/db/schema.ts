@@ -7,13 +7,20 @@ import {
   integer,
   jsonb,
   pgTable,
+  primaryKey,
   text,
   timestamp,
   uniqueIndex,
 } from "drizzle-orm/pg-core";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { WorkspacePlan } from "../protocol/plan.ts";
-import type { DesiredState, WorkspaceState } from "../protocol/workspace.ts";
+import type { DetectedPort } from "../protocol/control.ts";
+import type {
+  DesiredState,
+  PortVisibility,
+  WorkCounts,
+  WorkspaceState,
+} from "../protocol/workspace.ts";
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => "bytea" });
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
@@ -23,8 +30,52 @@ export const users = pgTable("users", {
   id: text("id").primaryKey(),
   name: text("name").notNull().unique(),
   role: text("role").$type<"owner" | "member">().notNull(),
+  /** What git puts into commits; null until the person was asked. */
+  commitName: text("commit_name"),
+  commitEmail: text("commit_email"),
+  /** The repository of the person's dotfiles; null for none. */
+  dotfilesUrl: text("dotfiles_url"),
   createdAt: createdAt(),
 });
+
+/** What a person's git needs to reach private repositories of a host. */
+export const credentials = pgTable(
+  "credentials",
+  {
+    id: text("id").primaryKey(),
+    userId: text("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    /** In lower case, with `:port` where it is not the scheme's own. */
+    host: text("host").notNull(),
+    username: text("username").notNull(),
+    /** Sealed with a key that derives from ONELOOP_SECRET_KEY. */
+    secret: bytea("secret").notNull(),
+    createdAt: createdAt(),
+    lastUsedAt: at("last_used_at"),
+  },
+  (table) => [uniqueIndex("credentials_host").on(table.userId, table.host)],
+);
+
+/** Environment variables of a person, for the workspaces whose repository fits the pattern. */
+export const variables = pgTable(
+  "variables",
+  {
+    id: text("id").primaryKey(),
+    userId: text("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    name: text("name").notNull(),
+    /** Of repositories as `host/owner/repo`, with `*` for any text; `*` fits all. */
+    pattern: text("pattern").notNull(),
+    /** Sealed, whether it is a secret or not. */
+    value: bytea("value").notNull(),
+    /** Never shown again. */
+    secret: boolean("secret").notNull(),
+    createdAt: createdAt(),
+  },
+  (table) => [uniqueIndex("variables_name").on(table.userId, table.name, table.pattern)],
+);
 
 /** One-time codes: the sign-in links, and the local one of the command line. Only hashes are kept. */
 export const signInCodes = pgTable("sign_in_codes", {
@@ -50,6 +101,8 @@ export const tokens = pgTable(
     kind: text("kind").$type<"session" | "token">().notNull(),
     name: text("name").notNull(),
     createdAt: createdAt(),
+    /** To the minute. */
+    lastUsedAt: at("last_used_at"),
     expiresAt: at("expires_at").notNull(),
   },
   (table) => [index("tokens_user").on(table.userId)],
@@ -102,6 +155,12 @@ export const workspaces = pgTable(
     state: text("state").$type<WorkspaceState>().notNull(),
     errorCode: text("error_code").$type<ErrorCode>(),
     errorMessage: text("error_message"),
+    /** What listens inside, as the workspace said it last; empty while it does not run. */
+    ports: jsonb("ports").$type<DetectedPort[]>().notNull().default([]),
+    /** Commits of the remote's branch that the workspace's last asked commit lacks; null: not known. */
+    behind: integer("behind"),
+    /** Work that exists only here, as it was counted last; null: not counted yet. */
+    work: jsonb("work").$type<WorkCounts>(),
     /** The source volume holds a whole checkout: no later start touches it. */
     checkedOut: boolean("checked_out").notNull().default(false),
     /** Set when a force-delete was asked for: the check for unsaved work is then over. */
@@ -120,6 +179,21 @@ export const workspaces = pgTable(
       .where(sql`${table.desired} <> 'deleted'`),
     index("workspaces_owner").on(table.ownerId),
   ],
+);
+
+/** Who may see a port, where the user said so; a port without a row is private. */
+export const portSettings = pgTable(
+  "port_settings",
+  {
+    workspaceId: text("workspace_id")
+      .notNull()
+      .references(() => workspaces.id, { onDelete: "cascade" }),
+    /** Empty for the dev container and what shares its network. */
+    service: text("service").notNull(),
+    port: integer("port").notNull(),
+    visibility: text("visibility").$type<PortVisibility>().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.workspaceId, table.service, table.port] })],
 );
 
 /**

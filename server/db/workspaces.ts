@@ -1,14 +1,22 @@
-import { and, asc, desc, eq, gt, isNull, ne, or, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, isNull, ne, or, sql, type SQL } from "drizzle-orm";
+import type { DetectedPort } from "../protocol/control.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
-import type { DesiredState, WorkspaceEvent, WorkspaceState } from "../protocol/workspace.ts";
+import type {
+  DesiredState,
+  WorkCounts,
+  WorkspaceEvent,
+  WorkspaceState,
+} from "../protocol/workspace.ts";
 import type { Database } from "./database.ts";
-import { events, machines, preparedWorkspaces, workspaces } from "./schema.ts";
+import { events, machines, portSettings, preparedWorkspaces, workspaces } from "./schema.ts";
 
 export type WorkspaceRow = typeof workspaces.$inferSelect;
 export type NewWorkspace = Pick<
   typeof workspaces.$inferInsert,
   "id" | "name" | "ownerId" | "machineId" | "contextUrl" | "repository" | "ref" | "commit" | "plan"
 >;
+
+export type PortSetting = Pick<typeof portSettings.$inferSelect, "service" | "port" | "visibility">;
 
 export interface NewEvent {
   readonly level: "info" | "warning" | "error";
@@ -246,6 +254,71 @@ export class WorkspaceStore {
       ...(row.line === null ? {} : { line: row.line }),
       ...(row.column === null ? {} : { column: row.column }),
     }));
+  }
+
+  /** What listens, as the workspace says it; told only where it changed. */
+  async setPorts(id: string, ports: readonly DetectedPort[]): Promise<void> {
+    const text = JSON.stringify(ports);
+    await this.#change(id, { ports: [...ports] }, sql`${workspaces.ports} <> ${text}::jsonb`);
+  }
+
+  /** Commits that the remote's branch has more; null where that is not known. */
+  async setBehind(id: string, behind: number | null): Promise<void> {
+    await this.#change(id, { behind }, sql`${workspaces.behind} is distinct from ${behind}`);
+  }
+
+  async setWork(id: string, work: WorkCounts): Promise<void> {
+    await this.#change(id, { work });
+  }
+
+  /** Now, in the list's order. */
+  async touch(id: string): Promise<void> {
+    await this.#change(id, { lastUsedAt: new Date() });
+  }
+
+  async portSettings(workspaceId: string): Promise<PortSetting[]> {
+    return this.#db
+      .select({
+        service: portSettings.service,
+        port: portSettings.port,
+        visibility: portSettings.visibility,
+      })
+      .from(portSettings)
+      .where(eq(portSettings.workspaceId, workspaceId));
+  }
+
+  async setPort(workspaceId: string, setting: PortSetting): Promise<void> {
+    await this.#db
+      .insert(portSettings)
+      .values({ workspaceId, ...setting })
+      .onConflictDoUpdate({
+        target: [portSettings.workspaceId, portSettings.service, portSettings.port],
+        set: { visibility: setting.visibility },
+      });
+    await this.#database.notify(workspaceId);
+  }
+
+  /** By name, whoever owns it: for doors that know nothing of the person yet. */
+  async byName(name: string): Promise<WorkspaceRow | null> {
+    const [found] = await this.#db.select().from(workspaces).where(eq(workspaces.name, name));
+    return found ?? null;
+  }
+
+  async countOf(ownerId: string): Promise<number> {
+    return this.#db.$count(workspaces, eq(workspaces.ownerId, ownerId));
+  }
+
+  async #change(
+    id: string,
+    change: Partial<typeof workspaces.$inferInsert>,
+    only?: SQL,
+  ): Promise<void> {
+    const changed = await this.#db
+      .update(workspaces)
+      .set(change)
+      .where(and(eq(workspaces.id, id), only))
+      .returning({ id: workspaces.id });
+    if (changed.length > 0) await this.#database.notify(id);
   }
 
   async addPrepared(prepared: { id: string; holder: string }): Promise<void> {

@@ -18,6 +18,10 @@ export const Task = z.object({
   command: z.array(z.string()).nullable(),
   /** Shown to the user as a terminal of this name. */
   terminal: z.boolean(),
+  /** Absolute; null, or absent in an older plan: where a shell starts. */
+  cwd: z.string().nullable().optional(),
+  /** Beyond the service's own. */
+  env: z.record(z.string(), z.string()).optional(),
 });
 export type Task = z.infer<typeof Task>;
 
@@ -57,6 +61,8 @@ export const WorkspacePlan = z.object({
   volumes: z.array(PlannedVolume),
   /** `null` for a container of Oneloop's own that has no repository. */
   checkout: Checkout.nullable(),
+  /** More repositories that the devfile's `projects` name; absent in an older plan. */
+  projects: z.array(Checkout).optional(),
   tasks: z.array(Task),
   because: z.array(Because),
   leftOut: z.array(LeftOut),

@@ -14,6 +14,34 @@ export type SourceVolume = z.infer<typeof SourceVolume>;
 export const LeftOut = z.object({ what: z.string(), why: z.string(), where: Place });
 export type LeftOut = z.infer<typeof LeftOut>;
 
+/** A command that the source wants run (devfile: `exec` commands). */
+export const SourceTask = z.object({
+  name: z.string(),
+  /** The service in whose container it runs. */
+  service: Fact(z.string()),
+  /** A line for a shell. */
+  commandLine: Fact(z.string()),
+  /** As the source has it: variables of the tool may stand in it. */
+  workingDir: Fact(z.string().nullable()),
+  env: z.array(z.object({ name: z.string(), value: Fact(z.string()) })),
+  /** When it runs by itself; null: only when somebody asks for it. */
+  event: z.enum(["preStart", "postStart", "preStop", "postStop"]).nullable(),
+  where: Place,
+});
+export type SourceTask = z.infer<typeof SourceTask>;
+
+/** A repository that the source wants checked out beside the opened one (devfile: `projects`). */
+export const SourceProject = z.object({
+  name: z.string(),
+  url: Fact(z.string()),
+  /** A branch, tag or commit; null: the remote's default branch. */
+  revision: Fact(z.string().nullable()),
+  /** Below the source root, without a leading slash. */
+  clonePath: Fact(z.string()),
+  where: Place,
+});
+export type SourceProject = z.infer<typeof SourceProject>;
+
 /** What a file or an engine says. Every format is a reader into this. */
 export const SourceModel = z.object({
   /** The format that was read, such as `devfile`. */
@@ -21,6 +49,8 @@ export const SourceModel = z.object({
   name: Fact(z.string()),
   services: z.array(SourceService),
   volumes: z.array(SourceVolume),
+  tasks: z.array(SourceTask),
+  projects: z.array(SourceProject),
   leftOut: z.array(LeftOut),
 });
 export type SourceModel = z.infer<typeof SourceModel>;

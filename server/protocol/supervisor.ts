@@ -58,9 +58,10 @@ export type Hello = z.infer<typeof Hello>;
 
 /**
  * What a request to the supervisor may do. `terminal` attaches to, creates, lists or ends terminals;
- * `exec` runs a command; `dial` opens a connection inside the workspace's network.
+ * `exec` runs a command; `dial` opens a connection inside the workspace's network; `control` holds
+ * the control stream; `setup` says whose workspace it is.
  */
-export const GrantAction = z.enum(["terminal", "exec", "dial", "state"]);
+export const GrantAction = z.enum(["terminal", "exec", "dial", "state", "control", "setup"]);
 export type GrantAction = z.infer<typeof GrantAction>;
 
 /** The signed part of a grant. Times in milliseconds since 1970. */
@@ -99,6 +100,8 @@ export const streamUpgrade = "oneloop-stream";
  * - `GET /exec?q=ExecRequest`, `Upgrade: oneloop-stream` → frames               action exec
  * - `GET /dial?q=DialRequest`, `Upgrade: oneloop-stream` → raw bytes            action dial
  * - `GET /tasks` → TaskInfo[]                               action state
+ * - `POST /setup` WorkspaceSetup → 204; the first one starts the tasks           action setup
+ * - `GET /control`, `Upgrade: oneloop-stream` → lines of JSON (control.ts)       action control
  */
 export const supervisorPaths = {
   hello: "/hello",
@@ -108,6 +111,8 @@ export const supervisorPaths = {
   exec: "/exec",
   dial: "/dial",
   tasks: "/tasks",
+  setup: "/setup",
+  control: "/control",
 } as const;
 
 const Size = { cols: z.number().int().min(1).max(2000), rows: z.number().int().min(1).max(1000) };
@@ -187,8 +192,21 @@ export const ExecRequest = z.object({
 });
 export type ExecRequest = z.infer<typeof ExecRequest>;
 
+/**
+ * What belongs to the person and not to the container: it is told after the start and kept in
+ * memory, so that no secret stands in the container's configuration. Again at each change; what
+ * starts afterwards has it.
+ */
+export const WorkspaceSetup = z.object({
+  /** Wins over the devfile's. */
+  env: z.record(z.string(), z.string()),
+  /** Whose name git puts into commits, where the person's own configuration says nothing. */
+  git: z.object({ name: z.string(), email: z.string() }).nullable(),
+});
+export type WorkspaceSetup = z.infer<typeof WorkspaceSetup>;
+
 export const DialRequest = z.object({
-  /** `localhost` tries 127.0.0.1, then ::1. */
+  /** `localhost` tries 127.0.0.1, then ::1, then the network's own addresses. */
   host: z.string().default("localhost"),
   port: z.number().int().min(1).max(65535),
 });

@@ -30,16 +30,26 @@ export const WorkspaceEvent = z.object({
 });
 export type WorkspaceEvent = z.infer<typeof WorkspaceEvent>;
 
+/** `private`: the workspace's owner; `signed-in`: everybody of this installation; `public`: all. */
+export const PortVisibility = z.enum(["private", "signed-in", "public"]);
+export type PortVisibility = z.infer<typeof PortVisibility>;
+
 export const WorkspacePort = z.object({
   port: z.number().int(),
   protocol: z.string(),
-  visibility: z.enum(["private", "signed-in", "public"]),
+  visibility: PortVisibility,
   url: z.string(),
+  /** Something listens there now. */
+  listening: z.boolean(),
+  /** The service that stands alone and has this port; null: the dev container's network. */
+  service: z.string().nullable(),
   /** The program that listens, where it is known. */
   process: z.string().nullable(),
   /** The name of the devfile's endpoint. */
   name: z.string().nullable(),
 });
+
+export type WorkspacePort = z.infer<typeof WorkspacePort>;
 
 export const WorkspaceServiceView = z.object({
   name: z.string(),
@@ -48,6 +58,16 @@ export const WorkspaceServiceView = z.object({
   image: z.string(),
   ports: z.array(z.number().int()),
 });
+
+/** How much work exists only in the workspace. */
+export const WorkCounts = z.object({
+  uncommitted: z.number().int(),
+  unpushed: z.number().int(),
+  stashes: z.number().int(),
+  /** When it was counted; ISO 8601, UTC. */
+  at: z.string(),
+});
+export type WorkCounts = z.infer<typeof WorkCounts>;
 
 /** The JSON of `loop list --json`, and without events of `loop show --json`. */
 export const WorkspaceSummary = z.object({
@@ -58,9 +78,16 @@ export const WorkspaceSummary = z.object({
   error: z.object({ code: ErrorCode, message: z.string() }).nullable(),
   url: z.string(),
   repository: z.string(),
+  /** Null for a tag, a pull request or a bare commit: the checkout is then detached. */
   branch: z.string().nullable(),
+  /** The full ref; null for a bare commit. */
+  ref: z.string().nullable(),
   commit: z.string(),
+  /** Commits that the remote's branch had more at the last open; null where that is not known. */
+  behind: z.number().int().nullable(),
+  work: WorkCounts.nullable(),
   createdAt: z.string(),
+  lastUsedAt: z.string(),
   ssh: z.object({ host: z.string(), port: z.number().int(), user: z.string() }),
   ports: z.array(WorkspacePort),
   services: z.array(WorkspaceServiceView),
@@ -90,6 +117,65 @@ export const UnsavedWork = z.object({
   stashes: z.array(z.string()),
 });
 export type UnsavedWork = z.infer<typeof UnsavedWork>;
+
+/** The person who is signed in. */
+export const Me = z.object({
+  id: z.string(),
+  name: z.string(),
+  role: z.enum(["owner", "member"]),
+  profile: z.object({
+    /** What git puts into commits; null until the person was asked. */
+    commitName: z.string().nullable(),
+    commitEmail: z.string().nullable(),
+    dotfilesUrl: z.string().nullable(),
+  }),
+});
+export type Me = z.infer<typeof Me>;
+
+/** A browser's session or a token of the command line. */
+export const SessionView = z.object({
+  id: z.string(),
+  kind: z.enum(["session", "token"]),
+  name: z.string(),
+  createdAt: z.string(),
+  /** To the minute; null: never. */
+  lastUsedAt: z.string().nullable(),
+  expiresAt: z.string(),
+  /** The one that asks. */
+  current: z.boolean(),
+});
+export type SessionView = z.infer<typeof SessionView>;
+
+/** A stored credential for a git host; the secret itself is never shown again. */
+export const CredentialView = z.object({
+  id: z.string(),
+  host: z.string(),
+  username: z.string(),
+  createdAt: z.string(),
+  lastUsedAt: z.string().nullable(),
+});
+export type CredentialView = z.infer<typeof CredentialView>;
+
+export const VariableView = z.object({
+  id: z.string(),
+  name: z.string(),
+  /** Of repositories as `host/owner/repo`, with `*` for any text. */
+  pattern: z.string(),
+  secret: z.boolean(),
+  /** Null for a secret. */
+  value: z.string().nullable(),
+});
+export type VariableView = z.infer<typeof VariableView>;
+
+export const PersonView = z.object({
+  id: z.string(),
+  name: z.string(),
+  role: z.enum(["owner", "member"]),
+  createdAt: z.string(),
+  workspaces: z.number().int(),
+  lastSeenAt: z.string().nullable(),
+});
+export type PersonView = z.infer<typeof PersonView>;
 
 export const SshKeyView = z.object({
   id: z.string(),

@@ -1,8 +1,14 @@
-import type { WorkspaceRow } from "../db/workspaces.ts";
+import type { PortSetting, WorkspaceRow } from "../db/workspaces.ts";
 import type { Observed } from "../engine/engine.ts";
 import { formatPlace } from "../protocol/fact.ts";
-import type { WorkspaceDetail, WorkspaceEvent, WorkspaceSummary } from "../protocol/workspace.ts";
-import { portOrigin } from "../ports/hostname.ts";
+import type { Endpoint } from "../protocol/service.ts";
+import type {
+  WorkspaceDetail,
+  WorkspaceEvent,
+  WorkspacePort,
+  WorkspaceSummary,
+} from "../protocol/workspace.ts";
+import { portOrigin, type PortHost } from "../ports/hostname.ts";
 
 /** How this installation is reached from outside. */
 export interface PublicAddress {
@@ -13,12 +19,16 @@ export interface PublicAddress {
   readonly sshPort: number;
 }
 
-/** @param observed null where the engine was not asked: nothing of the workspace runs. */
-export function summarize(
-  row: WorkspaceRow,
-  observed: Observed | null,
-  address: PublicAddress,
-): WorkspaceSummary {
+/** What a view needs beside the row. */
+export interface ViewParts {
+  /** Null where the engine was not asked: nothing of the workspace runs. */
+  readonly observed: Observed | null;
+  readonly visibility: readonly PortSetting[];
+  readonly address: PublicAddress;
+}
+
+export function summarize(row: WorkspaceRow, more: ViewParts): WorkspaceSummary {
+  const { observed, address } = more;
   const branch = row.ref?.startsWith("refs/heads/") === true ? row.ref.slice(11) : null;
   return {
     id: row.id,
@@ -28,21 +38,14 @@ export function summarize(
     url: `${address.publicUrl}/workspaces/${row.name}`,
     repository: row.repository,
     branch,
+    ref: row.ref,
     commit: row.commit,
+    behind: row.behind,
+    work: row.work,
     createdAt: row.createdAt.toISOString(),
+    lastUsedAt: row.lastUsedAt.toISOString(),
     ssh: { host: address.sshHost, port: address.sshPort, user: row.name },
-    ports: row.plan.services.flatMap((service) =>
-      service.endpoints
-        .filter((endpoint) => endpoint.exposure !== "none" && endpoint.protocol !== "udp")
-        .map((endpoint) => ({
-          port: endpoint.targetPort,
-          protocol: endpoint.protocol,
-          visibility: "private" as const,
-          url: portUrl(row.name, endpoint, address),
-          process: null,
-          name: endpoint.name,
-        })),
-    ),
+    ports: portsOf(row, more),
     services: row.plan.services.map((service) => {
       const member = observed?.members.find((one) => one.service === service.name);
       return {
@@ -58,11 +61,10 @@ export function summarize(
 
 export function detail(
   row: WorkspaceRow,
-  observed: Observed | null,
-  more: { address: PublicAddress; events: WorkspaceEvent[] },
+  more: ViewParts & { readonly events: WorkspaceEvent[] },
 ): WorkspaceDetail {
   return {
-    ...summarize(row, observed, more.address),
+    ...summarize(row, more),
     events: more.events,
     leftOut: row.plan.leftOut.map(({ what, why, where }) => ({
       what,
@@ -72,13 +74,46 @@ export function detail(
   };
 }
 
-function portUrl(
-  workspace: string,
-  endpoint: { targetPort: number; path: string | null },
-  address: PublicAddress,
-): string {
-  const portHost = { port: endpoint.targetPort, service: null, workspace };
+/**
+ * The ports that the plan names, in its order, then what else listens. Services of the devfile share
+ * one network, in which a number is of one program only; one with a pod of its own stands alone.
+ */
+function portsOf(row: WorkspaceRow, { visibility, address }: ViewParts): WorkspacePort[] {
+  const listening = new Map(row.ports.map((detected) => [detected.port, detected]));
+  const view = (
+    port: { readonly port: number; readonly service: string | null },
+    endpoint: Pick<Endpoint, "name" | "protocol" | "path"> | null,
+  ): WorkspacePort => {
+    const detected = port.service === null ? listening.get(port.port) : undefined;
+    const set = visibility.find(
+      (one) => one.port === port.port && one.service === (port.service ?? ""),
+    );
+    return {
+      ...port,
+      protocol: endpoint?.protocol ?? "http",
+      visibility: set?.visibility ?? "private",
+      url: portUrl({ ...port, workspace: row.name }, endpoint?.path ?? "/", address),
+      listening: detected !== undefined,
+      process: detected?.process ?? null,
+      name: endpoint?.name ?? null,
+    };
+  };
+  const named = row.plan.services.flatMap((service) =>
+    service.endpoints
+      .filter(({ exposure, protocol }) => exposure !== "none" && protocol !== "udp")
+      .map((endpoint) => {
+        const alone = service.dedicatedPod ? service.name : null;
+        return view({ port: endpoint.targetPort, service: alone }, endpoint);
+      }),
+  );
+  const shown = new Set(named.flatMap(({ port, service }) => (service === null ? [port] : [])));
+  const others = row.ports
+    .filter(({ port }) => !shown.has(port))
+    .map(({ port }) => view({ port, service: null }, null));
+  return [...named, ...others];
+}
+
+function portUrl(portHost: PortHost, path: string, address: PublicAddress): string {
   const origin = portOrigin(portHost, new URL(address.publicUrl), address.domain);
-  const path = endpoint.path ?? "/";
   return `${origin}${path.startsWith("/") ? path : `/${path}`}`;
 }

@@ -1,7 +1,7 @@
 import type { SignedIn } from "../auth/accounts.ts";
 import type { Database } from "../db/database.ts";
 import type { WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
-import type { Engine, Observed, Owner } from "../engine/engine.ts";
+import type { Engine, Owner } from "../engine/engine.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import type {
   DesiredState,
@@ -14,7 +14,7 @@ import { Poke } from "../util/poke.ts";
 import { openWorkspace, type OpenParts } from "./open.ts";
 import { ownerOf, type Reconciler } from "./reconciler.ts";
 import { findUnsavedWork, isEmpty } from "./source.ts";
-import { detail, summarize, type PublicAddress } from "./views.ts";
+import { detail, summarize, type PublicAddress, type ViewParts } from "./views.ts";
 
 /** The same as for a workspace that is not there: nobody learns which names others have. */
 function noSuchWorkspace(name: string): OneloopError {
@@ -53,11 +53,11 @@ export class Workspaces {
 
   async show(user: { id: string }, name: string): Promise<WorkspaceDetail> {
     const row = await this.#find(user, name);
-    const [observed, events] = await Promise.all([
-      this.#observe(row),
+    const [more, events] = await Promise.all([
+      this.#viewParts(row),
       this.#parts.store.eventsAfter(row.id, 0),
     ]);
-    return detail(row, observed, { address: this.#parts.address, events });
+    return detail(row, { ...more, events });
   }
 
   async start(user: { id: string }, name: string): Promise<WorkspaceSummary> {
@@ -199,12 +199,17 @@ export class Workspaces {
     return findUnsavedWork(this.#parts.engine, { owner: ownerOf(row), checkout }, { signal });
   }
 
-  async #observe(row: WorkspaceRow): Promise<Observed | null> {
-    return row.state === "running" ? this.#parts.engine.observe(ownerOf(row)) : null;
+  async #viewParts(row: WorkspaceRow): Promise<ViewParts> {
+    const { engine, store, address } = this.#parts;
+    const [observed, visibility] = await Promise.all([
+      row.state === "running" ? engine.observe(ownerOf(row)) : null,
+      store.portSettings(row.id),
+    ]);
+    return { observed, visibility, address };
   }
 
   async #summary(row: WorkspaceRow): Promise<WorkspaceSummary> {
-    return summarize(row, await this.#observe(row), this.#parts.address);
+    return summarize(row, await this.#viewParts(row));
   }
 }
 

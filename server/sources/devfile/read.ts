@@ -65,6 +65,8 @@ function readRoot(source: SourceText): SourceModel | null {
     name: readName(top),
     services: components.containers.map(({ service }) => service),
     volumes: components.volumes.map(({ volume }) => volume),
+    tasks: [],
+    projects: [],
     leftOut: context.leftOut,
   };
 }

@@ -31,6 +31,8 @@ export function defaultModel(): SourceModel {
       },
     ],
     volumes: [],
+    tasks: [],
+    projects: [],
     leftOut: [],
   };
 }

@@ -10,7 +10,11 @@ export const workspaceDetail: WorkspaceDetail = {
   repository: "file:///srv/govapp.git",
   branch: "main",
   commit: "0123456789abcdef0123456789abcdef01234567",
+  ref: "refs/heads/main",
+  behind: null,
+  work: null,
   createdAt: "2026-01-05T09:00:00.000Z",
+  lastUsedAt: "2026-01-05T09:00:00.000Z",
   ssh: { host: "localhost", port: 7722, user: "govapp-main-abc" },
   ports: [
     {
@@ -18,6 +22,8 @@ export const workspaceDetail: WorkspaceDetail = {
       protocol: "http",
       visibility: "private",
       url: "http://3000-govapp-main-abc.localhost:7700/",
+      listening: true,
+      service: null,
       process: null,
       name: "portal",
     },
