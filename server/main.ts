@@ -1,19 +1,25 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
-import type { Duplex } from "node:stream";
 import { createApi } from "./api/http.ts";
 import { AppHosts } from "./api/origin.ts";
 import { Accounts } from "./auth/accounts.ts";
 import { GrantSigner } from "./auth/grants.ts";
+import { LiveConnections } from "./auth/live.ts";
 import { keepLocalCode } from "./auth/local-code.ts";
+import { People } from "./auth/people.ts";
+import { UserSettings } from "./auth/user-settings.ts";
+import { Vault } from "./auth/vault.ts";
 import { AccountStore } from "./db/accounts.ts";
 import { Database } from "./db/database.ts";
+import { UserSettingsStore } from "./db/user-settings.ts";
 import { WorkspaceStore, type WorkspaceRow } from "./db/workspaces.ts";
-import { createDockerEngine } from "./engine/docker/index.ts";
+import { createDockerEngine, type DockerEngineOptions } from "./engine/docker/index.ts";
+import type { Engine } from "./engine/engine.ts";
 import { supervisorMount } from "./protocol/supervisor.ts";
-import { parsePortHost, parsePortUrl, portOrigin } from "./ports/hostname.ts";
+import { parsePortHost, portOrigin } from "./ports/hostname.ts";
+import { portCodes } from "./proxy/port-code.ts";
 import { createPortProxy } from "./proxy/port-proxy.ts";
+import { portRights } from "./proxy/port-rights.ts";
 import { Repositories } from "./repo/repositories.ts";
 import { ensureHostKeys } from "./ssh/host-keys.ts";
 import { startSshGateway } from "./ssh/gateway.ts";
@@ -21,9 +27,10 @@ import { Supervisors } from "./terminals/supervisors.ts";
 import { TerminalService } from "./terminals/terminal-service.ts";
 import { systemClock } from "./util/clock.ts";
 import type { ControlPlaneOptions, RunningControlPlane } from "./util/control-plane-options.ts";
+import { listenHttp } from "./util/http-doors.ts";
 import { randomIds } from "./util/ids.ts";
 import { Lifetime } from "./util/lifetime.ts";
-import { spliceHighWaterMarkBytes } from "./util/splice.ts";
+import { Inside } from "./workspaces/inside.ts";
 import { Reconciler } from "./workspaces/reconciler.ts";
 import { SandboxPool } from "./workspaces/sandbox-pool.ts";
 import { ConfinedGit } from "./workspaces/repository-cache.ts";
@@ -35,18 +42,31 @@ const machineId = "local";
 const loginStartMs = 10 * 60 * 1000;
 
 /** Wires the parts and starts the control plane; disposing ends it in the reverse order. */
-export async function runControlPlane(options: ControlPlaneOptions): Promise<RunningControlPlane> {
-  const { settings, log, images, secretKey } = options;
+export async function runControlPlane(
+  options: ControlPlaneOptions,
+  createEngine: (options: DockerEngineOptions) => Promise<Engine> = createDockerEngine,
+): Promise<RunningControlPlane> {
+  const { settings, log, images, secretKey, onPhase } = options;
   const clock = systemClock;
   const ids = randomIds;
   const lifetime = new Lifetime();
   try {
     const database = lifetime.own(await Database.connect(options.databaseUrl, log));
-    const accounts = new Accounts(new AccountStore(database), { clock, ids });
+    const accountStore = new AccountStore(database);
+    const accounts = new Accounts(accountStore, { clock, ids });
+    const live = lifetime.own(
+      new LiveConnections({
+        revocations: database,
+        thoseThere: (credentialIds) => accountStore.thoseThere(credentialIds),
+        log,
+      }),
+    );
+    const vault = new Vault(secretKey);
+    const userSettings = new UserSettings(new UserSettingsStore(database), { vault, clock, ids });
     const store = new WorkspaceStore(database);
 
     const engine = lifetime.own(
-      await createDockerEngine({
+      await createEngine({
         dockerHost: settings.DOCKER_HOST,
         installation: options.installation,
         images,
@@ -63,7 +83,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Run
       publicKey: signer.publicKey,
     });
 
-    const http = await listen(lifetime, settings.ONELOOP_HOST, settings.ONELOOP_PORT);
+    const http = await listenHttp(lifetime, settings.ONELOOP_HOST, settings.ONELOOP_PORT);
     const domain = settings.ONELOOP_DOMAIN;
     const publicUrl = (settings.ONELOOP_PUBLIC_URL ?? `http://app.${domain}:${http.port}`).replace(
       /\/$/,
@@ -71,6 +91,10 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Run
     );
 
     await store.ensureMachine({ id: machineId, name: "this machine", engine: engine.kind });
+    const address = { publicUrl, domain, sshHost: domain, sshPort: settings.ONELOOP_SSH_PORT };
+    const inside = lifetime.own(
+      new Inside({ store, settings: userSettings, supervisors, address, clock, log }),
+    );
     const reconciler = lifetime.own(
       new Reconciler({
         store,
@@ -78,19 +102,20 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Run
         supervisors,
         signer,
         log,
+        inside,
         holder: options.installation,
         environmentOf: (row) => ({
           env: workspaceEnvironment(row, publicUrl, domain),
           defaults: images.ownCertificates ? trustEnvironment : {},
         }),
+        onPhase,
       }),
     );
 
     const pool = lifetime.own(
-      new SandboxPool({ store, engine, ids, log, holder: options.installation }),
+      new SandboxPool({ store, engine, ids, log, holder: options.installation, onPhase }),
     );
     const hostKeys = await ensureHostKeys(settings.ONELOOP_DATA_DIR);
-    const address = { publicUrl, domain, sshHost: domain, sshPort: settings.ONELOOP_SSH_PORT };
     const workspaces = new Workspaces({
       store,
       database,
@@ -99,10 +124,18 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Run
       address,
       repositories: new Repositories(git),
       pool,
+      settings: userSettings,
       ids,
       machineId,
       fileRoots: settings.ONELOOP_FILE_ROOTS ?? (isLoopback(settings.ONELOOP_HOST) ? null : []),
+      onPhase,
     });
+
+    inside.serve(workspaces);
+    userSettings.onChange = (userId) =>
+      void inside
+        .tellAll(userId)
+        .catch((error: unknown) => log.warn({ err: error }, "workspaces were not told"));
 
     const ssh = lifetime.own(
       await startSshGateway({
@@ -110,6 +143,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Run
         port: settings.ONELOOP_SSH_PORT,
         hostKeys,
         authenticate: ({ blob }) => accounts.userOfKey(blob),
+        live,
         resolve: async (userId, login) => {
           const signal = AbortSignal.timeout(loginStartMs);
           return { ...(await workspaces.ensureRunning(userId, login, signal)), name: login };
@@ -120,14 +154,14 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Run
     );
     address.sshPort = ssh.port;
 
+    const authorize = portRights({ accounts, store });
     const proxy = lifetime.own(
       createPortProxy({
         domain,
         publicUrl,
-        authorize: async ({ userId }, name) => {
-          const found = await workspaces.find(userId, name);
-          return found === null ? null : { owner: found.owner, actor: userId };
-        },
+        authorize,
+        live,
+        changes: database,
         supervisors,
         secretKey,
         clock,
@@ -135,9 +169,13 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Run
         log,
       }),
     );
+    const codeFor = portCodes({ proxy, authorize, publicUrl, domain });
     const api = createApi({
       services: {
         accounts,
+        people: new People(accountStore, { accounts, clock, ids }),
+        live,
+        settings: userSettings,
         workspaces,
         terminals: new TerminalService(supervisors),
         config: { version: "0.1.0", ...address },
@@ -146,10 +184,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Run
       supervisors,
       hosts: new AppHosts(publicUrl, domain),
       webFolder: join(options.root, "dist", "web"),
-      portSignIn: (userId, to) =>
-        parsePortUrl(to, new URL(publicUrl), domain) === null
-          ? null
-          : proxy.mintCode(userId, to.host),
+      portSignIn: ({ id, tokenId }, to) => codeFor({ userId: id, tokenId }, to),
     });
 
     const doorOf = (request: IncomingMessage) =>
@@ -183,61 +218,6 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Run
     await lifetime[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-interface Doors {
-  readonly request: (request: IncomingMessage, response: ServerResponse) => void;
-  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
-}
-
-/**
- * Listens at once, so that the port is known; requests wait for `serve`. On a loopback address both
- * 127.0.0.1 and ::1 are taken: browsers try both for `*.localhost`, and nobody else shall answer.
- */
-async function listen(
-  lifetime: Lifetime,
-  host: string,
-  wanted: number,
-): Promise<{ port: number; serve(doors: Doors): void }> {
-  const options = { highWaterMark: spliceHighWaterMarkBytes };
-  const servers: Server[] = [createServer(options)];
-  const [first] = servers as [Server];
-  const port = await bind(first, host, wanted);
-  if (host === "127.0.0.1") {
-    const second = createServer(options);
-    // A machine without IPv6 has no ::1 that somebody else could take.
-    if (await bind(second, "::1", port).catch(() => null)) servers.push(second);
-  }
-  lifetime.defer(() =>
-    Promise.all(
-      servers.map(
-        (server) =>
-          new Promise<void>((resolve) => {
-            server.close(() => resolve());
-            server.closeAllConnections();
-          }),
-      ),
-    ),
-  );
-  return {
-    port,
-    serve: (doors) => {
-      for (const server of servers) {
-        server.on("request", doors.request);
-        server.on("upgrade", doors.upgrade);
-      }
-    },
-  };
-}
-
-function bind(server: Server, host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host, port }, () => {
-      server.off("error", reject);
-      resolve((server.address() as AddressInfo).port);
-    });
-  });
 }
 
 function isLoopback(host: string): boolean {

@@ -23,6 +23,7 @@ const tools = [
   { program: "sftp", package: "openssh-client" },
   { program: "chromium", package: "chromium" },
   { program: "ip", package: "iproute2" },
+  { program: "nginx", package: "nginx-light" },
 ];
 
 function run(program, programArgs) {

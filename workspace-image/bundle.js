@@ -1,5 +1,6 @@
-// Makes dist/supervisor: one file, and node-pty's native part beside it. The folder is all that a
-// workspace needs of JavaScript; it is copied to /.oneloop/lib/supervisor.
+// Makes dist/supervisor: the supervisor and the programs that ask it, a file each, and node-pty's
+// native part beside them. The folder is all that a workspace needs of JavaScript; it is copied to
+// /.oneloop/lib/supervisor.
 import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,21 +28,26 @@ const withoutZod = {
 };
 
 await rm(output, { recursive: true, force: true });
-await build({
-  input: join(root, "workspace-image/supervisor/main.ts"),
-  platform: "node",
-  // Optional native helpers of ws, which it does without.
-  external: ["bufferutil", "utf-8-validate"],
-  transform: { define: { oneloopVersion: JSON.stringify(version) } },
-  plugins: [withoutZod],
-  output: {
-    file: join(output, "supervisor.js"),
-    // CommonJS: an import of node:http as a module evaluates its getters, which load undici.
-    format: "cjs",
-    codeSplitting: false,
-    minify: { mangle: false, compress: true, codegen: { removeWhitespace: false } },
-  },
-});
+for (const [input, file] of [
+  ["workspace-image/supervisor/main.ts", "supervisor.js"],
+  ["workspace-image/client/main.ts", "client.js"],
+]) {
+  await build({
+    input: join(root, input),
+    platform: "node",
+    // Optional native helpers of ws, which it does without.
+    external: ["bufferutil", "utf-8-validate"],
+    transform: { define: { oneloopVersion: JSON.stringify(version) } },
+    plugins: [withoutZod],
+    output: {
+      file: join(output, file),
+      // CommonJS: an import of node:http as a module evaluates its getters, which load undici.
+      format: "cjs",
+      codeSplitting: false,
+      minify: { mangle: false, compress: true, codegen: { removeWhitespace: false } },
+    },
+  });
+}
 
 const prebuild = `node-pty/prebuilds/linux-${process.arch}`;
 const target = join(output, "node_modules", prebuild);

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { Output } from "./output.ts";
-import { Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 /** What every command gets. */
 export interface Run {
@@ -18,7 +18,10 @@ export function createRun(json: boolean): Run {
   return {
     output,
     json,
-    session: (url) => Session.open(output, url),
+    session: async (url) => {
+      const { Session } = await import("./session.ts");
+      return Session.open(output, url);
+    },
     exit: (status) => {
       process.exitCode = status;
     },
@@ -35,3 +38,6 @@ export function withExamples(command: Command, examples: readonly string[]): Com
   const lines = examples.map((example) => `  $ ${example}`);
   return command.addHelpText("after", `\nExamples:\n${lines.join("\n")}`);
 }
+
+/** The argument that most commands take; completion scripts know it by its name. */
+export const workspaceArgument = ["<workspace>", "its name or id"] as const;

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -8,8 +7,17 @@ import { Failure } from "./failure.ts";
 export interface Config {
   /** The control plane that commands talk to; absent: the one on this machine. */
   readonly url?: string;
+  /** Control planes where the user was asked for name and address; once is enough. */
+  readonly askedProfile?: readonly string[];
   /** By the control plane's URL, as `normalizeUrl` gives it. */
-  readonly logins: Readonly<Record<string, { readonly token: string; readonly user: string }>>;
+  readonly logins: Readonly<Record<string, Login>>;
+}
+
+export interface Login {
+  readonly token: string;
+  readonly user: string;
+  /** Whose program the control plane was at the sign-in, where it is on this machine. */
+  readonly uid?: number;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -39,13 +47,19 @@ export async function readConfig(folder: string): Promise<Config> {
 
 function parseConfig(text: string): Config | null {
   try {
-    const { url, logins = {} } = JSON.parse(text) as Partial<Config>;
+    const { url, askedProfile, logins = {} } = JSON.parse(text) as Partial<Config>;
     const sound =
       (url === undefined || typeof url === "string") &&
+      (askedProfile === undefined || Array.isArray(askedProfile)) &&
       Object.values(logins).every(({ token, user }) => {
         return typeof token === "string" && typeof user === "string";
       });
-    return sound ? { ...(url === undefined ? {} : { url }), logins } : null;
+    if (!sound) return null;
+    return {
+      ...(url === undefined ? {} : { url }),
+      ...(askedProfile === undefined ? {} : { askedProfile }),
+      logins,
+    };
   } catch {
     return null;
   }
@@ -57,6 +71,8 @@ export async function writeConfig(folder: string, config: Config): Promise<void>
     await chmod(folder, 0o700);
   }
   const path = join(folder, fileName);
+  // Loaded here only: most commands write nothing.
+  const { randomUUID } = await import("node:crypto");
   const mine = `${path}.${randomUUID()}`;
   try {
     await writeFile(mine, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600, flag: "wx" });

@@ -59,6 +59,8 @@ function property(value: unknown, name: string): unknown {
 /** What was thrown anywhere below, as a Failure: wrapped once, at the end of a command. */
 export function toFailure(thrown: unknown, url: string): Failure {
   if (thrown instanceof Failure) return thrown;
+  // Of a connection that was refused here, below the tRPC client.
+  if (thrown instanceof Error && thrown.cause instanceof Failure) return thrown.cause;
   const wire = wireError(thrown);
   if (wire !== null) {
     return new Failure(wire.code, wire.message, {

@@ -1,6 +1,7 @@
 import type { Api } from "./api.ts";
 import { Failure } from "./failure.ts";
 import type { Output } from "./output.ts";
+import { Progress } from "./progress.ts";
 import { formatDuration } from "./text.ts";
 import { eventLine } from "./views.ts";
 import type { WorkspaceState } from "../../server/protocol/workspace.ts";
@@ -11,8 +12,6 @@ export type Goal = "running" | "stopped" | "deleted";
 
 /** A restart of the control plane takes a few seconds; after this it is gone. */
 const reconnectWithinMs = 30_000;
-/** Quick enough for the eye, slow enough for a line over ssh. */
-const redrawMs = 100;
 
 export interface FollowOptions {
   readonly output: Output;
@@ -54,26 +53,21 @@ export function follow(
   { output, afterEvent, began }: FollowOptions,
 ): Promise<WorkspaceSummary | null> {
   return new Promise((resolve, reject) => {
-    let phase = "waiting";
-    const draw = (): void => {
-      output.status(`… ${phase} (${formatDuration(performance.now() - began)})`);
-    };
-    const redraw = output.inPlace ? setInterval(draw, redrawMs) : undefined;
+    const progress = new Progress(output, "waiting", began);
     let lost: NodeJS.Timeout | undefined;
     const end = (finish: () => void): void => {
-      clearInterval(redraw);
+      progress[Symbol.dispose]();
       clearTimeout(lost);
-      output.clearStatus();
       // First this: unsubscribing completes the subscription, which is a failure otherwise.
       finish();
       subscription.unsubscribe();
     };
     const onState = (workspace: WorkspaceSummary): void => {
-      phase = workspace.state;
+      progress.phase = workspace.state;
       const verdict = judge(workspace.state, goal);
       switch (verdict) {
         case "wait":
-          return draw();
+          return;
         case "reached":
           return end(() => resolve(workspace));
         case "refused": {

@@ -1,56 +1,19 @@
 import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { createRun } from "./action.ts";
-import { deleteCommand } from "./commands/delete.ts";
-import { doctorCommand } from "./commands/doctor.ts";
-import { keysCommand } from "./commands/keys.ts";
-import { listCommand } from "./commands/list.ts";
-import { loginCommand } from "./commands/login.ts";
-import { logoutCommand } from "./commands/logout.ts";
-import { openCommand } from "./commands/open.ts";
-import { showCommand } from "./commands/show.ts";
-import { sshCommand } from "./commands/ssh.ts";
-import { startCommand } from "./commands/start.ts";
-import { stopCommand } from "./commands/stop.ts";
+import { createProgram } from "./catalogue.ts";
 import { Failure, toFailure } from "./failure.ts";
+import { root } from "./root.ts";
 
-/** As deep below the package's folder when it is bundled as here. */
-function version(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+export function version(): string {
+  const text = readFileSync(new URL("package.json", root), "utf8");
   return (JSON.parse(text) as { version: string }).version;
 }
 
-function createProgram(): Command {
-  const program = new Command("loop")
-    .description("Write code inside a replica of production.")
-    .version(version())
-    .enablePositionalOptions()
-    .addHelpText(
-      "after",
-      `
-Examples:
-  $ loop open https://github.com/acme/govapp      a workspace of a repository
-  $ loop ssh govapp-main-abc                      a shell in it
-  $ loop doctor                                   what is missing on this machine
-
-Exit status: 0 done, 1 the answer is no, 2 usage or failure.`,
-    );
-  for (const command of [
-    loginCommand(),
-    logoutCommand(),
-    openCommand(),
-    listCommand(),
-    showCommand(),
-    sshCommand(),
-    stopCommand(),
-    startCommand(),
-    deleteCommand(),
-    keysCommand(),
-    doctorCommand(),
-  ]) {
-    program.addCommand(command);
-  }
-  return program;
+/** The word that names the command: the first, or the second of `loop help list`. */
+function commandOf(args: readonly string[]): string | undefined {
+  const [first, second] = args.filter((arg) => !arg.startsWith("-"));
+  return first === "help" ? second : first;
 }
 
 /** Commander ends the process by itself unless each command is told not to. */
@@ -67,16 +30,21 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (error.code === "EPIPE") process.exit();
     throw error;
   });
-  const program = createProgram();
   const args = argv.slice(2);
   // A command for a workspace is not ours to read.
   const json = args[0] !== "ssh" && args.includes("--json");
-  settle(program, json);
   const run = createRun(json);
   try {
+    const called = commandOf(args);
+    const program = await createProgram(
+      version(),
+      ({ name, alias }) => called !== undefined && [name, alias].includes(called),
+    );
+    settle(program, json);
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError) {
+      // A group of commands without one of them shows its help, and that is no success.
       if (error.exitCode === 0) return;
       run.exit(2);
       // Without JSON, commander has said it.

@@ -1,5 +1,5 @@
 import type { Failure } from "./failure.ts";
-import { clean } from "./text.ts";
+import { clean, escapeControls } from "./text.ts";
 import { unsavedLines } from "./views.ts";
 
 export interface OutputStream {
@@ -25,6 +25,18 @@ export class Output {
     return this.#stderr.isTTY === true;
   }
 
+  /** Columns of the terminal that standard output is; null for a pipe or a file. */
+  get width(): number | null {
+    return this.#stdout.isTTY === true ? (this.#stdout.columns ?? 80) : null;
+  }
+
+  /** True where results may be coloured (https://no-color.org). */
+  get coloured(): boolean {
+    return (
+      this.#stdout.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb"
+    );
+  }
+
   lines(lines: readonly string[]): void {
     this.clearStatus();
     if (lines.length > 0) this.#stdout.write(`${lines.join("\n")}\n`);
@@ -32,7 +44,7 @@ export class Output {
 
   json(value: unknown): void {
     this.clearStatus();
-    this.#stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+    this.#stdout.write(`${escapeControls(JSON.stringify(value, null, 2))}\n`);
   }
 
   note(line: string): void {

@@ -9,10 +9,14 @@ import {
   normalizeUrl,
   readConfig,
   writeConfig,
+  type Login,
 } from "./config-file.ts";
 import { Failure, toFailure } from "./failure.ts";
-import { listenerUids } from "./listener.ts";
+import type { Guard } from "./guarded-connection.ts";
 import type { Output } from "./output.ts";
+
+/** -1 where the system has no users of this kind. */
+const ownUid = process.getuid?.() ?? -1;
 
 /** A control plane, and who we are to it. */
 export class Session {
@@ -20,6 +24,8 @@ export class Session {
   readonly folder: string;
   readonly #output: Output;
   readonly #env: NodeJS.ProcessEnv;
+  /** The code of the data folder, and the only user beside root who may hear it. */
+  #local: { readonly code: string; readonly uid: number } | null = null;
 
   private constructor(url: string, output: Output, env: NodeJS.ProcessEnv) {
     this.url = url;
@@ -46,9 +52,8 @@ export class Session {
    * @throws Failure
    */
   async run<Result>(work: (api: Api) => Promise<Result>): Promise<Result> {
-    const token = (await readConfig(this.folder)).logins[this.url]?.token ?? null;
     try {
-      return await work(await createApi(this.url, token));
+      return await work(await this.#signedIn());
     } catch (error) {
       const failure = toFailure(error, this.url);
       const code = failure.code === "not-signed-in" ? await this.#codeOrNull() : null;
@@ -56,9 +61,8 @@ export class Session {
       const user = await this.signIn(code);
       this.#output.note(`Signed in as ${user} with the code in this machine's data folder.`);
     }
-    const fresh = (await readConfig(this.folder)).logins[this.url]?.token ?? null;
     try {
-      return await work(await createApi(this.url, fresh));
+      return await work(await this.#signedIn());
     } catch (error) {
       throw toFailure(error, this.url);
     }
@@ -66,14 +70,25 @@ export class Session {
 
   /** Spends a one-time code for a token, and keeps it. @returns the user's name. */
   async signIn(code: string): Promise<string> {
-    const api = await createApi(this.url, null);
+    let uid: number | undefined;
+    const guard: Guard = async (uids) => {
+      if (code === this.#local?.code) this.#mustBeAmong(uids, [0, this.#local.uid], "sign-in code");
+      uid = this.#mustBeOne(uids, "sign-in code");
+    };
+    const api = await createApi(this.url, null, this.#guarded(guard));
     try {
       const name = `loop on ${hostname()}`.slice(0, 100);
       const { token, user } = await api.auth.exchange.mutate({ code, kind: "token", name });
       if (token === null) throw new Failure("internal", "The control plane gave no token.");
       const config = await readConfig(this.folder);
-      const logins = { ...config.logins, [this.url]: { token, user: user.name } };
+      const login = { token, user: user.name, ...(uid === undefined ? {} : { uid }) };
+      const logins = { ...config.logins, [this.url]: login };
       await writeConfig(this.folder, { ...config, url: this.url, logins });
+      if (uid !== undefined && uid !== 0 && uid !== ownUid) {
+        this.#output.note(
+          `The control plane is a program of user ${uid}: from now on your token goes to theirs only.`,
+        );
+      }
       return user.name;
     } catch (error) {
       throw toFailure(error, this.url);
@@ -87,7 +102,8 @@ export class Session {
     if (login === undefined) return false;
     await writeConfig(this.folder, { ...config, logins });
     try {
-      await (await createApi(this.url, login.token)).auth.signOut.mutate();
+      const api = await createApi(this.url, login.token, this.#guarded(this.#guardOf(login)));
+      await api.auth.signOut.mutate();
     } catch (error) {
       const failure = toFailure(error, this.url);
       if (failure.code !== "not-signed-in") {
@@ -105,8 +121,8 @@ export class Session {
     const path = await this.#codePath();
     try {
       const [code, { uid }] = await Promise.all([readFile(path, "utf8"), stat(path)]);
-      await this.#mustBeListener(uid);
-      return code.trim();
+      this.#local = { code: code.trim(), uid };
+      return this.#local.code;
     } catch (error) {
       if (error instanceof Failure) throw error;
       const { code } = error as NodeJS.ErrnoException;
@@ -122,27 +138,67 @@ export class Session {
     }
   }
 
+  /** A client with the stored token, which goes to the control plane's own user only. */
+  async #signedIn(): Promise<Api> {
+    const login = (await readConfig(this.folder)).logins[this.url];
+    if (login === undefined) return createApi(this.url, null);
+    return createApi(this.url, login.token, this.#guarded(this.#guardOf(login)));
+  }
+
   /**
-   * While the control plane is down, any program of this machine could listen in its place: the code
-   * is for the user who keeps it, or root, and nobody else.
+   * On this machine any user's program could listen while the control plane is down: what is secret
+   * is said only after a look at whose program has the connection. Elsewhere TLS vouches for it.
    */
-  async #mustBeListener(uid: number): Promise<void> {
-    const port = Number(new URL(this.url).port || 80);
-    const stranger = (await listenerUids(port)).find((one) => one !== uid && one !== 0);
-    if (stranger === undefined) return;
-    throw new Failure(
+  #guarded(guard: Guard): Guard | undefined {
+    return isLoopback(this.url) && this.url.startsWith("http:") ? guard : undefined;
+  }
+
+  /** Root and this user could read the token anyway; else whose control plane it came from. */
+  #guardOf(login: Login): Guard {
+    return async (uids) => {
+      const known = [0, ownUid, ...(login.uid === undefined ? [] : [login.uid])];
+      if (uids.length > 0 && uids.every((uid) => known.includes(uid))) return;
+      const keeper = await this.#keeperOfCode();
+      this.#mustBeAmong(uids, keeper === null ? known : [...known, keeper], "token");
+    };
+  }
+
+  #mustBeOne(uids: readonly number[], secret: string): number {
+    const [uid] = uids;
+    if (uid !== undefined && uids.length === 1) return uid;
+    throw this.#refusal(uids, secret);
+  }
+
+  #mustBeAmong(uids: readonly number[], allowed: readonly number[], secret: string): void {
+    if (uids.length > 0 && uids.every((uid) => allowed.includes(uid))) return;
+    throw this.#refusal(uids, secret);
+  }
+
+  #refusal(uids: readonly number[], secret: string): Failure {
+    const { port } = new URL(this.url);
+    const whose = uids.length === 0 ? "nobody on this machine" : `user ${uids.join(", ")}`;
+    return new Failure(
       "forbidden",
-      `Port ${port} is held by a program of user ${stranger}, which is not the control plane's: ` +
-        "the sign-in code is not sent to it. See which program that is with `ss -ltnp`.",
+      `Port ${port || 80} is held by a program of ${whose}, and not by the control plane that you ` +
+        `know: your ${secret} is not sent to it. \`ss -ltnp\` names that program. If it is a ` +
+        "control plane that you trust, sign in again: `loop login`.",
     );
+  }
+
+  /** The owner of the data folder's code; null where there is none. Its text need not be readable. */
+  async #keeperOfCode(): Promise<number | null> {
+    try {
+      return (await stat(await this.#codePath())).uid;
+    } catch {
+      return null;
+    }
   }
 
   async #codeOrNull(): Promise<string | null> {
     if (!isLoopback(this.url)) return null;
     try {
       return await this.localCode();
-    } catch (error) {
-      if (error instanceof Failure && error.code === "forbidden") throw error;
+    } catch {
       // Then the control plane's own sentence says what to do.
       return null;
     }

@@ -14,6 +14,17 @@ export function clean(text: string): string {
   );
 }
 
+/**
+ * JSON text with the controls escaped that JSON itself leaves as they are: C1 (U+009B begins a
+ * sequence in some terminals), DEL, and the marks of direction. It says the same to a program.
+ */
+export function escapeControls(json: string): string {
+  return json.replaceAll(
+    /[\u007F-\u009F\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069]/g,
+    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 /** As people say it: `180 ms`, `1.2 s`, `2 min 5 s`. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;

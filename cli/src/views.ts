@@ -1,15 +1,17 @@
-import { clean, pairs, shellWord, table } from "./text.ts";
+import { columns, stateColour, type Look } from "./columns.ts";
+import { clean, pairs, shellWord } from "./text.ts";
 import type {
   SshKeyView,
   UnsavedWork,
   WorkspaceDetail,
   WorkspaceEvent,
+  WorkspacePort,
   WorkspaceSummary,
 } from "./wire.ts";
 
 /** The JSON of `list`, and without events of `open` and `show`: stable, for scripts. */
 export function summaryJson(workspace: WorkspaceSummary) {
-  const { id, name, state, url, repository, branch, commit, ssh } = workspace;
+  const { id, name, state, url, repository, branch, ref, commit, behind, work, ssh } = workspace;
   return {
     id,
     name,
@@ -17,11 +19,12 @@ export function summaryJson(workspace: WorkspaceSummary) {
     url,
     repository,
     branch,
+    ref,
     commit,
+    behind,
+    work,
     ssh: { host: ssh.host, port: ssh.port, user: ssh.user },
-    ports: workspace.ports.map(({ port, protocol, visibility, url, process }) => {
-      return { port, protocol, visibility, url, process };
-    }),
+    ports: workspace.ports.map(portJson),
     services: workspace.services.map(({ name, state, health, image, ports }) => {
       return { name, state, health, image, ports };
     }),
@@ -30,10 +33,14 @@ export function summaryJson(workspace: WorkspaceSummary) {
 
 /** The JSON of `open` and `show`. */
 export function detailJson(workspace: WorkspaceDetail) {
-  return { ...summaryJson(workspace), events: workspace.events.map(eventJson) };
+  return {
+    ...summaryJson(workspace),
+    events: workspace.events.map(eventJson),
+    leftOut: workspace.leftOut,
+  };
 }
 
-function eventJson({ at, level, code, message, file, line, column }: WorkspaceEvent) {
+export function eventJson({ at, level, code, message, file, line, column }: WorkspaceEvent) {
   return {
     at,
     level,
@@ -49,13 +56,14 @@ export function keyJson({ id, name, fingerprint, type, createdAt }: SshKeyView) 
   return { id, name, fingerprint, type, createdAt };
 }
 
-export function listLines(workspaces: readonly WorkspaceSummary[]): string[] {
+export function listLines(workspaces: readonly WorkspaceSummary[], look: Look): string[] {
   if (workspaces.length === 0) return ["No workspaces yet. Open one: loop open <repository URL>"];
-  return table(
+  return columns(
     ["name", "state", "branch", "commit", "repository"],
     workspaces.map(({ name, state, branch, commit, repository }) => {
       return [name, state, branch ?? "-", commit.slice(0, 9), repository];
     }),
+    { look, whole: ["name"], colourOf: { column: "state", of: stateColour } },
   );
 }
 
@@ -70,7 +78,27 @@ export function placesLines(workspace: WorkspaceSummary): string[] {
   ]);
 }
 
-export function showLines(workspace: WorkspaceDetail): string[] {
+/** What `git pull` would bring, and what is only here; null where there is nothing to say. */
+export function behindText({ behind }: Pick<WorkspaceSummary, "behind">): string | null {
+  if (behind === null || behind === 0) return null;
+  return `${count(behind, "commit")} behind: \`git pull\` in it brings ${behind === 1 ? "it" : "them"}`;
+}
+
+function workText({ work }: WorkspaceSummary): string | null {
+  if (work === null) return null;
+  const parts = [
+    ...(work.uncommitted > 0 ? [`${count(work.uncommitted, "file")} not committed`] : []),
+    ...(work.unpushed > 0 ? [`${count(work.unpushed, "commit")} not pushed`] : []),
+    ...(work.stashes > 0 ? [work.stashes === 1 ? "1 stash" : `${work.stashes} stashes`] : []),
+  ];
+  return parts.length === 0 ? null : parts.join(", ");
+}
+
+export function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
+}
+
+export function showLines(workspace: WorkspaceDetail, look: Look): string[] {
   const { name, state, error, repository, branch, commit, services, events, leftOut } = workspace;
   return [
     ...pairs([
@@ -80,25 +108,57 @@ export function showLines(workspace: WorkspaceDetail): string[] {
       ["repository", repository],
       ["branch", branch],
       ["commit", commit],
+      ["behind", behindText(workspace)],
+      ["only here", workText(workspace)],
     ]),
     ...placesLines(workspace),
-    ...section(
-      "Services",
-      services.length === 0
-        ? []
-        : table(
-            ["name", "state", "health", "image", "ports"],
-            services.map(({ name, state, health, image, ports }) => {
-              return [name, state, health ?? "-", image, ports.join(", ") || "-"];
-            }),
-          ),
-    ),
+    ...section("Services", services.length === 0 ? [] : serviceLines(services, indented(look))),
     ...section(
       "Not supported yet",
       leftOut.map(({ what, why, where }) => clean(`${where}: ${what}: ${why}`)),
     ),
     ...section("Events", events.map(eventLine)),
   ];
+}
+
+/** A section's lines stand two columns to the right. */
+function indented(look: Look): Look {
+  return { ...look, width: look.width === null ? null : look.width - 2 };
+}
+
+export function serviceLines(services: WorkspaceSummary["services"], look: Look): string[] {
+  if (services.length === 0) return ["No services."];
+  return columns(
+    ["name", "state", "health", "image", "ports"],
+    services.map(({ name, state, health, image, ports }) => {
+      return [name, state, health ?? "-", image, ports.join(", ") || "-"];
+    }),
+    { look, whole: ["name"], colourOf: { column: "state", of: stateColour } },
+  );
+}
+
+export function portLines(ports: readonly WorkspacePort[], look: Look): string[] {
+  if (ports.length === 0) return ["No ports: nothing listens, and the devfile names none."];
+  const alone = ports.some(({ service }) => service !== null);
+  return columns(
+    ["port", ...(alone ? ["service"] : []), "name", "open", "visible to", "url"],
+    ports.map(({ port, service, name, listening, visibility, url }) => {
+      // Of a service that stands alone nobody knows.
+      const open = service === null ? (listening ? "yes" : "no") : "-";
+      const owner = alone ? [service ?? "-"] : [];
+      return [String(port), ...owner, name ?? "-", open, visibility, url];
+    }),
+    {
+      look,
+      whole: ["url"],
+      colourOf: { column: "visible to", of: (cell) => (cell === "public" ? "yellow" : null) },
+    },
+  );
+}
+
+export function portJson(view: WorkspacePort) {
+  const { port, protocol, visibility, url, process, name, service, listening } = view;
+  return { port, protocol, visibility, url, process, name, service, listening };
 }
 
 function section(title: string, lines: readonly string[]): string[] {
@@ -110,11 +170,12 @@ export function eventLine({ at, level, message, file, line, column }: WorkspaceE
   return clean(`${at}  ${level === "info" ? "" : `${level}: `}${place}${message}`);
 }
 
-export function keyLines(keys: readonly SshKeyView[]): string[] {
+export function keyLines(keys: readonly SshKeyView[], look: Look): string[] {
   if (keys.length === 0) return ["No SSH keys yet. Add yours: loop keys add"];
-  return table(
+  return columns(
     ["id", "name", "type", "fingerprint"],
     keys.map(({ id, name, type, fingerprint }) => [id, name, type, fingerprint]),
+    { look, whole: ["id"] },
   );
 }
 

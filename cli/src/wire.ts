@@ -1,9 +1,16 @@
 /** The types of what the control plane says: types only, so that nothing of them is loaded. */
 export type { Diagnostic, ErrorCode } from "../../server/protocol/errors.ts";
 export type {
+  CredentialView,
+  Me,
+  PersonView,
+  PortVisibility,
+  SessionView,
   SshKeyView,
   UnsavedWork,
+  VariableView,
   WorkspaceDetail,
   WorkspaceEvent,
+  WorkspacePort,
   WorkspaceSummary,
 } from "../../server/protocol/workspace.ts";

@@ -5,10 +5,12 @@ import { getRequestListener } from "@hono/node-server";
 import { serveStatic } from "@hono/node-server/serve-static";
 import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
 import { Hono, type Context } from "hono";
+import { bodyLimit } from "hono/body-limit";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { secureHeaders } from "hono/secure-headers";
 import type { SignedIn } from "../auth/accounts.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
+import { limitBodyTime } from "../util/http-doors.ts";
 import { mayCall, type AppHosts } from "./origin.ts";
 import { appRouter } from "./router.ts";
 import { terminalUpgrade } from "./terminal-upgrade.ts";
@@ -18,8 +20,10 @@ import type { ApiServices } from "./trpc.ts";
 export const sessionCookie = "__Host-oneloop-session";
 const sessionSeconds = 30 * 24 * 60 * 60;
 
-/** A request's body; the largest real one is a context URL or a public key. */
-const maxBodyBytes = 256 * 1024;
+/** A stranger's body; the largest real one is a one-time code. */
+const maxStrangersBodyBytes = 64 * 1024;
+/** A signed-in user's; the largest real one is a devfile. */
+const maxBodyBytes = 1024 * 1024;
 
 export interface ApiOptions {
   readonly services: ApiServices;
@@ -28,9 +32,10 @@ export interface ApiOptions {
   /** The folder of the built web app. */
   readonly webFolder: string;
   /**
-   * A one-time code that signs a user in on a port's host; null when the URL is of no port of ours.
+   * A one-time code that signs a user in on a port's host; null when the URL is of no port of ours
+   * that this user may reach.
    */
-  readonly portSignIn: (userId: string, to: URL) => string | null;
+  readonly portSignIn: (user: SignedIn, to: URL) => Promise<string | null>;
 }
 
 export interface Api {
@@ -61,7 +66,6 @@ export function createApi(options: ApiOptions): Api {
   );
 
   app.all("/trpc/*", async (c) => {
-    if (Number(c.req.header("content-length") ?? 0) > maxBodyBytes) return c.text("too large", 413);
     const kind = hosts.kindOf(c.req.header("host"));
     const refusal = mayCall(c.req.raw, kind, hosts);
     if (refusal !== null) return c.json({ error: { message: refusal } }, 403);
@@ -69,6 +73,12 @@ export function createApi(options: ApiOptions): Api {
       kind === "app"
         ? ((await bearer(c, services)) ?? (await session(c, services)))
         : await bearer(c, services);
+    // Read to its limit before anything else: a body in chunks does not say how long it is.
+    const tooLong = await bodyLimit({
+      maxSize: user === null ? maxStrangersBodyBytes : maxBodyBytes,
+      onError: () => c.text("The request is too long.", 413, { connection: "close" }),
+    })(c, async () => undefined);
+    if (tooLong !== undefined) return tooLong;
     return fetchRequestHandler({
       endpoint: "/trpc",
       router: appRouter,
@@ -93,8 +103,9 @@ export function createApi(options: ApiOptions): Api {
     const user = await session(c, services);
     if (user === null) return c.redirect("/sign-in");
     const to = URL.canParse(target) ? new URL(target) : null;
-    const code = to === null ? null : options.portSignIn(user.id, to);
-    if (to === null || code === null) return c.text("This is no port of a workspace.", 400);
+    const code = to === null ? null : await options.portSignIn(user, to);
+    if (to === null || code === null)
+      return c.text("This is no port of a workspace of yours.", 400);
     const next = new URL("/.oneloop/sign-in", to.origin);
     next.searchParams.set("code", code);
     next.searchParams.set("to", to.pathname + to.search);
@@ -118,7 +129,10 @@ export function createApi(options: ApiOptions): Api {
 
   const listener = getRequestListener(app.fetch);
   return {
-    handleRequest: (request, response) => void listener(request, response),
+    handleRequest: (request, response) => {
+      limitBodyTime(request);
+      void listener(request, response);
+    },
     handleUpgrade: terminalUpgrade({ services, supervisors, hosts, sessionCookie }),
   };
 }

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import ssh2 from "ssh2";
-import type { AccountStore, SshKeyRow, UserRow } from "../db/accounts.ts";
+import type { AccountStore, SshKeyRow, TokenRow, UserRow } from "../db/accounts.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import type { SshKeyView } from "../protocol/workspace.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Ids } from "../util/ids.ts";
+import { isSoundPublicKey } from "../util/public-key.ts";
 
 export interface SignedIn {
   readonly id: string;
@@ -24,6 +25,9 @@ const lifetimeMs = { session: 30 * dayMs, token: 365 * dayMs };
 const linkLifetimeMs = 60 * 60 * 1000;
 /** The local code is as good as the folder that it lies in: it is replaced when it is used. */
 const localLifetimeMs = 365 * dayMs;
+
+/** When a session was used last is kept to the minute. */
+const useGrainMs = 60_000;
 
 const keyTypes = new Set([
   "ssh-ed25519",
@@ -78,7 +82,7 @@ export class Accounts {
     code: string;
     kind: "session" | "token";
     name: string;
-  }): Promise<{ secret: string; user: { id: string; name: string; role: string } }> {
+  }): Promise<{ secret: string; user: Omit<SignedIn, "tokenId"> }> {
     const now = new Date(this.#clock.now());
     const spent = await this.#store.spendCode(hash(request.code), now);
     if (spent === null) {
@@ -97,8 +101,7 @@ export class Accounts {
       expiresAt: new Date(now.getTime() + lifetimeMs[request.kind]),
     });
     if (spent.purpose === "local") await this.onLocalCodeSpent?.();
-    const { id, name, role } = spent.user;
-    return { secret, user: { id, name, role } };
+    return { secret, user: personOf(spent.user) };
   }
 
   /** Null when the secret is of no session or token that is still good. */
@@ -106,12 +109,26 @@ export class Accounts {
     if (!secret.startsWith(tokenPrefix) || secret.length > 200) return null;
     const found = await this.#store.findToken(hash(secret), new Date(this.#clock.now()));
     if (found === null || found.token.kind !== kind) return null;
-    const { id, name, role } = found.user;
-    return { id, name, role, tokenId: found.token.id };
+    await this.#noteUse(found.token);
+    return { ...personOf(found.user), tokenId: found.token.id };
   }
 
-  async revoke(tokenId: string): Promise<void> {
-    await this.#store.removeToken(tokenId);
+  /** To the minute: not every request is a write. */
+  async #noteUse({ id, lastUsedAt }: TokenRow): Promise<void> {
+    const now = this.#clock.now();
+    if (lastUsedAt !== null && now - lastUsedAt.getTime() < useGrainMs) return;
+    await this.#store.tokenUsed(id, new Date(now));
+  }
+
+  /** Who is behind a session or token that is still good, by its id; null when it is not. */
+  async byTokenId(tokenId: string): Promise<SignedIn | null> {
+    const found = await this.#store.tokenById(tokenId, new Date(this.#clock.now()));
+    return found === null ? null : { ...personOf(found.user), tokenId: found.token.id };
+  }
+
+  /** Ends a session or token, and what is connected by it; false for another's as for none. */
+  async revoke(userId: string, tokenId: string): Promise<boolean> {
+    return this.#store.removeToken(userId, tokenId);
   }
 
   async listKeys(userId: string): Promise<SshKeyView[]> {
@@ -147,10 +164,14 @@ export class Accounts {
   }
 
   /** Whose key this is, by its wire form. */
-  async userOfKey(blob: Buffer): Promise<{ userId: string } | null> {
+  async userOfKey(blob: Buffer): Promise<{ userId: string; keyId: string } | null> {
     const row = await this.#store.findKey(blob);
-    return row === null ? null : { userId: row.userId };
+    return row === null ? null : { userId: row.userId, keyId: row.id };
   }
+}
+
+function personOf({ id, name, role }: UserRow): Omit<SignedIn, "tokenId"> {
+  return { id, name, role };
 }
 
 function hash(secret: string): Buffer {
@@ -177,6 +198,12 @@ function parsePublicKey(line: string): { type: string; blob: Buffer; comment: st
       "bad-input",
       "This is no public key that the gateway takes: one line that begins with ssh-ed25519, ecdsa-sha2-nistp… or ssh-rsa.",
       { cause: parsed },
+    );
+  }
+  if (!isSoundPublicKey(parsed.getPublicPEM())) {
+    throw new OneloopError(
+      "bad-input",
+      "This key is damaged, or an RSA key of fewer than 2048 bits. Make a new one: ssh-keygen -t ed25519",
     );
   }
   return { type, blob: parsed.getPublicSSH(), comment: comment.join(" ").slice(0, 100) };

@@ -95,6 +95,8 @@ export class WorkspaceStore {
 
   /** By name or id, of this owner only: another's workspace is as one that does not exist. */
   async find(ownerId: string, nameOrId: string): Promise<WorkspaceRow | null> {
+    // As a login name or a path it may come; the database would refuse to look for it.
+    if (nameOrId.includes("\0")) return null;
     const [found] = await this.#db
       .select()
       .from(workspaces)

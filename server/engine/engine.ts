@@ -60,7 +60,8 @@ export interface MemberSpec {
 
 /** What an engine holds of one owner, now. */
 export interface Observed {
-  readonly sandbox: "missing" | "created" | "running" | "exited";
+  /** `cut-off`: it runs, and somebody took its network away. */
+  readonly sandbox: "missing" | "created" | "running" | "cut-off" | "exited";
   readonly members: readonly ObservedMember[];
   /** Volumes by plan name; `source` and `home` are Oneloop's own. */
   readonly volumes: readonly string[];
@@ -110,7 +111,7 @@ export interface JobResult {
 export interface EngineEvent {
   readonly owner: Owner;
   readonly service: string | null;
-  readonly kind: "died" | "out-of-memory" | "removed";
+  readonly kind: "died" | "out-of-memory" | "removed" | "cut-off";
   readonly exitCode: number | null;
 }
 
@@ -118,9 +119,19 @@ export interface Progress {
   (line: string): void;
 }
 
+/** Points within a step, named by what has just been done, at which a kill leaves half of it. */
+export type EnginePhase =
+  | "network-made"
+  | "sandbox-made"
+  | "members-made"
+  | "dev-started"
+  | "members-stopped"
+  | "containers-removed";
+
 export interface StepOptions {
   readonly signal: AbortSignal;
   readonly onProgress?: Progress;
+  readonly onPhase?: ((phase: EnginePhase) => void) | undefined;
 }
 
 /** What every step on a workspace needs. */
@@ -211,7 +222,8 @@ export interface Engine extends AsyncDisposable {
 
   /**
    * From the first `next()` on; ends when the signal is aborted. Reconnects by itself, and then
-   * yields of the gap only what the engine still knows. What the caller's own steps end is told too.
+   * yields of the gap only what the engine still knows: `onGap` says that there was one. What the
+   * caller's own steps end is told too.
    */
-  watch(signal: AbortSignal): AsyncIterable<EngineEvent>;
+  watch(signal: AbortSignal, onGap?: () => void): AsyncIterable<EngineEvent>;
 }

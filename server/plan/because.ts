@@ -1,17 +1,22 @@
 import { formatPlace } from "../protocol/fact.ts";
 import type { Fact, Place } from "../protocol/fact.ts";
-import type { Because } from "../protocol/plan.ts";
-import type { SourceModel } from "../protocol/source-model.ts";
+import type { Because, Checkout } from "../protocol/plan.ts";
+import type { SourceModel, SourceTask } from "../protocol/source-model.ts";
+import { sourceRoot } from "../sources/source-root.ts";
 
 interface Decided {
   /** The index of the dev service. */
   readonly dev: number;
   /** From the source's name of a volume to the plan's. */
   readonly volumeNames: ReadonlyMap<string, string>;
+  /** The plan's names of the source's tasks that are in it. */
+  readonly taskNames: ReadonlyMap<SourceTask, string>;
+  readonly projects: readonly Checkout[];
 }
 
 /** For each part of the plan the source lines that ask for it. */
-export function because(model: SourceModel, { dev, volumeNames }: Decided): Because[] {
+export function because(model: SourceModel, decided: Decided): Because[] {
+  const { dev, volumeNames, taskNames, projects } = decided;
   const services = model.services.map((service) => {
     const { env, endpoints, mounts, ...fields } = service;
     const facts = [...Object.values(fields), ...Object.values(env), ...endpoints, ...mounts];
@@ -21,6 +26,22 @@ export function because(model: SourceModel, { dev, volumeNames }: Decided): Beca
     part: `volume ${volumeNames.get(valueOf(name)) ?? valueOf(name)}`,
     where: places([name, sizeBytes, ephemeral]),
   }));
+  const tasks = Array.from(taskNames, ([task, planned]) => {
+    const { service, commandLine, workingDir, env, where } = task;
+    const facts = [service, commandLine, workingDir, ...env.map(({ value }) => value)];
+    return { part: `task ${planned}`, where: uniquePlaces([where, ...places(facts)]) };
+  });
+  const paths = new Set(projects.map(({ path }) => path));
+  const checkouts = model.projects.flatMap(({ name, url, revision, clonePath, where }) =>
+    clonePath.known && paths.has(`${sourceRoot}/${clonePath.value}`)
+      ? [
+          {
+            part: `project ${name}`,
+            where: uniquePlaces([where, ...places([url, revision, clonePath])]),
+          },
+        ]
+      : [],
+  );
   const chosen = model.services[dev];
   if (chosen === undefined) return [...services, ...volumes];
   const { name, sourcePath, command, args } = chosen;
@@ -29,6 +50,8 @@ export function because(model: SourceModel, { dev, volumeNames }: Decided): Beca
     ...services,
     ...volumes,
     { part: `task ${valueOf(name)}`, where: places([command, args]) },
+    ...tasks,
+    ...checkouts,
   ];
 }
 
@@ -37,5 +60,9 @@ function valueOf(fact: Fact<string>): string {
 }
 
 function places(facts: readonly Fact<unknown>[]): Place[] {
-  return [...new Map(facts.map(({ where }) => [formatPlace(where), where])).values()];
+  return uniquePlaces(facts.map(({ where }) => where));
+}
+
+function uniquePlaces(all: readonly Place[]): Place[] {
+  return [...new Map(all.map((where) => [formatPlace(where), where])).values()];
 }

@@ -1,17 +1,22 @@
 import type { Diagnostic } from "../protocol/errors.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import type { Place } from "../protocol/fact.ts";
-import type { Checkout, PlannedVolume, Task, WorkspacePlan } from "../protocol/plan.ts";
-import type { PlannedService } from "../protocol/service.ts";
+import type { Checkout, PlannedVolume, WorkspacePlan } from "../protocol/plan.ts";
 import type { SourceModel } from "../protocol/source-model.ts";
 import { because } from "./because.ts";
 import { Facts } from "./facts.ts";
+import { planProjects } from "./projects.ts";
 import { planService } from "./service.ts";
+import { planTasks } from "./tasks.ts";
 
 /** What the user, or the control plane for them, decides beyond what the files say. */
 export interface PlanChoices {
   /** `path` is below the source root, `/workspace`; null for a container without a repository. */
   readonly checkout: Checkout | null;
+  /** What became of `projectsToCheckOut`: with commits, each below the source root. */
+  readonly projects?: readonly Checkout[];
+  /** The user's repository of settings for their shell and programs; null for none. */
+  readonly dotfilesUrl?: string | null;
 }
 
 /**
@@ -24,6 +29,7 @@ export interface PlanChoices {
  *   `args`, if any, in the place of the image's command.
  * - Where the source is mounted, `PROJECTS_ROOT` is the mount's path and `PROJECT_SOURCE` the
  *   checkout's inside it (https://devfile.io/docs: both are set by the tool, never by the devfile).
+ * - Commands of the events postStart and preStop are tasks of the dev service, run by a shell.
  * - Volumes named as Oneloop's own, `source` and `home`, are planned under another name.
  *
  * @param production The topology to mirror. Only null is taken yet.
@@ -48,27 +54,31 @@ export function plan(
   const dev = services.find(({ sourcePath }) => sourcePath !== null) ?? services[0];
   if (dev === undefined) throw noService(development);
   facts.throwIfMissing();
+  const projects = planProjects(
+    development,
+    { checkout: choices.checkout, projects: choices.projects ?? [] },
+    facts,
+  );
+  const { tasks, names } = planTasks(
+    development,
+    { dev, dotfilesUrl: choices.dotfilesUrl ?? null },
+    facts,
+  );
   return {
     version: 1,
     devService: dev.name,
     services,
     volumes: volumes.planned,
     checkout: choices.checkout,
-    tasks: [devTask(dev)],
-    because: because(development, { dev: services.indexOf(dev), volumeNames: volumes.names }),
+    projects,
+    tasks,
+    because: because(development, {
+      dev: services.indexOf(dev),
+      volumeNames: volumes.names,
+      taskNames: names,
+      projects,
+    }),
     leftOut: facts.leftOut,
-  };
-}
-
-function devTask(dev: PlannedService): Task {
-  return {
-    name: dev.name,
-    phase: "start",
-    in: dev.name,
-    oncePer: "start",
-    needs: [],
-    command: dev.command === null ? null : [...dev.command, ...(dev.args ?? [])],
-    terminal: true,
   };
 }
 

@@ -1,9 +1,8 @@
-import { OneloopError } from "../protocol/errors.ts";
 import type { Fact } from "../protocol/fact.ts";
 import type { Checkout } from "../protocol/plan.ts";
 import type { EnvValue, PlannedService, SourceService } from "../protocol/service.ts";
-import { sourceRoot } from "../sources/source-root.ts";
 import type { Facts } from "./facts.ts";
+import { belowSourceRoot } from "./projects.ts";
 
 interface ServiceContext {
   readonly facts: Facts;
@@ -71,14 +70,4 @@ function projectEnv(sourcePath: string | null, checkout: Checkout | null): Recor
     PROJECTS_ROOT: sourcePath,
     PROJECT_SOURCE: sourcePath + (checkout === null ? "" : belowSourceRoot(checkout.path)),
   };
-}
-
-/** `/govapp` of `/workspace/govapp`: the same folder of the source volume, wherever it is mounted. */
-function belowSourceRoot(path: string): string {
-  if (path === sourceRoot || path.startsWith(`${sourceRoot}/`))
-    return path.slice(sourceRoot.length);
-  throw new OneloopError(
-    "plan-impossible",
-    `The checkout must be below ${sourceRoot}, and ${path} is not.`,
-  );
 }

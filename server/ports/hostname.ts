@@ -1,16 +1,24 @@
+import { createHash } from "node:crypto";
+
 /** What a host name of a workspace's port says. */
 export interface PortHost {
   /** 1–65535. */
   readonly port: number;
   readonly workspace: string;
-  /** `null`: the dev container, or whatever shares its network. */
+  /**
+   * `null`: the dev container, or whatever shares its network. What a host name says is the label of
+   * the service's name (`serviceLabel`).
+   */
   readonly service: string | null;
 }
 
 /** A workspace's name has at most this many characters, so that every host name's label has 63. */
 const maxWorkspaceLength = 32;
-/** Longer names of services are hashed to this length. */
+/** Longer names of services are hashed to at most this length. */
 const maxServiceLength = 22;
+/** 40 bits: two services of one workspace never meet by chance. */
+const hashLength = 8;
+const base32 = "abcdefghijklmnopqrstuvwxyz234567";
 
 const name = /^[a-z0-9]+(-[a-z0-9]+)*$/;
 /** No sign, no leading zero: one port has one host name. */
@@ -52,7 +60,25 @@ export function parsePortHost(host: string, domain: string): PortHost | null {
 export function formatPortHost({ port, workspace, service }: PortHost, domain: string): string {
   return service === null
     ? `${port}-${workspace}.${domain}`
-    : `${port}-${service}--${workspace}.${domain}`;
+    : `${port}-${serviceLabel(service)}--${workspace}.${domain}`;
+}
+
+/**
+ * How a service is called in a host name: by its own name where the grammar has room for it, else by
+ * the start of it and a hash: `a-service-of-rather-many-words` is `a-service-of-v64iryrk`.
+ * A label's label is itself.
+ */
+export function serviceLabel(service: string): string {
+  if (name.test(service) && service.length <= maxServiceLength) return service;
+  const digest = createHash("sha256").update(service).digest();
+  const end = Array.from(digest.subarray(0, hashLength), (byte) => base32[byte & 31]).join("");
+  const start = service
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replace(/^-/, "")
+    .slice(0, maxServiceLength - hashLength - 1)
+    .replace(/-$/, "");
+  return start === "" ? end : `${start}-${end}`;
 }
 
 /** The origin of a port, with the scheme and the port number by which browsers reach the app. */

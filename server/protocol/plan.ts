@@ -29,12 +29,29 @@ export type Task = z.infer<typeof Task>;
 export const Checkout = z.object({
   /** The remote as the user named it: no credential in it. */
   url: z.string(),
+  /** What the repository cache knows it by; absent in an older plan, where it is the URL. */
+  key: z.string().optional(),
   /** The full ref, such as `refs/heads/main`; `null` for a bare commit. */
   ref: z.string().nullable(),
   /** 40 hex digits. */
   commit: z.string(),
   /** Absolute, such as `/workspace/govapp`. */
   path: z.string(),
+  /** In the order in which they are checked out: the outer before those in it. */
+  submodules: z
+    .array(
+      z.object({
+        /** Of the repository around it, below the checkout; empty for the checkout itself. */
+        within: z.string(),
+        /** Below that repository. */
+        path: z.string(),
+        url: z.string(),
+        key: z.string(),
+      }),
+    )
+    .optional(),
+  /** Some of its files are kept in LFS, and are in the cache. */
+  lfs: z.boolean().optional(),
 });
 export type Checkout = z.infer<typeof Checkout>;
 

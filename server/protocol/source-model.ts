@@ -26,6 +26,8 @@ export const SourceTask = z.object({
   env: z.array(z.object({ name: z.string(), value: Fact(z.string()) })),
   /** When it runs by itself; null: only when somebody asks for it. */
   event: z.enum(["preStart", "postStart", "preStop", "postStop"]).nullable(),
+  /** Tasks of the same event that must be done before it begins; all stand before it in the list. */
+  needs: z.array(z.string()),
   where: Place,
 });
 export type SourceTask = z.infer<typeof SourceTask>;

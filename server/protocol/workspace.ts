@@ -64,6 +64,8 @@ export const WorkCounts = z.object({
   uncommitted: z.number().int(),
   unpushed: z.number().int(),
   stashes: z.number().int(),
+  /** The commit that is checked out; null in a repository without one. */
+  head: z.string().nullable(),
   /** When it was counted; ISO 8601, UTC. */
   at: z.string(),
 });

@@ -6,9 +6,10 @@ import type { Supervisors } from "../terminals/supervisors.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Ids } from "../util/ids.ts";
 import type { Log } from "../util/log.ts";
-import { Access, type Authorize } from "./access.ts";
+import { Access, type Authorize, type PortSession } from "./access.ts";
 import { forwardRequest } from "./forward.ts";
-import { cookieValues, requestHeaders } from "./headers.ts";
+import { cookieValues, pairs, requestHeaders } from "./headers.ts";
+import { OpenExchanges, type Changes, type Live } from "./open-exchanges.ts";
 import { noticePage, noticeText, type Notice } from "./pages.ts";
 import { localPath, portCookie, PortSignIn, portSignInPath } from "./sign-in.ts";
 import { type Destination, Upstreams } from "./upstreams.ts";
@@ -18,8 +19,9 @@ export interface PortProxyOptions {
   readonly domain: string;
   /** The app's URL as browsers see it, such as `http://app.localhost:7700`. */
   readonly publicUrl: string;
-  /** Whether this user may reach this workspace's ports, and as whom; `null` for everything else. */
   readonly authorize: Authorize;
+  readonly live: Live;
+  readonly changes: Changes;
   readonly supervisors: Pick<Supervisors, "dial">;
   readonly secretKey: string;
   readonly clock: Clock;
@@ -33,12 +35,12 @@ export interface PortProxy extends AsyncDisposable {
   /** For node:http's `upgrade`. Never throws. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /**
-   * For the app's `/port-sign-in`: a code that signs this user in on this port host, to be given to
+   * For the app's `/port-sign-in`: a code that signs this session's user in on this port host, to be given to
    * `http://<host>/.oneloop/sign-in?code=…&to=<path>`. Good once, for 30 s.
    *
    * @throws OneloopError `bad-input` when `host` is no port host of this domain.
    */
-  mintCode(userId: string, host: string): string;
+  mintCode(session: PortSession, host: string): string;
 }
 
 /** The door to workspaces' ports: every request's head is read, and judged by itself. */
@@ -51,7 +53,7 @@ export function createPortProxy(options: PortProxyOptions): PortProxy {
     handleUpgrade: (request, socket, head) => {
       void door.upgrade(request, socket, head);
     },
-    mintCode: (userId, host) => door.mintCode(userId, host),
+    mintCode: (session, host) => door.mintCode(session, host),
     [Symbol.asyncDispose]: () => door[Symbol.asyncDispose](),
   };
 }
@@ -59,10 +61,19 @@ export function createPortProxy(options: PortProxyOptions): PortProxy {
 /** An answer of ours instead of the workspace's. */
 type Refusal = Notice & { readonly headers?: Readonly<Record<string, string>> };
 
+/** A request that may go on. */
+interface Admitted {
+  readonly host: PortHost;
+  readonly session: PortSession | null;
+  readonly workspaceId: string | null;
+  readonly destination: Destination;
+}
+
 class Door implements AsyncDisposable {
   readonly #options: PortProxyOptions;
   readonly #signIn: PortSignIn;
   readonly #access: Access;
+  readonly #open: OpenExchanges;
   readonly #upstreams: Upstreams;
   readonly #appUrl: URL;
   readonly #upgraded = new Set<Duplex>();
@@ -71,16 +82,17 @@ class Door implements AsyncDisposable {
     this.#options = options;
     this.#signIn = new PortSignIn(options.secretKey, options);
     this.#access = new Access(options.authorize, options.clock);
+    this.#open = new OpenExchanges(this.#access, options);
     this.#upstreams = new Upstreams(options.supervisors);
     this.#appUrl = new URL(options.publicUrl);
   }
 
-  mintCode(userId: string, host: string): string {
+  mintCode(session: PortSession, host: string): string {
     const parsed = parsePortHost(host, this.#options.domain);
     if (parsed === null) {
       throw new OneloopError("bad-input", "This is not the address of a workspace's port.");
     }
-    return this.#signIn.mintCode(userId, formatPortHost(parsed, this.#options.domain));
+    return this.#signIn.mintCode(session, formatPortHost(parsed, this.#options.domain));
   }
 
   async request(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -94,6 +106,7 @@ class Door implements AsyncDisposable {
       const leave = this.#upstreams.enter(destination);
       if (leave === null) return refuse(tooMany);
       response.on("close", leave);
+      response.on("close", this.#open.enter({ ...admitted, close: () => response.destroy() }));
       forwardRequest({
         request,
         response,
@@ -119,6 +132,7 @@ class Door implements AsyncDisposable {
       if (leave === null) return answerRaw(socket, tooMany);
       if (socket.destroyed) return leave();
       socket.on("close", leave);
+      socket.on("close", this.#open.enter({ ...admitted, close: () => socket.destroy() }));
       await forwardUpgrade({ request, socket, head }, admitted.destination, {
         supervisors: this.#options.supervisors,
         publicProtocol: this.#protocol(),
@@ -129,6 +143,7 @@ class Door implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#open[Symbol.dispose]();
     for (const socket of this.#upgraded) socket.destroy();
     await this.#upstreams[Symbol.asyncDispose]();
   }
@@ -136,11 +151,13 @@ class Door implements AsyncDisposable {
   async #admit(
     request: IncomingMessage,
     { webSocket }: { webSocket: boolean },
-  ): Promise<{ refusal: Refusal } | { host: PortHost; destination: Destination }> {
+  ): Promise<{ refusal: Refusal } | Admitted> {
     const { domain } = this.#options;
     const { headers, url = "" } = request;
     const host = parsePortHost(headers.host ?? "", domain);
     if (host === null) return { refusal: notFound };
+    // Whoever stands before us may have looked at the other one (RFC 9112 section 3.2).
+    if (hostHeaders(request) !== 1) return { refusal: badRequest };
     // The form for proxies (RFC 9112 section 3.2.2) names a second host, and CONNECT has no path.
     if (!url.startsWith("/")) return { refusal: badRequest };
     if (webSocket && headers.upgrade?.toLowerCase() !== "websocket") return { refusal: badRequest };
@@ -149,18 +166,31 @@ class Door implements AsyncDisposable {
     if (!webSocket && url.split("?", 1)[0] === portSignInPath) {
       return { refusal: this.#redeem(request, name) };
     }
-    if (isForeign(request, { origin, webSocket })) return { refusal: foreign };
-    const session = this.#signIn.session(cookieValues(headers.cookie, portCookie), name);
-    if (session === null) {
-      if (webSocket || !isNavigation(request)) return { refusal: notSignedIn };
-      const to = new URL("/port-sign-in", this.#appUrl);
-      to.searchParams.set("to", `${origin}${url}`);
-      return { refusal: redirect(to.href) };
+    const page = askingPage(request, { origin, webSocket });
+    if (page === "foreign") return { refusal: foreign };
+    const session =
+      page === "unknown"
+        ? null
+        : this.#signIn.session(cookieValues(headers.cookie, portCookie), name);
+    const decision = await this.#access.of(session, host);
+    switch (decision.kind) {
+      case "reach": {
+        const { target, workspaceId, signedIn } = decision;
+        const destination = { target, host: decision.host, port: host.port };
+        return { host, session: signedIn ? session : null, workspaceId, destination };
+      }
+      case "sign-in": {
+        if (page === "unknown") return { refusal: foreign };
+        if (webSocket || !isNavigation(request)) return { refusal: notSignedIn };
+        const to = new URL("/port-sign-in", this.#appUrl);
+        to.searchParams.set("to", `${origin}${url}`);
+        return { refusal: redirect(to.href) };
+      }
+      case "nothing":
+        return { refusal: notFound };
+      default:
+        return decision satisfies never;
     }
-    const target = await this.#access.of(session.userId, host.workspace);
-    if (target === null) return { refusal: notFound };
-    const { service, port } = host;
-    return { host, destination: { target, host: service ?? "localhost", port } };
   }
 
   #redeem(request: IncomingMessage, name: string): Refusal {
@@ -253,19 +283,27 @@ function redirect(location: string, headers: Readonly<Record<string, string>> = 
 }
 
 /**
- * Another site's request on the user's cookie. Browsers name the asking page in Origin (always for
- * WebSockets and for what changes something), and in Sec-Fetch-Site for all else.
+ * Which page asks: browsers name it in Origin (always for WebSockets and for what changes something),
+ * and in Sec-Fetch-Site for all else. Another site's page is refused. Where nothing says that it is
+ * this host's own, the cookie counts for nothing: a port that is for everybody is reached without
+ * one (a webhook, `curl -d`), every other is refused.
  */
-function isForeign(
+function askingPage(
   { headers, method }: IncomingMessage,
   own: { readonly origin: string; readonly webSocket: boolean },
-): boolean {
-  if (headers.origin !== undefined) return headers.origin.toLowerCase() !== own.origin;
-  if (own.webSocket || !["GET", "HEAD"].includes(method ?? "")) return true;
+): "own" | "foreign" | "unknown" {
+  if (headers.origin !== undefined) {
+    return headers.origin.toLowerCase() === own.origin ? "own" : "foreign";
+  }
+  if (own.webSocket || !["GET", "HEAD"].includes(method ?? "")) return "unknown";
   const site = headers["sec-fetch-site"];
-  return (
-    (site === "cross-site" || site === "same-site") && headers["sec-fetch-mode"] !== "navigate"
-  );
+  const embedded =
+    (site === "cross-site" || site === "same-site") && headers["sec-fetch-mode"] !== "navigate";
+  return embedded ? "unknown" : "own";
+}
+
+function hostHeaders({ rawHeaders }: IncomingMessage): number {
+  return pairs(rawHeaders).filter(([name]) => name.toLowerCase() === "host").length;
 }
 
 function isNavigation({ method, headers }: IncomingMessage): boolean {

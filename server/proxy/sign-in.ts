@@ -2,6 +2,7 @@ import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 import type { Clock } from "../util/clock.ts";
 import type { Ids } from "../util/ids.ts";
+import type { PortSession } from "./access.ts";
 
 /** `__Host-`: for this host name only, over TLS (or on localhost), for all paths. */
 export const portCookie = "__Host-oneloop-port";
@@ -17,6 +18,8 @@ const cookieLifetimeMs = 12 * 60 * 60 * 1000;
 const Claims = z.object({
   kind: z.enum(["code", "cookie"]),
   userId: z.string(),
+  /** The app's session that the code was made in: with it, the cookie ends. */
+  tokenId: z.string(),
   /** The port host's name, in lower case, without a port. */
   host: z.string(),
   expiresAt: z.number(),
@@ -42,8 +45,8 @@ export class PortSignIn {
     this.#ids = ids;
   }
 
-  mintCode(userId: string, host: string): string {
-    return this.#sign({ kind: "code", userId, host }, codeLifetimeMs);
+  mintCode({ userId, tokenId }: PortSession, host: string): string {
+    return this.#sign({ kind: "code", userId, tokenId, host }, codeLifetimeMs);
   }
 
   /** @returns a Set-Cookie header's value; `null` when the code is not good, or no longer. */
@@ -53,7 +56,8 @@ export class PortSignIn {
     const now = this.#clock.now();
     for (const [nonce, expiresAt] of this.#used) if (expiresAt < now) this.#used.delete(nonce);
     this.#used.set(claims.nonce, claims.expiresAt);
-    const value = this.#sign({ kind: "cookie", userId: claims.userId, host }, cookieLifetimeMs);
+    const { userId, tokenId } = claims;
+    const value = this.#sign({ kind: "cookie", userId, tokenId, host }, cookieLifetimeMs);
     return [
       `${portCookie}=${value}`,
       "Path=/",
@@ -65,15 +69,15 @@ export class PortSignIn {
   }
 
   /** @param cookies the values of all cookies of our name. */
-  session(cookies: readonly string[], host: string): { userId: string } | null {
+  session(cookies: readonly string[], host: string): PortSession | null {
     for (const cookie of cookies) {
       const claims = this.#verify(cookie, "cookie", host);
-      if (claims !== null) return { userId: claims.userId };
+      if (claims !== null) return { userId: claims.userId, tokenId: claims.tokenId };
     }
     return null;
   }
 
-  #sign(claims: Pick<Claims, "kind" | "userId" | "host">, lifetimeMs: number): string {
+  #sign(claims: Omit<Claims, "expiresAt" | "nonce">, lifetimeMs: number): string {
     const whole: Claims = {
       ...claims,
       expiresAt: this.#clock.now() + lifetimeMs,
@@ -89,10 +93,10 @@ export class PortSignIn {
     const given = Buffer.from(signature, "base64url");
     const expected = this.#mac(payload);
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return null;
-    // Signed by us: it is JSON.
-    const claims = Claims.parse(JSON.parse(Buffer.from(payload, "base64url").toString("utf8")));
-    if (claims.kind !== kind || claims.host !== host) return null;
-    return claims.expiresAt > this.#clock.now() ? claims : null;
+    // Signed by us: it is JSON, but may be of an older version.
+    const parsed = Claims.safeParse(JSON.parse(Buffer.from(payload, "base64url").toString("utf8")));
+    if (!parsed.success || parsed.data.kind !== kind || parsed.data.host !== host) return null;
+    return parsed.data.expiresAt > this.#clock.now() ? parsed.data : null;
   }
 
   #mac(payload: string): Buffer {

@@ -38,6 +38,10 @@ export async function forwardUpgrade(
     end();
     return;
   }
+  if (!statusLine.test(statusLineOf(answer.head))) {
+    end();
+    throw new Error("the program's answer has no status line");
+  }
   const switched = answer.status === 101;
   socket.write(answerHead(answer.head, switched), "latin1");
   socket.write(answer.rest);
@@ -51,9 +55,19 @@ export async function forwardUpgrade(
   socket.resume();
   socket.on("close", end);
   socket.on("end", end);
+  // Whatever the browser does with its own side: nobody listens to it any more.
+  socket.on("finish", () => socket.destroy());
   upstream.on("close", () => socket.end());
   upstream.setTimeout(answerTimeoutMs, end);
   upstream.pipe(socket);
+}
+
+/** RFC 9112 section 4. A line feed alone would begin another header in a browser's eyes. */
+const statusLine = /^HTTP\/1\.[01] [1-9]\d\d(?: [\t\x20-\x7e\x80-\xff]*)?$/;
+
+/** Up to the first CR LF. */
+function statusLineOf(head: Buffer): string {
+  return head.toString("latin1", 0, head.indexOf("\r\n"));
 }
 
 function lines(headers: readonly string[]): string {

@@ -1,36 +1,77 @@
-import { OneloopError } from "../protocol/errors.ts";
+import {
+  canonicalHost,
+  checkRepository,
+  checkUser,
+  decode,
+  decodeSegments,
+  invalid,
+  readAuthority,
+} from "./context-url-checks.ts";
+import { locate, providerOf, type Target } from "./context-url-pages.ts";
 
 /**
- * A context URL names a repository, and optionally a branch, a tag or a commit of it:
+ * A context URL names a repository, and optionally a branch, tag, commit, or pull request of it.
+ * docs/context-urls.md says it for users.
  *
  * ```
- * http(s)://host[:port]/owner/repo[.git]      https://github.com/acme/govapp
- * ssh://[user@]host[:port]/path[.git]         ssh://git@git.example.org:2222/acme/govapp.git
- * user@host:path[.git]                        git@github.com:acme/govapp.git
- * file:///path[.git]                          file:///srv/git/govapp.git
+ * http(s)://host[:port]/path[.git]       https://github.com/acme/govapp
+ * ssh://[user@]host[:port]/path[.git]    ssh://git@git.example.org:2222/acme/govapp.git
+ * user@host:path[.git]                   git@github.com:acme/govapp.git
+ * file:///path[.git]                     file:///srv/git/govapp.git
  * ```
  *
- * each with a rest that names the ref, as the pages of git hosts have it:
+ * An http URL may be that of a page, as git hosts have them. The host's name decides nothing where
+ * the path's shape can; what is known of github.com, gitlab.com, bitbucket.org and codeberg.org only
+ * settles what the shape leaves open. Everywhere but there, a path without any of these shapes is
+ * the repository's own, however deep.
  *
  * ```
- * <repository>/-/tree/<rest>                  https://gitlab.com/acme/apps/govapp/-/tree/main
- * <repository>.git/tree/<rest>                file:///srv/git/govapp.git/tree/feature/login
- * http(s)://host/owner/repo/tree/<rest>       https://github.com/acme/govapp/tree/feature/login
+ * owner/repo/<page>                      GitHub, Gitea, Forgejo, Bitbucket Cloud
+ * any/number/of/groups/repo/-/<page>     GitLab
+ * any/number/of/groups/repo/<page>       GitLab's older URLs, on gitlab.com
+ * [prefix/]projects/KEY/repos/repo/<page>   Bitbucket Server; cloned from [prefix/]scm/key/repo.git
+ *
+ * <page> = tree/<rest>                   a branch, tag or commit, perhaps with a folder behind it
+ *        | (blob|raw|blame|commits|src)/<rest>
+ *        | (src|blob|raw|blame|commits)/(branch|tag)/<rest>        Gitea
+ *        | (src|blob|raw|blame|commits)/commit/<id>[/<path>]       Gitea
+ *        | branch/<branch>               Bitbucket Cloud
+ *        | commit/<id> | commits/<id>
+ *        | releases/tag/<tag> | -/tags/<tag> | -/releases/<tag>
+ *        | (pull|pulls|merge_requests|pull-requests)/<number>[/…]
+ *        | browse[/<path>][?at=<ref>]    Bitbucket Server
  * ```
+ *
+ * `?ref_type=heads` or `tags` (GitLab) says which of them a `<rest>` is. Behind `.git/` and `/-/` a
+ * page stands in URLs of every kind: `file:///srv/git/govapp.git/tree/feature/login`.
  *
  * A branch may contain slashes and be followed by a folder, so only the repository's refs say where
- * the ref ends: `resolveRef` decides.
+ * it ends: `resolveRef` decides. Segments are decoded once.
  */
 export interface ContextUrl {
   readonly kind: "http" | "ssh" | "scp" | "file";
-  /** What git is given: canonical, with no credential in it. */
+  /**
+   * What git is given, with no credential in it: as it was written, but for the host's case, a
+   * default port, slashes without meaning, and the encoding. On the four known hosts `http` becomes
+   * `https`; gitlab.com's `.git` is added, because it answers with a redirect without.
+   */
   readonly remote: string;
-  /** In lower case, with the port if one is given; null for `file`. */
+  /**
+   * The same for all spellings that certainly are one repository with the same rights; what a
+   * workspace and a cache belong to.
+   *
+   * Same everywhere: what `remote` leaves away; `user@host:/path` and `ssh://user@host/path`.
+   * Same on the four known hosts only: with and without `.git`, upper and lower case in the path,
+   * http and https, `git@host:path` and `ssh://git@host/path`. On another host, `app` and `app.git`
+   * may be two folders, and a path without a slash in front begins in the user's home.
+   * Never the same: https and ssh, or two users of ssh, because their rights differ.
+   */
+  readonly repositoryKey: string;
+  /** In lower case and ASCII, with the port unless it is the scheme's own; null for `file`. */
   readonly host: string | null;
   /** The decoded path of the repository, with a slash in front unless it is `scp`. */
   readonly path: string;
-  /** The decoded text after `tree/`, without slashes around it. */
-  readonly rest: string | null;
+  readonly target: Target;
 }
 
 const maxUrlChars = 2000;
@@ -44,20 +85,22 @@ const maxUrlChars = 2000;
 export function parseContextUrl(text: string): ContextUrl {
   const trimmed = text.trim();
   if (trimmed === "") invalid("Give the URL of a repository, such as https://github.com/acme/app.");
-  if (trimmed.length > maxUrlChars)
+  if (trimmed.length > maxUrlChars) {
     invalid(`A repository's URL has at most ${maxUrlChars} characters.`);
+  }
   if (/[\p{Cc}\p{Cf}\p{Z}\p{Surrogate}\\]/u.test(trimmed)) {
     invalid("A repository's URL has no spaces, control characters or backslashes: remove them.");
   }
   const scp = /^([^@/:]*)@(\[[^\]/]*\]|[^@/:]*):(.*)$/.exec(trimmed);
   if (scp !== null) return parseScp(scp[1] ?? "", scp[2] ?? "", scp[3] ?? "");
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(trimmed)?.[1]?.toLowerCase();
+  const scheme = /^([a-z][a-z0-9+.-]*):(\/\/|:)/i.exec(trimmed)?.[1]?.toLowerCase();
   switch (scheme) {
     case "http":
     case "https":
     case "ssh":
-    case "file":
       return parseUrl(trimmed, scheme);
+    case "file":
+      return parseFile(trimmed);
     case undefined:
       return invalid(
         "This is no repository's URL: begin with https://, http://, ssh://, git@host: or file:///.",
@@ -69,124 +112,117 @@ export function parseContextUrl(text: string): ContextUrl {
   }
 }
 
-/** The text that parses to the same; see `ContextUrl` for the grammar. */
-export function formatContextUrl({ kind, remote, rest }: ContextUrl): string {
-  if (rest === null) return remote;
-  const between = remote.endsWith(".git") ? "/tree/" : "/-/tree/";
-  const encoded = rest.split("/").map(encodeURIComponent).join("/");
-  return remote + between + (kind === "scp" ? rest : encoded);
-}
-
-function invalid(message: string): never {
-  throw new OneloopError("context-url-invalid", message);
-}
-
 function parseScp(user: string, host: string, path: string): ContextUrl {
   checkUser(user);
+  const hostname = canonicalHost(host);
   const segments = path.split("/").filter((segment) => segment !== "");
-  const { repository, rest } = splitRest(segments, false);
-  checkPath(repository, rest);
-  const repositoryPath = (path.startsWith("/") ? "/" : "") + repository.join("/");
-  const lower = checkHost(host);
-  const remote = `${user}@${lower}:${repositoryPath}`;
-  return { kind: "scp", remote, host: lower, path: repositoryPath, rest };
+  const { repository, target } = locate(segments, { host: hostname, web: false, query: new Map() });
+  checkRepository(repository);
+  if (repository.some((segment) => /[?#]/.test(segment))) refuseExtras();
+  const absolute = path.startsWith("/");
+  const repositoryPath = (absolute ? "/" : "") + repository.join("/");
+  const remote = `${user}@${hostname}:${repositoryPath}`;
+  const repositoryKey =
+    absolute || providerOf(hostname) !== null
+      ? keyOf(`ssh://${user}@${hostname}${encodePath(repository)}`, hostname)
+      : remote;
+  return { kind: "scp", remote, repositoryKey, host: hostname, path: repositoryPath, target };
 }
 
-function parseUrl(text: string, scheme: "http" | "https" | "ssh" | "file"): ContextUrl {
-  if (/[?#]/.test(text)) {
-    invalid('Remove what stands behind "?" or "#": a repository\'s URL has neither.');
+function parseFile(text: string): ContextUrl {
+  const { authority, path, query, fragment } = divide(text);
+  if (authority !== "" && authority.toLowerCase() !== "localhost") {
+    invalid("A file URL has three slashes: file:///path/to/repository.");
   }
-  const url = URL.canParse(text)
-    ? new URL(text)
-    : invalid("This is not a well-formed URL: check its host and port.");
-  if (url.password !== "") {
-    invalid("Remove the password from the URL, and store it as a credential instead.");
+  if (query !== undefined || fragment !== undefined) refuseExtras();
+  const about = { host: null, web: false, query: new Map() };
+  const { repository, target } = locate(decodeSegments(path), about);
+  checkRepository(repository);
+  const remote = `file://${encodePath(repository)}`;
+  return {
+    kind: "file",
+    remote,
+    repositoryKey: remote,
+    host: null,
+    path: `/${repository.join("/")}`,
+    target,
+  };
+}
+
+function parseUrl(text: string, scheme: "http" | "https" | "ssh"): ContextUrl {
+  const { authority, path, query, fragment } = divide(text);
+  const { user, hostname, port } = readAuthority(authority, scheme);
+  const host = port === null ? hostname : `${hostname}:${port}`;
+  const web = scheme !== "ssh";
+  const about = { host, web, query: readQuery(query) };
+  const { repository, target, page } = locate(decodeSegments(path), about);
+  checkRepository(repository);
+  const extras = query !== undefined || fragment !== undefined;
+  if (extras && !(web && (page || isDecoration(query, fragment)))) refuseExtras();
+
+  const provider = providerOf(host);
+  const safeScheme = web && provider !== null ? "https" : scheme;
+  const encoded = encodePath(repository);
+  const base = `${safeScheme}://${user === "" ? "" : `${user}@`}${host}${encoded}`;
+  const remote = web && provider === "gitlab" && !/\.git$/i.test(base) ? `${base}.git` : base;
+  return {
+    kind: web ? "http" : "ssh",
+    remote,
+    repositoryKey: keyOf(base, host),
+    host,
+    path: `/${repository.join("/")}`,
+    target,
+  };
+}
+
+/** @param base the remote as a URL */
+function keyOf(base: string, host: string): string {
+  return providerOf(host) === null ? base : base.replace(/(?<=[^/])\.git$/i, "").toLowerCase();
+}
+
+function divide(text: string): {
+  authority: string;
+  path: string;
+  query: string | undefined;
+  fragment: string | undefined;
+} {
+  const [, authority = "", path = "", query, fragment] =
+    /^[^:]*:\/\/([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/.exec(text) ??
+    invalid("A URL has two slashes behind its scheme: write it as https://host/owner/repository.");
+  return { authority, path, query, fragment };
+}
+
+/** A plus sign is itself: no ref has a space, for which forms write it. */
+function readQuery(text: string | undefined): ReadonlyMap<string, string> {
+  const query = new Map<string, string>();
+  for (const pair of text?.split("&") ?? []) {
+    const [name = "", ...value] = pair.split("=");
+    if (!query.has(name)) query.set(name, decode(value.join("=")));
   }
-  if (scheme !== "ssh" && url.username !== "") {
-    // A token is often given in the user's place.
-    invalid("Remove the user or token from the URL, and store it as a credential instead.");
-  }
-  if (url.username !== "") checkUser(url.username);
-  const segments = decodeSegments(url.pathname);
-  const { repository, rest } = splitRest(segments, scheme === "http" || scheme === "https");
-  checkPath(repository, rest);
-  const path = `/${repository.join("/")}`;
-  const encoded = `/${repository.map(encodePathSegment).join("/")}`;
-  if (scheme === "file") {
-    if (url.host !== "") invalid("A file URL has three slashes: file:///path/to/repository.");
-    return { kind: "file", remote: `file://${encoded}`, host: null, path, rest };
-  }
-  checkHost(url.hostname);
-  const host = url.host.toLowerCase();
-  const user = url.username === "" ? "" : `${url.username}@`;
-  const kind = scheme === "ssh" ? "ssh" : "http";
-  return { kind, remote: `${scheme}://${user}${host}${encoded}`, host, path, rest };
+  return query;
+}
+
+/**
+ * What GitHub itself adds to a repository's URL: its tabs, and a heading of the page below. Any
+ * other text there may be meant as a branch (`#main`, `?ref=main`), which must not be lost.
+ */
+function isDecoration(query: string | undefined, fragment: string | undefined): boolean {
+  if (query === undefined) return fragment === "readme";
+  return /^tab=[a-z-]*$/.test(query);
+}
+
+function refuseExtras(): never {
+  invalid(
+    'Remove what stands behind "?" or "#". A branch is named like this: …/acme/app.git/tree/<branch>.',
+  );
 }
 
 /** `~user` and `@scope` stay readable; what a URL cannot hold is encoded. */
-function encodePathSegment(segment: string): string {
-  return encodeURIComponent(segment).replaceAll("%40", "@").replaceAll("%2B", "+");
-}
-
-function decodeSegments(pathname: string): string[] {
-  try {
-    return pathname
-      .split("/")
-      .filter((segment) => segment !== "")
-      .map((segment) => decodeURIComponent(segment));
-  } catch {
-    return invalid("The URL has a % that encodes nothing: write it as %25.");
-  }
-}
-
-/** Where the repository's path ends and the ref begins; `page`: `owner/repo/tree/` counts too. */
-function splitRest(
-  segments: readonly string[],
-  page: boolean,
-): { repository: readonly string[]; rest: string | null } {
-  const at = segments.findIndex(
-    (segment, index) =>
-      segment === "tree" &&
-      index > 0 &&
-      (segments[index - 1] === "-" ||
-        segments[index - 1]?.endsWith(".git") === true ||
-        (page && index === 2)),
-  );
-  if (at === -1) return { repository: segments, rest: null };
-  const end = segments[at - 1] === "-" ? at - 1 : at;
-  const rest = segments.slice(at + 1).join("/");
-  return { repository: segments.slice(0, end), rest: rest === "" ? null : rest };
-}
-
-function checkUser(user: string): void {
-  if (!/^[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(user)) {
-    invalid("The user in front of the @ has letters, digits, dots, dashes and underscores only.");
-  }
-}
-
-function checkHost(host: string): string {
-  if (!/^([a-z0-9]([a-z0-9._-]*[a-z0-9])?\.?|\[[0-9a-f:.]+\])$/i.test(host)) {
-    invalid("The URL's host is no name or address of a machine: check it.");
-  }
-  return host.toLowerCase();
-}
-
-/** Decoded paths and refs are given to git: none may be an option, or climb. */
-function checkPath(repository: readonly string[], rest: string | null): void {
-  if (repository.length === 0) {
-    invalid("The URL names a host but no repository: add its path, such as /acme/app.");
-  }
-  if (repository[0]?.startsWith("-") === true || rest?.startsWith("-") === true) {
-    invalid('Neither a repository\'s path nor a branch may begin with "-".');
-  }
-  for (const segment of [...repository, ...(rest?.split("/") ?? [])]) {
-    if (segment === "." || segment === ".." || /[\p{Cc}\p{Surrogate}\\]/u.test(segment)) {
-      invalid('The path has a part that no repository or branch has, such as "..": remove it.');
-    }
-  }
-  if (repository.some((segment) => segment.includes("/"))) {
-    invalid("Write a slash in the repository's path as it is, not as %2F.");
-  }
+function encodePath(segments: readonly string[]): string {
+  return segments
+    .map((segment) => encodeURIComponent(segment).replaceAll("%40", "@").replaceAll("%2B", "+"))
+    .map((segment) => `/${segment}`)
+    .join("");
 }
 
 /** `govapp` of `…/acme/govapp.git`: a safe name of one folder, at most 64 characters. */

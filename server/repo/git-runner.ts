@@ -8,8 +8,22 @@ export interface GitRequest {
    * argument is exactly this path, it becomes the path under which git sees the folder.
    */
   readonly localFolder?: string;
+  /**
+   * For the host of the remote, and no other, however the remote redirects. It travels on standard
+   * input: never in an argument or an environment.
+   */
+  readonly credential?: RemoteCredential;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+}
+
+/** What the asker's git needs for a private remote. */
+export interface RemoteCredential {
+  /** The remote; its scheme and host are what the credential is for. */
+  readonly url: string;
+  readonly username: string;
+  /** A password, a token, or for ssh a private key in OpenSSH's form. */
+  readonly password: string;
 }
 
 export interface GitResult {

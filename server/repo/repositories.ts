@@ -1,7 +1,11 @@
 import { createHash } from "node:crypto";
 import { OneloopError } from "../protocol/errors.ts";
-import type { GitResult, GitRunner } from "./git-runner.ts";
-import type { RemoteRef, ResolvedRef } from "./resolve-ref.ts";
+import type { Target } from "./context-url-pages.ts";
+import type { GitResult, GitRunner, RemoteCredential } from "./git-runner.ts";
+import { isRefName } from "./ref-name.ts";
+import { abbreviatedCommit, resolveRef } from "./resolve-ref.ts";
+import { parseGitmodules, type Submodule } from "./submodules.ts";
+import type { RemoteRef, RemoteRefs, Resolved } from "./resolve-ref.ts";
 
 /** A remote that is silent for this long is unreachable. */
 const askTimeoutMs = 30_000;
@@ -15,19 +19,17 @@ export const cachePath = "/repositories";
 export interface Remote {
   /** What git is given, and what the checkout's `origin` is. No credential in it. */
   readonly url: string;
+  /** What its cache is found by: the `repositoryKey` of its context URL. */
+  readonly key: string;
   /** The folder of this machine behind a file:// URL. */
   readonly localFolder?: string;
+  /** The asker's own; null or absent for a remote that is open to all. */
+  readonly credential?: RemoteCredential | null;
 }
 
-export interface RemoteRefs {
-  readonly refs: readonly RemoteRef[];
-  /** Where HEAD stands; null in an empty repository. */
-  readonly head: ResolvedRef | null;
-}
-
-/** The folder of a repository's cache, from its URL: 32 hex digits, then `.git`. */
-export function cacheKey(url: string): string {
-  return `${createHash("sha256").update(url).digest("hex").slice(0, 32)}.git`;
+/** The folder of a repository's cache, from its `repositoryKey`: 32 hex digits, then `.git`. */
+export function cacheKey(repositoryKey: string): string {
+  return `${createHash("sha256").update(repositoryKey).digest("hex").slice(0, 32)}.git`;
 }
 
 /**
@@ -59,6 +61,19 @@ export class Repositories {
   }
 
   /**
+   * Asks the remote what `target` is there now. Where it is an abbreviated commit, the cache may
+   * know it too.
+   *
+   * @throws OneloopError `repository-unreachable`, `ref-not-found`
+   */
+  async resolve(remote: Remote, target: Target, signal: AbortSignal): Promise<Resolved> {
+    const refs = await this.listRefs(remote, signal);
+    const short = abbreviatedCommit(target);
+    const cached = short === null ? [] : await this.#cachedCommits(remote, short, signal);
+    return resolveRef(refs, target, cached);
+  }
+
+  /**
    * Makes sure that the cache has `commit`, and `ref` at it; asks the remote only if it has not.
    *
    * @param wanted.ref full, such as `refs/heads/main`; null for a bare commit.
@@ -70,7 +85,7 @@ export class Repositories {
     wanted: { readonly ref: string | null; readonly commit: string },
     signal: AbortSignal,
   ): Promise<void> {
-    const key = cacheKey(remote.url);
+    const key = cacheKey(remote.key);
     while (this.#fetching.has(key)) await this.#fetching.get(key)?.catch(() => undefined);
     if (await this.#has(remote, wanted, signal)) return;
     const fetching = this.#fetch(remote, wanted, signal);
@@ -123,6 +138,120 @@ export class Repositories {
     return { path, text: read.stdout.toString("utf8") };
   }
 
+  /** The commits that begin with `short`, unless nothing is cached yet. */
+  async #cachedCommits(remote: Remote, short: string, signal: AbortSignal): Promise<string[]> {
+    const found = await this.#git.run({
+      args: [gitDir(remote), "rev-parse", `--disambiguate=${short}`],
+      timeoutMs: askTimeoutMs,
+      signal,
+    });
+    if (found.exitCode !== 0) return [];
+    const typed = await this.#git.run({
+      args: [gitDir(remote), "cat-file", "--batch-check"],
+      stdin: found.stdout.toString("utf8"),
+      timeoutMs: askTimeoutMs,
+      signal,
+    });
+    return [...typed.stdout.toString("utf8").matchAll(/^([0-9a-f]{40}) commit /gm)].flatMap(
+      ([, id]) => id ?? [],
+    );
+  }
+
+  /**
+   * How many commits `to` has that `from` has not; null where the cache does not know `from`.
+   * `to` must be in the cache.
+   */
+  async countBehind(
+    remote: Remote,
+    commits: { readonly from: string; readonly to: string },
+    signal: AbortSignal,
+  ): Promise<number | null> {
+    if (commits.from === commits.to) return 0;
+    const counted = await this.#git.run({
+      args: [gitDir(remote), "rev-list", "--count", `${commits.from}..${commits.to}`, "--"],
+      timeoutMs: askTimeoutMs,
+      signal,
+    });
+    return counted.exitCode === 0 ? Number(counted.stdout.toString("utf8").trim()) : null;
+  }
+
+  /** Whether a commit in the cache has this file or folder. */
+  async hasPath(
+    remote: Remote,
+    wanted: { readonly commit: string; readonly path: string },
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { exitCode } = await this.#git.run({
+      args: [gitDir(remote), "cat-file", "-e", `${wanted.commit}:${wanted.path}`],
+      timeoutMs: askTimeoutMs,
+      signal,
+    });
+    return exitCode === 0;
+  }
+
+  /** The submodules of a commit in the cache, each with the commit that belongs to it. */
+  async submodules(
+    remote: Remote,
+    commit: string,
+    signal: AbortSignal,
+  ): Promise<(Submodule & { readonly commit: string })[]> {
+    const listed = await this.#git.run({
+      args: [gitDir(remote), "config", "--blob", `${commit}:.gitmodules`, "--list", "-z"],
+      timeoutMs: askTimeoutMs,
+      signal,
+    });
+    // No such file, or one that git cannot read: then git itself sees no submodules either.
+    if (listed.exitCode !== 0) return [];
+    const named = parseGitmodules(listed.stdout.toString("utf8"));
+    if (named.length === 0) return [];
+    const tree = await this.#git.run({
+      args: [gitDir(remote), "ls-tree", "-z", commit, "--", ...named.map(({ path }) => path)],
+      timeoutMs: askTimeoutMs,
+      signal,
+    });
+    if (tree.exitCode !== 0) throw cacheFailed(tree);
+    const commits = new Map(
+      tree.stdout
+        .toString("utf8")
+        .split("\0")
+        .flatMap((entry) => {
+          const match = /^160000 commit ([0-9a-f]{40})\t(.+)$/s.exec(entry);
+          return match === null ? [] : [[match[2] ?? "", match[1] ?? ""] as const];
+        }),
+    );
+    return named.flatMap((one) => {
+      const of = commits.get(one.path);
+      return of === undefined ? [] : [{ ...one, commit: of }];
+    });
+  }
+
+  /** Whether a commit in the cache keeps some of its files in LFS (git-lfs(1)). */
+  async usesLfs(remote: Remote, commit: string, signal: AbortSignal): Promise<boolean> {
+    const { exitCode } = await this.#git.run({
+      args: [
+        ...[gitDir(remote), "grep", "--quiet", "--fixed-strings", "filter=lfs", commit, "--"],
+        ...[":(glob)**/.gitattributes"],
+      ],
+      timeoutMs: askTimeoutMs,
+      signal,
+    });
+    return exitCode === 0;
+  }
+
+  /**
+   * Fetches what a commit keeps in LFS into the cache, with the asker's own credential.
+   *
+   * @throws OneloopError `repository-unreachable`
+   */
+  async fetchLfs(remote: Remote, commit: string, signal: AbortSignal): Promise<void> {
+    const fetched = await this.#run(remote, {
+      args: [gitDir(remote), "lfs", "fetch", address(remote), commit],
+      timeoutMs: fetchTimeoutMs,
+      signal,
+    });
+    if (fetched.exitCode !== 0) throw unreachable(remote, fetched);
+  }
+
   async #has(
     remote: Remote,
     wanted: { readonly ref: string | null; readonly commit: string },
@@ -145,17 +274,24 @@ export class Repositories {
     signal: AbortSignal,
   ): Promise<void> {
     const made = await this.#git.run({
-      args: ["init", "--quiet", "--bare", "--", `${cachePath}/${cacheKey(remote.url)}`],
+      args: ["init", "--quiet", "--bare", "--", `${cachePath}/${cacheKey(remote.key)}`],
       timeoutMs: askTimeoutMs,
       signal,
     });
     if (made.exitCode !== 0) throw cacheFailed(made);
+    // A commit that no branch has any more is still given by most servers, by its name. So is a
+    // pull request's ref, which stands beside branches and tags.
+    const beside =
+      wanted.ref === null
+        ? [wanted.commit]
+        : /^refs\/(heads|tags)\//.test(wanted.ref)
+          ? []
+          : [`+${wanted.ref}:${wanted.ref}`];
     const fetched = await this.#run(remote, {
       args: [
         ...[gitDir(remote), "fetch", "--quiet", "--prune", "--no-tags", "--"],
         ...[address(remote), "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"],
-        // A commit that no branch has any more is still given by most servers, by its name.
-        ...(wanted.ref === null ? [wanted.commit] : []),
+        ...beside,
       ],
       timeoutMs: fetchTimeoutMs,
       signal,
@@ -172,48 +308,72 @@ export class Repositories {
     remote: Remote,
     request: { args: readonly string[]; timeoutMs: number; signal: AbortSignal },
   ): Promise<GitResult> {
-    const { localFolder } = remote;
+    const { localFolder, credential } = remote;
     return this.#git.run({
       ...request,
       ...(localFolder === undefined ? {} : { localFolder, env: { GIT_ALLOW_PROTOCOL: "file" } }),
+      ...(credential === undefined || credential === null ? {} : { credential }),
     });
   }
 }
 
 function gitDir(remote: Remote): string {
-  return `--git-dir=${cachePath}/${cacheKey(remote.url)}`;
+  return `--git-dir=${cachePath}/${cacheKey(remote.key)}`;
 }
 
 function address(remote: Remote): string {
   return remote.localFolder ?? remote.url;
 }
 
-/** @param text of `git ls-remote --symref`. */
+/** @param text of `git ls-remote --symref`; names that git itself would not take are left out. */
 export function parseRefs(text: string): RemoteRefs {
   const refs: RemoteRef[] = [];
   let headRef: string | null = null;
   let headCommit: string | null = null;
   for (const line of text.split("\n")) {
     const symbolic = /^ref: (\S+)\tHEAD$/.exec(line);
-    if (symbolic !== null) headRef = symbolic[1] ?? null;
+    if (symbolic?.[1] !== undefined && isSafe(symbolic[1])) headRef = symbolic[1];
     const match = /^([0-9a-f]{40})\t(\S+)$/.exec(line);
     if (match?.[1] === undefined || match[2] === undefined) continue;
     if (match[2] === "HEAD") headCommit = match[1];
-    else refs.push({ commit: match[1], name: match[2] });
+    else if (isSafe(match[2])) refs.push({ commit: match[1], name: match[2] });
   }
   return { refs, head: headCommit === null ? null : { ref: headRef, commit: headCommit } };
 }
 
+/** A branch called `-x` is well-formed behind `refs/heads/`, but an option where it stands alone. */
+function isSafe(name: string): boolean {
+  const ref = name.replace(/\^\{\}$/, "");
+  return isRefName(ref) && isRefName(ref.replace(/^refs\/(heads|tags)\//, ""));
+}
+
 function unreachable(remote: Remote, result: GitResult): OneloopError {
-  const reason = result.stderr.trim().split("\n").at(-1)?.slice(0, 300) ?? "";
-  const advice = /certificate/i.test(reason)
-    ? "Where a company's own authority vouches for it, the operator sets ONELOOP_CA_FILE to that authority's certificate."
-    : "Check the address, and that it is open to you.";
+  // Parts of it are the server's own words: they must not steer anybody's terminal.
+  const last = result.stderr.trim().split("\n").at(-1) ?? "";
+  const reason = last.replaceAll(/\p{C}/gu, "?").slice(0, 300);
   return new OneloopError(
     "repository-unreachable",
-    `${remote.url} cannot be read: ${reason === "" ? "no answer in time" : reason}. ${advice}`,
+    `${remote.url} cannot be read: ${reason === "" ? "no answer in time" : reason}. ${advice(remote, reason)}`,
     { cause: new Error(result.stderr) },
   );
+}
+
+function advice(remote: Remote, reason: string): string {
+  if (/certificate/i.test(reason)) {
+    return "Where a company's own authority vouches for it, the operator sets ONELOOP_CA_FILE to that authority's certificate.";
+  }
+  if (
+    /could not read (username|password)|authentication failed|permission denied|denied/i.test(
+      reason,
+    )
+  ) {
+    const host =
+      /^[a-z]+:\/\/(?:[^@/]*@)?([^/]+)/.exec(remote.url)?.[1] ?? /@([^:]+):/.exec(remote.url)?.[1];
+    return remote.credential === undefined || remote.credential === null
+      ? `If it is private, store your credential for its host: \`loop credentials set ${host ?? "HOST"}\`, or Settings in the web.`
+      : "Your stored credential for its host does not open it: store another one.";
+  }
+  return "Check the address, and that it is open to you.";
 }
 
 function cacheFailed(result: GitResult): OneloopError {

@@ -1,5 +1,6 @@
 import ssh2 from "ssh2";
 import type { AuthContext, Connection, PublicKeyAuthContext } from "ssh2";
+import { isSoundPublicKey } from "../util/public-key.ts";
 
 /** A client's public key: what the agent shows, before anything is proved. */
 export interface OfferedKey {
@@ -11,11 +12,12 @@ export interface OfferedKey {
 
 export interface Identity {
   readonly userId: string;
+  readonly keyId: string;
   /** The SSH user name: which workspace, as the client wrote it. */
   readonly login: string;
 }
 
-type Authenticate = (key: OfferedKey) => Promise<{ userId: string } | null>;
+type Authenticate = (key: OfferedKey) => Promise<{ userId: string; keyId: string } | null>;
 
 const keyTypes: ReadonlySet<string> = new Set([
   "ssh-ed25519",
@@ -60,7 +62,7 @@ export function authenticateConnection(
       return;
     }
     if (!isSigned(context)) return refuse(context);
-    handlers.onIdentity({ userId: user.userId, login: context.username });
+    handlers.onIdentity({ ...user, login: context.username });
     context.accept();
   };
   client.on("authentication", (context) => {
@@ -80,5 +82,8 @@ function isSigned({ key, blob, signature, hashAlgo }: PublicKeyAuthContext): boo
   if (parsed instanceof Error || Array.isArray(parsed)) return false;
   // The announced type must be the key's own: it decides what is verified, and how.
   if (parsed.type !== key.algo || !parsed.getPublicSSH().equals(key.data)) return false;
-  return parsed.verify(blob, signature, hashAlgo);
+  if (!isSoundPublicKey(parsed.getPublicPEM())) return false;
+  // Where OpenSSL fails, ssh2 gives its error instead of false (its types say otherwise).
+  const verified: unknown = parsed.verify(blob, signature, hashAlgo);
+  return verified === true;
 }

@@ -20,6 +20,7 @@ const defaultSftpServer = [`${supervisorMount}/libexec/sftp-server`];
 
 /** One client's TCP connection, from its first byte to its last. A failure ends it, and only it. */
 export class SshConnection implements Disposable {
+  readonly place: string;
   readonly #socket: Socket;
   readonly #gateway: SshGatewayOptions;
   readonly #closing = new Set<(by: ClosedBy) => void>();
@@ -27,7 +28,9 @@ export class SshConnection implements Disposable {
   #authenticated = false;
   #channels = 0;
 
-  constructor(socket: Socket, gateway: SshGatewayOptions) {
+  /** @param place whose connections are counted together until they are signed in. */
+  constructor(socket: Socket, gateway: SshGatewayOptions, place: string) {
+    this.place = place;
     this.#socket = socket;
     this.#gateway = gateway;
     const grace = setTimeout(() => {
@@ -61,6 +64,7 @@ export class SshConnection implements Disposable {
     });
     client.on("ready", () => {
       this.#authenticated = true;
+      this.#endWithKey();
       this.#serve(client, fail);
     });
   }
@@ -68,6 +72,15 @@ export class SshConnection implements Disposable {
   [Symbol.dispose](): void {
     this.#close("gateway");
     this.#socket.destroy();
+  }
+
+  /** As when the client goes away: what runs for it is told to end. */
+  #endWithKey(): void {
+    if (this.#identity === null) return;
+    const { userId, keyId } = this.#identity;
+    const by = { userId, credentialId: keyId };
+    const registered = this.#gateway.live.register(by, () => this.#socket.destroy());
+    this.#socket.on("close", () => registered[Symbol.dispose]());
   }
 
   #serve(client: Connection, fail: (error: unknown) => void): void {

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import ssh2 from "ssh2";
+import type { LiveConnections } from "../auth/live.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
 import type { Log } from "../util/log.ts";
 import type { OfferedKey } from "./authenticate.ts";
@@ -17,7 +18,9 @@ export interface SshGatewayOptions {
   /** PEM texts, the preferred first. */
   readonly hostKeys: readonly string[];
   /** Whose key this is; `null` when nobody's. Called before the client has proved to hold it. */
-  readonly authenticate: (key: OfferedKey) => Promise<{ userId: string } | null>;
+  readonly authenticate: (key: OfferedKey) => Promise<{ userId: string; keyId: string } | null>;
+  /** Ends connections whose key is removed. */
+  readonly live: Pick<LiveConnections, "register">;
   /** The workspace of a login name; throws OneloopError, whose sentence the client is shown. */
   readonly resolve: (userId: string, login: string) => Promise<Resolved>;
   readonly supervisors: Pick<Supervisors, "exec" | "dial">;
@@ -33,7 +36,9 @@ export interface SshGateway extends AsyncDisposable {
 /** More are closed at once: each costs a key exchange and some memory. */
 const maxConnections = 1024;
 /** Of these, so many may not be signed in: strangers cannot take all places. */
-const maxUnauthenticated = 128;
+const maxUnauthenticated = 256;
+/** And so many from one place: no stranger alone keeps the others out. */
+const maxUnauthenticatedPerPlace = 32;
 
 /**
  * Only what ssh2 and every OpenSSH since 7.2 have, the quickest first; no SHA-1, no CBC, no
@@ -84,13 +89,15 @@ export async function startSshGateway(options: SshGatewayOptions): Promise<SshGa
 
   // ssh2 would listen too, but gives its sockets only after the identification, without noDelay.
   const listener = createServer({ noDelay: true }, (socket) => {
-    const strangers = [...connections.values()].filter(({ identified }) => !identified).length;
-    if (strangers >= maxUnauthenticated) {
+    const place = placeOf(socket.remoteAddress ?? "");
+    const strangers = [...connections.values()].filter(({ identified }) => !identified);
+    const near = strangers.filter((stranger) => stranger.place === place);
+    if (strangers.length >= maxUnauthenticated || near.length >= maxUnauthenticatedPerPlace) {
       socket.destroy();
       return;
     }
     const address = addressOf(socket.remoteAddress, socket.remotePort);
-    connections.set(address, new SshConnection(socket, options));
+    connections.set(address, new SshConnection(socket, options, place));
     socket.on("close", () => connections.delete(address));
     ssh.injectSocket(socket);
   });
@@ -107,6 +114,20 @@ export async function startSshGateway(options: SshGatewayOptions): Promise<SshGa
       await closed;
     },
   };
+}
+
+/**
+ * Whose connections are counted together: an IPv4 address, or the first 64 bits of an IPv6 one, of
+ * which every subscriber has at least so many addresses (RFC 6177).
+ */
+export function placeOf(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  if (mapped !== undefined || !address.includes(":")) return mapped ?? address;
+  const [head = "", tail] = address.replace(/%.*$/, "").split("::");
+  const before = head === "" ? [] : head.split(":");
+  const after = tail === undefined || tail === "" ? [] : tail.split(":");
+  const zeros = Array.from({ length: Math.max(0, 8 - before.length - after.length) }, () => "0");
+  return [...before, ...zeros, ...after].slice(0, 4).join(":");
 }
 
 function addressOf(host: string | undefined, port: number | undefined): string {

@@ -173,7 +173,9 @@ class Program {
     if (this.#ended) return;
     const { error } = exit;
     if (error !== null) {
-      this.#writer.write("stderr", Buffer.from(`oneloop: ${error}${this.#newline}`));
+      // It may repeat the login name, or what a program said: nothing that a terminal obeys.
+      const shown = error.replaceAll(/\p{C}/gu, "?");
+      this.#writer.write("stderr", Buffer.from(`oneloop: ${shown}${this.#newline}`));
     }
     this.#writer.whenEmpty(() => {
       if (this.#ended) return;

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { chmod, link, mkdir, readFile, unlink, writeFile } from "node:fs/promises";
+import { chmod, link, mkdir, readFile, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { OneloopError } from "../protocol/errors.ts";
 import type { Ids } from "../util/ids.ts";
@@ -38,6 +38,7 @@ export async function prepareDataDir(settings: Settings, ids: Ids): Promise<Data
   try {
     // Not below the caller's umask: with 077 the database's user could not pass.
     if ((await mkdir(path, { recursive: true })) !== undefined) await chmod(path, 0o755);
+    else await mustBeOurs(path);
     const installation = await makeOnce(join(path, "installation"), {
       content: ids.id().slice(0, installationLength),
       mode: 0o644,
@@ -62,6 +63,35 @@ export async function prepareDataDir(settings: Settings, ids: Ids): Promise<Data
     );
   }
 }
+
+/**
+ * A folder that was there before us may be somebody's trap: whoever can write it decides which
+ * secret key we use.
+ *
+ * @throws OneloopError `bad-input`
+ */
+async function mustBeOurs(path: string): Promise<void> {
+  const { uid, mode } = await stat(path);
+  const own = process.getuid?.() ?? uid;
+  const advice = "or set ONELOOP_DATA_DIR to a folder of your own";
+  if (uid !== own && uid !== 0) {
+    throw new OneloopError(
+      "bad-input",
+      `The data folder ${path} belongs to user ${uid}, who could replace the secret key in it. ` +
+        `Start Oneloop as that user, ${advice}.`,
+    );
+  }
+  if ((mode & othersMayWrite) !== 0) {
+    throw new OneloopError(
+      "bad-input",
+      `The data folder ${path} can be written by others, who could replace the secret key in it. ` +
+        `Run \`chmod go-w ${path}\` if all in it is yours, ${advice}.`,
+    );
+  }
+}
+
+/** The bits of a mode by which group and others may write. */
+const othersMayWrite = 0o022;
 
 /** Returns the file's content; an absent file appears at once and whole, whoever comes first. */
 async function makeOnce(

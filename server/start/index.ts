@@ -8,6 +8,7 @@ import { randomIds } from "../util/ids.ts";
 import { Lifetime } from "../util/lifetime.ts";
 import { createLog } from "../util/log.ts";
 import { caFileOf, readSettings, type Settings } from "../util/settings.ts";
+import { crashOnPhase } from "./crash.ts";
 import { prepareDataDir, type DataDir } from "./data-dir.ts";
 import { dockerSocketPath, ensureDocker } from "./docker.ts";
 import { lockDataDir } from "./lock.ts";
@@ -62,6 +63,7 @@ export async function start({ root, steps, yes }: StartOptions): Promise<void> {
       root,
       signal,
       log: createLog({ level: settings.ONELOOP_LOG_LEVEL }),
+      onPhase: crashOnPhase(process.env),
     });
   });
   lifetime.own(running);

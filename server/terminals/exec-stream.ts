@@ -153,10 +153,19 @@ export class ExecStream implements Disposable {
 
 /** What comes from a workspace is a stranger's word: anything but the agreed form is a failure. */
 function readExit(payload: Uint8Array): ExecExit {
-  const said = ExecExitMessage.safeParse(JSON.parse(new TextDecoder().decode(payload)));
+  const said = ExecExitMessage.safeParse(parseJson(new TextDecoder().decode(payload)));
   return said.success
     ? said.data
     : { code: null, signal: null, error: "the workspace's answer was not understood" };
+}
+
+/** `undefined` where the text is no JSON. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 const ExecExitMessage = z.object({

@@ -25,7 +25,7 @@ export interface Target {
 
 export interface Upgraded {
   readonly socket: Socket;
-  /** The whole response head as it came, for a hop that passes it on. */
+  /** The whole response head as it came: a stranger's words. */
   readonly head: Buffer;
   /** Bytes that followed the head already. */
   readonly rest: Buffer;
@@ -134,7 +134,7 @@ export class Supervisors {
         ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
       });
       if (status >= 300) throw refusal(status, body);
-      return body === "" ? null : JSON.parse(body);
+      return body === "" ? null : parseJson(body);
     });
   }
 
@@ -182,7 +182,7 @@ export class Supervisors {
       path: supervisorPaths.hello,
       headers: {},
     });
-    const hello = Hello.safeParse(status === 200 ? JSON.parse(body) : null);
+    const hello = Hello.safeParse(status === 200 ? parseJson(body) : null);
     if (!hello.success || hello.data.workspace !== owner.id) {
       throw unreachable(new Error(`unexpected hello (${status}): ${body.slice(0, 200)}`));
     }
@@ -202,6 +202,15 @@ function unreachable(cause: unknown): OneloopError {
     "The workspace does not answer. If this lasts, stop and start it.",
     { cause },
   );
+}
+
+/** @throws OneloopError `supervisor-unreachable` where the text is no JSON. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw unreachable(error);
+  }
 }
 
 /** 401 means that the boot changed under us; everything else is the supervisor's own answer. */
@@ -259,7 +268,6 @@ function requestJson(
         method: call.method,
         path: call.path,
         agent: false,
-        timeout: answerTimeoutMs,
         headers: {
           host: "supervisor",
           ...call.headers,
@@ -288,7 +296,12 @@ function requestJson(
         response.on("error", (error) => reject(unreachable(error)));
       },
     );
-    request.on("timeout", () => request.destroy(new Error("no answer in time")));
+    // For the whole answer: one that trickles is none.
+    const deadline = setTimeout(
+      () => request.destroy(new Error("no answer in time")),
+      answerTimeoutMs,
+    );
+    request.on("close", () => clearTimeout(deadline));
     request.on("error", (error) => reject(unreachable(error)));
     request.end(call.body);
   });

@@ -26,6 +26,8 @@ export interface ControlPlaneOptions {
   /** Fires when the control plane shall end; disposing does the work. */
   readonly signal: AbortSignal;
   readonly log: Log;
+  /** Is told of each phase of its work (workspaces/phases.ts), as it is reached. */
+  readonly onPhase?: ((phase: string) => void) | undefined;
 }
 
 export interface RunningControlPlane extends AsyncDisposable {

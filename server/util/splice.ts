@@ -34,6 +34,8 @@ function endTogether(from: Duplex, to: Duplex): void {
 
 function reset(stream: Duplex): void {
   if (stream.destroyed) return;
-  if (stream instanceof Socket) stream.resetAndDestroy();
+  // While its end is on its way out, libuv refuses to reset a socket, and Node 20 then never closes it.
+  const ending = stream.writableEnded && !stream.writableFinished;
+  if (stream instanceof Socket && !ending) stream.resetAndDestroy();
   else stream.destroy();
 }

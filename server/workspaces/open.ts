@@ -1,17 +1,23 @@
 import type { SignedIn } from "../auth/accounts.ts";
+import type { UserSettings } from "../auth/user-settings.ts";
 import type { NewWorkspace, WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
 import { plan } from "../plan/plan.ts";
-import { OneloopError } from "../protocol/errors.ts";
+import { projectsToCheckOut, type ProjectToCheckOut } from "../plan/projects.ts";
+import { OneloopError, toOneloopError } from "../protocol/errors.ts";
+import type { Checkout, WorkspacePlan } from "../protocol/plan.ts";
 import type { SourceModel } from "../protocol/source-model.ts";
 import { parseContextUrl, repositoryName, type ContextUrl } from "../repo/context-url.ts";
+import type { Target } from "../repo/context-url-pages.ts";
 import type { Remote, Repositories } from "../repo/repositories.ts";
-import { resolveRef } from "../repo/resolve-ref.ts";
+import { shortRef } from "../repo/ref-name.ts";
 import { workspaceName } from "../repo/workspace-name.ts";
 import { devfilePaths, readDevfile } from "../sources/devfile/read.ts";
 import { defaultModel } from "../sources/fallback/default-model.ts";
 import { sourceRoot } from "../sources/source-root.ts";
 import type { Ids } from "../util/ids.ts";
+import { checkoutExtras, lfsTask } from "./checkout-extras.ts";
 import { localRepository } from "./local-repositories.ts";
+import type { OnPhase } from "./phases.ts";
 import type { Reconciler } from "./reconciler.ts";
 import type { SandboxPool } from "./sandbox-pool.ts";
 
@@ -27,10 +33,18 @@ export interface OpenParts {
   readonly repositories: Repositories;
   readonly reconciler: Reconciler;
   readonly pool: SandboxPool;
+  readonly settings: UserSettings;
   readonly ids: Ids;
   readonly machineId: string;
   /** The folders that file:// URLs may name; null allows any. */
   readonly fileRoots: readonly string[] | null;
+  readonly onPhase?: OnPhase | undefined;
+}
+
+export interface OpenRequest {
+  readonly contextUrl: string;
+  /** Read instead of the repository's devfile. */
+  readonly devfile?: string | null;
 }
 
 /**
@@ -44,42 +58,138 @@ export interface OpenParts {
 export async function openWorkspace(
   parts: OpenParts,
   user: SignedIn,
-  contextUrl: string,
+  request: OpenRequest,
 ): Promise<{ row: WorkspaceRow; existing: boolean }> {
-  const { store, repositories, reconciler } = parts;
+  const { store, repositories, reconciler, settings } = parts;
   const signal = AbortSignal.timeout(openDeadlineMs);
 
-  const url = parseContextUrl(contextUrl);
-  const remote = await remoteOf(url, parts.fileRoots);
-  const { refs, head } = await repositories.listRefs(remote, signal);
-  const { ref, commit } = resolveRef(refs, head, url.rest);
-  const key = { ownerId: user.id, repository: url.remote, ref, commit };
+  const url = parseContextUrl(request.contextUrl);
+  const remote = await remoteOf(parts, user, url);
+  const { ref, commit, path } = await repositories.resolve(remote, url.target, signal);
+  parts.onPhase?.("refs-listed");
+  const key = { ownerId: user.id, repository: url.repositoryKey, ref, commit };
 
   const existing = await store.findOfRef(key);
   if (existing !== null) {
-    const row = await store.setDesired(existing.id, "running");
-    reconciler.kick(existing.id);
-    return { row: row ?? existing, existing: true };
+    await store.setDesired(existing.id, "running");
+    reconciler.kick(existing.id, { repair: true });
+    await repositories.ensureCommit(remote, { ref, commit }, signal);
+    await noteBehind(parts, { row: existing, remote, commit, signal });
+    return { row: (await store.byId(existing.id)) ?? existing, existing: true };
   }
 
-  await repositories.ensureCommit(remote, { ref, commit }, signal);
-  const development = await readSource(repositories, remote, { commit, signal });
+  const [profile] = await Promise.all([
+    settings.profile(user.id),
+    repositories.ensureCommit(remote, { ref, commit }, signal),
+  ]);
+  if (path !== null && !(await repositories.hasPath(remote, { commit, path }, signal))) {
+    // A branch that is gone reads like a folder of another one: never another's content.
+    throw new OneloopError(
+      "ref-not-found",
+      `${ref === null ? commit : shortRef(ref)} has no ${path}. If that is the end of a branch's name, there is no such branch.`,
+    );
+  }
+  parts.onPhase?.("commit-fetched");
   const name = repositoryName(url);
-  const planned = plan(development, null, {
-    checkout: { url: url.remote, ref, commit, path: `${sourceRoot}/${name}` },
+  const bare = { url: url.remote, key: remote.key, ref, commit, path: `${sourceRoot}/${name}` };
+  const asked = { remoteOf: remoteOfUrl(parts, user, url), repositories, signal };
+  const [devfile, { checkout, leftOut }] = await Promise.all([
+    request.devfile ?? findDevfile(repositories, remote, { commit, signal }),
+    checkoutExtras(asked, remote, bare),
+  ]);
+  const development = readSource(devfile);
+  parts.onPhase?.("devfile-read");
+  const fromFiles = plan(development, null, {
+    checkout,
+    projects: await resolveProjects(parts, user, {
+      wanted: projectsToCheckOut(development, checkout),
+      signal,
+    }),
+    dotfilesUrl: profile.dotfilesUrl,
   });
+  const planned: WorkspacePlan = {
+    ...fromFiles,
+    tasks: [...lfsTask(checkout, fromFiles.devService), ...fromFiles.tasks],
+    leftOut: [...fromFiles.leftOut, ...leftOut],
+  };
 
   const id = parts.pool.take(planned);
-  const workspace = { ...key, id, machineId: parts.machineId, contextUrl, plan: planned };
+  const workspace = {
+    ...key,
+    id,
+    machineId: parts.machineId,
+    contextUrl: request.contextUrl,
+    plan: planned,
+  };
   const made = await insert(parts, workspace, name);
   if (made.existing) {
     parts.pool.giveBack(id);
     return made;
   }
+  parts.onPhase?.("row-inserted");
   reconciler.kick(id);
   await parts.pool.claimed(id);
+  parts.onPhase?.("id-claimed");
   void reconciler.settled(id).then(() => parts.pool.refill());
   return made;
+}
+
+/** The devfile that an open of this URL reads; null where the repository has none. */
+export async function devfileOf(
+  parts: OpenParts,
+  user: SignedIn,
+  contextUrl: string,
+): Promise<{ path: string; text: string } | null> {
+  const signal = AbortSignal.timeout(openDeadlineMs);
+  const url = parseContextUrl(contextUrl);
+  const remote = await remoteOf(parts, user, url);
+  const { ref, commit } = await parts.repositories.resolve(remote, url.target, signal);
+  await parts.repositories.ensureCommit(remote, { ref, commit }, signal);
+  return findDevfile(parts.repositories, remote, { commit, signal });
+}
+
+/** Asks the remote of an existing workspace how many commits its branch has more. */
+export async function refreshBehind(
+  parts: OpenParts,
+  user: SignedIn,
+  row: WorkspaceRow,
+): Promise<void> {
+  if (row.ref === null) return;
+  const signal = AbortSignal.timeout(openDeadlineMs);
+  const remote = await remoteOf(parts, user, parseContextUrl(row.contextUrl));
+  const { refs } = await parts.repositories.listRefs(remote, signal);
+  const commit = refs.find(({ name }) => name === row.ref)?.commit;
+  if (commit === undefined) {
+    throw new OneloopError(
+      "ref-not-found",
+      `${row.ref} is not on the remote any more. What you have here is kept.`,
+    );
+  }
+  await parts.repositories.ensureCommit(remote, { ref: row.ref, commit }, signal);
+  await noteBehind(parts, { row, remote, commit, signal });
+}
+
+/** Nothing is pulled: the person is told, and decides. */
+async function noteBehind(
+  { store, repositories }: OpenParts,
+  {
+    row,
+    remote,
+    commit,
+    signal,
+  }: {
+    row: WorkspaceRow;
+    remote: Remote;
+    commit: string;
+    signal: AbortSignal;
+  },
+): Promise<void> {
+  // A commit that only this workspace has is unknown to the cache: then from where it began.
+  const here = row.work?.head ?? row.commit;
+  const behind =
+    (await repositories.countBehind(remote, { from: here, to: commit }, signal)) ??
+    (await repositories.countBehind(remote, { from: row.commit, to: commit }, signal));
+  await store.setBehind(row.id, behind);
 }
 
 /** Inserts the workspace under a free name, or finds the one that the same user just made. */
@@ -88,7 +198,7 @@ async function insert(
   workspace: Omit<NewWorkspace, "name">,
   repository: string,
 ): Promise<{ row: WorkspaceRow; existing: boolean }> {
-  const branch = workspace.ref?.replace(/^refs\/(heads|tags)\//, "") ?? null;
+  const branch = typeof workspace.ref === "string" ? shortRef(workspace.ref) : null;
   for (let attempt = 0; attempt < nameAttempts; attempt += 1) {
     const name = workspaceName(repository, branch, ids.letters());
     const row = await store.insert({ ...workspace, name });
@@ -103,28 +213,96 @@ async function insert(
   );
 }
 
-async function remoteOf(url: ContextUrl, fileRoots: readonly string[] | null): Promise<Remote> {
-  if (url.kind !== "file") return { url: url.remote };
-  return { url: url.remote, localFolder: await localRepository(url.path, fileRoots) };
+/** The remote as this user may ask it: with their own credential for its host, if they stored one. */
+async function remoteOf(
+  { settings, fileRoots }: OpenParts,
+  user: SignedIn,
+  url: ContextUrl,
+): Promise<Remote> {
+  const remote = { url: url.remote, key: url.repositoryKey };
+  if (url.kind === "file") {
+    return { ...remote, localFolder: await localRepository(url.path, fileRoots) };
+  }
+  const stored = url.host === null ? null : await settings.credentialFor(user.id, url.host);
+  return stored === null ? remote : { ...remote, credential: { ...stored, url: url.remote } };
 }
 
-async function readSource(
+/**
+ * For the submodules of a repository. One on this machine may have submodules on this machine; one
+ * from elsewhere may not lead git to this machine's folders.
+ */
+function remoteOfUrl(
+  parts: OpenParts,
+  user: SignedIn,
+  outer: ContextUrl,
+): (url: string) => Promise<Remote> {
+  return async (text) => {
+    const url = parseContextUrl(text);
+    if (url.target.kind !== "head") {
+      throw new OneloopError("context-url-invalid", "A submodule's URL is that of a repository.");
+    }
+    if (url.kind === "file" && outer.kind !== "file") {
+      throw new OneloopError(
+        "repository-not-allowed",
+        "It lies on the machine that runs Oneloop, and the repository around it does not.",
+      );
+    }
+    return remoteOf(parts, user, url);
+  };
+}
+
+/** The devfile's further repositories, each resolved as this user sees it now. */
+function resolveProjects(
+  parts: OpenParts,
+  user: SignedIn,
+  { wanted, signal }: { wanted: readonly ProjectToCheckOut[]; signal: AbortSignal },
+): Promise<Checkout[]> {
+  return Promise.all(
+    wanted.map(async ({ name, url, revision, path }) => {
+      try {
+        const parsed = parseContextUrl(url);
+        const remote = await remoteOf(parts, user, parsed);
+        const target = revision === null ? parsed.target : revisionTarget(revision);
+        const { ref, commit } = await parts.repositories.resolve(remote, target, signal);
+        await parts.repositories.ensureCommit(remote, { ref, commit }, signal);
+        return { url: parsed.remote, key: parsed.repositoryKey, ref, commit, path };
+      } catch (error) {
+        const failure = toOneloopError(error);
+        throw new OneloopError(
+          failure.code,
+          `The devfile's project ${name} cannot be had. ${failure.message}`,
+          { cause: failure },
+        );
+      }
+    }),
+  );
+}
+
+/** Any ref or commit of this name. */
+function revisionTarget(revision: string): Target {
+  return { kind: "ref", among: "any", text: revision, ends: true, path: null };
+}
+
+async function findDevfile(
   repositories: Repositories,
   remote: Remote,
   { commit, signal }: { commit: string; signal: AbortSignal },
-): Promise<SourceModel> {
-  const found = await repositories.readFirst(
-    remote,
-    { commit, paths: devfilePaths, maxBytes: maxDevfileBytes },
-    signal,
-  );
-  if (found === null) return defaultModel();
-  const read = readDevfile(found.text, found.path);
+): Promise<{ path: string; text: string } | null> {
+  const wanted = { commit, paths: devfilePaths, maxBytes: maxDevfileBytes };
+  return repositories.readFirst(remote, wanted, signal);
+}
+
+/** @param given the text that the user mended, the repository's file, or null for neither. */
+function readSource(given: string | { path: string; text: string } | null): SourceModel {
+  if (given === null) return defaultModel();
+  const { path, text } =
+    typeof given === "string" ? { path: devfilePaths[0] ?? "devfile.yaml", text: given } : given;
+  const read = readDevfile(text, path);
   if (read.ok) return read.model;
   const count = read.diagnostics.filter(({ severity }) => severity === "error").length;
   throw new OneloopError(
     "devfile-invalid",
-    `${found.path} has ${count} mistake${count === 1 ? "" : "s"}. Nothing was started.`,
+    `${path} has ${count} mistake${count === 1 ? "" : "s"}. Nothing was started.`,
     { diagnostics: [...read.diagnostics] },
   );
 }

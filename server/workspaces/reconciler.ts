@@ -1,19 +1,37 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { GrantSigner } from "../auth/grants.ts";
 import type { WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
 import type {
   Engine,
   EngineEvent,
+  ImageFacts,
   Observed,
   Owner,
+  StepOptions,
   SupervisorSetup,
   WorkspaceSpec,
 } from "../engine/engine.ts";
 import { OneloopError, toOneloopError } from "../protocol/errors.ts";
 import type { WorkspaceState } from "../protocol/workspace.ts";
-import { cacheKey } from "../repo/repositories.ts";
+import { shortRef } from "../repo/ref-name.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
 import { Lifetime } from "../util/lifetime.ts";
 import type { Log } from "../util/log.ts";
+import type { OnPhase } from "./phases.ts";
+import {
+  allOrNone,
+  stepDeadlines,
+  withDeadline,
+  type Step,
+  type StepDeadlines,
+} from "./reconciler-deadlines.ts";
+import {
+  deadDevSentence,
+  deadServiceEvent,
+  deadServices,
+  lostEvent,
+  outOfMemoryEvent,
+} from "./reconciler-words.ts";
 import { checkOut, findUnsavedWork, isEmpty } from "./source.ts";
 import { assertTransition } from "./states.ts";
 
@@ -21,11 +39,22 @@ import { assertTransition } from "./states.ts";
 const leaseSeconds = 60;
 /** Renewed well before it ends. */
 const renewEveryMs = 20_000;
-/** No state can hang: a start that takes longer than this is an error that says so. */
-const startDeadlineMs = 20 * 60 * 1000;
-const stopDeadlineMs = 2 * 60 * 1000;
+/** After a failure that is not the workspace's own: a database that restarts, a silent engine. */
+const retryAfterMs = 5000;
+/** A program that runs into its memory limit again and again is told of once in this time. */
+const outOfMemoryEveryMs = 10_000;
 /** What a program has to end itself; Docker's own default. */
 const stopGraceMs = 10_000;
+
+/** What is done for a workspace while its supervisor answers. */
+export interface InsideHooks {
+  /** Before anybody works in it. */
+  tellSetup(row: WorkspaceRow): Promise<void>;
+  /** It runs; called again whenever that was seen. */
+  running(row: WorkspaceRow): void;
+  /** It runs no more, or will not in a moment. */
+  ended(id: string): Promise<void>;
+}
 
 export interface ReconcilerParts {
   readonly store: WorkspaceStore;
@@ -35,12 +64,17 @@ export interface ReconcilerParts {
   readonly log: Log;
   /** Who holds the leases: the same after a restart of the same control plane. */
   readonly holder: string;
+  readonly inside: InsideHooks;
   /** The environment that Oneloop gives to a workspace's programs. */
   readonly environmentOf: (row: WorkspaceRow) => Pick<SupervisorSetup, "env" | "defaults">;
+  readonly deadlines?: StepDeadlines;
+  readonly onPhase?: OnPhase | undefined;
 }
 
 interface Run {
   again: boolean;
+  /** A person asks: what ended by itself is started again. */
+  repair: boolean;
   readonly step: { abort: AbortController };
   readonly ended: Promise<void>;
 }
@@ -54,6 +88,10 @@ export class Reconciler implements AsyncDisposable {
   readonly #runs = new Map<string, Run>();
   readonly #lifetime = new Lifetime();
   readonly #ended = new AbortController();
+  /** The services of each workspace of which was told that they ended. */
+  readonly #toldDead = new Map<string, Set<string>>();
+  /** When was last told, of a service, that a program of it was ended for memory. */
+  readonly #toldMemory = new Map<string, number>();
 
   constructor(parts: ReconcilerParts) {
     this.#parts = parts;
@@ -65,32 +103,44 @@ export class Reconciler implements AsyncDisposable {
    * installation's engine holds of no known workspace is removed, but never its volumes.
    */
   async start(): Promise<void> {
+    // Before anything is looked at: what ends after it was looked at is told.
+    const watching = this.#watch();
+    this.#lifetime.defer(() => watching);
     const owners = await this.#parts.engine.owners();
-    const ids = await this.#parts.store.ids();
-    for (const id of ids) this.kick(id);
+    const ids = await this.#kickAll();
     const prepared = await this.#parts.store.prepared();
     const known = new Set([...ids, ...prepared.map(({ id }) => id)]);
     for (const owner of owners) {
       if (owner.kind !== "workspace" || known.has(owner.id)) continue;
       this.#parts.log.warn({ workspace: owner.id }, "containers of no known workspace are removed");
-      const signal = deadline(this.#ended.signal, stopDeadlineMs);
-      await this.#parts.engine.remove(owner, { signal, storage: false });
+      try {
+        await this.#step("delete", this.#ended.signal, (options) =>
+          this.#parts.engine.remove(owner, { ...options, storage: false }),
+        );
+      } catch (error) {
+        // They harm nobody; the next start tries again.
+        this.#parts.log.warn({ err: error, workspace: owner.id }, "they could not be removed");
+      }
     }
-    const watching = this.#watch();
-    this.#lifetime.defer(() => watching);
   }
 
-  /** Looks at a workspace soon. `interrupt` ends the step that runs: the wish has changed. */
-  kick(id: string, options: { interrupt?: boolean } = {}): void {
+  /**
+   * Looks at a workspace soon. `repair`: a person asks, and what ended by itself is started again.
+   * `interrupt`, moreover, ends the step that runs: the wish has changed.
+   */
+  kick(id: string, options: { interrupt?: boolean; repair?: boolean } = {}): void {
     if (this.#ended.signal.aborted) return;
+    const repair = options.repair === true || options.interrupt === true;
     const run = this.#runs.get(id);
     if (run !== undefined) {
       run.again = true;
+      run.repair ||= repair;
       if (options.interrupt === true) run.step.abort.abort();
       return;
     }
     const step = { abort: new AbortController() };
-    const started: Run = { again: false, step, ended: this.#runUntilSettled(id, step) };
+    const ended = this.#runUntilSettled(id, step);
+    const started: Run = { again: false, repair, step, ended };
     this.#runs.set(id, started);
   }
 
@@ -113,13 +163,15 @@ export class Reconciler implements AsyncDisposable {
     try {
       for (let more = true; more && !this.#ended.signal.aborted;) {
         const run = this.#runs.get(id);
-        if (run !== undefined) run.again = false;
+        const repair = run?.repair ?? false;
+        if (run !== undefined) Object.assign(run, { again: false, repair: false });
         step.abort = new AbortController();
-        more = await this.#once(id, step.abort.signal);
+        more = await this.#once(id, { interrupted: step.abort.signal, repair });
         if (this.#runs.get(id)?.again === true) more = true;
       }
     } catch (error) {
       this.#parts.log.error({ err: error, workspace: id }, "reconciling failed");
+      this.#retryLater(id);
     } finally {
       const again = this.#runs.get(id)?.again === true;
       this.#runs.delete(id);
@@ -128,35 +180,35 @@ export class Reconciler implements AsyncDisposable {
   }
 
   /** @returns whether there is more to do. */
-  async #once(id: string, interrupted: AbortSignal): Promise<boolean> {
+  async #once(id: string, turn: Turn): Promise<boolean> {
     const row = await this.#parts.store.lease(id, this.#parts.holder, leaseSeconds);
     if (row === null) return false;
     const renewing = setInterval(() => {
       void this.#parts.store.renew(id, row.generation, leaseSeconds).catch(() => undefined);
     }, renewEveryMs);
     try {
-      return await this.#act(row, interrupted);
+      return await this.#act(row, turn);
     } catch (error) {
-      if (interrupted.aborted) return !this.#ended.signal.aborted;
-      await this.#fail(row, explain(error, row));
+      if (turn.interrupted.aborted) return !this.#ended.signal.aborted;
+      await this.#fail(row, toOneloopError(error));
       return false;
     } finally {
       clearInterval(renewing);
     }
   }
 
-  async #act(row: WorkspaceRow, interrupted: AbortSignal): Promise<boolean> {
+  async #act(row: WorkspaceRow, { interrupted, repair }: Turn): Promise<boolean> {
     switch (row.state) {
       case "starting":
-        await this.#bringUp(row, deadline(interrupted, startDeadlineMs));
+        await this.#bringUp(row, interrupted);
         return false;
       case "running":
-        return this.#verify(row);
+        return this.#verify(row, repair);
       case "stopping":
-        await this.#stop(row, deadline(interrupted, stopDeadlineMs));
+        await this.#stop(row, interrupted);
         return row.desired === "running";
       case "deleting":
-        await this.#delete(row, deadline(interrupted, stopDeadlineMs));
+        await this.#delete(row, interrupted);
         return false;
       case "stopped":
       case "failed":
@@ -169,105 +221,152 @@ export class Reconciler implements AsyncDisposable {
     }
   }
 
-  async #bringUp(row: WorkspaceRow, signal: AbortSignal): Promise<void> {
-    const { engine, signer, supervisors, store } = this.#parts;
+  async #bringUp(row: WorkspaceRow, interrupted: AbortSignal): Promise<void> {
+    const { engine, signer, supervisors, store, onPhase } = this.#parts;
     const spec = specOf(row);
+    this.#toldDead.delete(row.id);
     const note = (code: string, message: string): Promise<void> =>
       store.addEvent(row.id, { level: "info", code, message });
-    const progress = (code: string) => ({
-      signal,
-      onProgress: (line: string) => void note(code, line).catch(() => undefined),
-    });
+    const step = <Result>(
+      name: Step,
+      signal: AbortSignal,
+      work: (options: StepOptions) => Promise<Result>,
+    ): Promise<Result> => {
+      const onProgress = (line: string): void => void note(name, line).catch(() => undefined);
+      return this.#step(name, signal, (options) => work({ ...options, onProgress }));
+    };
     const began = performance.now();
     const took = (): string => `${((performance.now() - began) / 1000).toFixed(1)} s`;
 
     const dev = row.plan.services.find((service) => service.name === row.plan.devService);
     const others = row.plan.services.filter((service) => service !== dev);
-    const devImage = engine.ensureImage(dev?.image ?? "", {
-      ...progress("image"),
-      user: dev?.user ?? null,
-    });
-    const images = Promise.all([
-      devImage,
-      ...others.map((service) => engine.ensureImage(service.image, progress("image"))),
-    ]);
-    // A rejection is seen where it is awaited; not before that is no defect.
-    images.catch(() => undefined);
-
-    const source = async (): Promise<void> => {
-      await engine.ensureStorage(spec, progress("storage"));
+    const source = async (devImage: Promise<ImageFacts>, signal: AbortSignal): Promise<void> => {
+      await step("storage", signal, (options) => engine.ensureStorage(spec, options));
+      onPhase?.("storage-made");
       const { checkout } = row.plan;
       if (checkout === null || row.checkedOut) return;
       const { user } = await devImage;
-      const cacheRepository = cacheKey(row.repository);
-      await checkOut(
-        engine,
-        { owner: spec.owner, checkout, cacheRepository, user },
-        progress("checkout"),
-      );
+      for (const one of [checkout, ...(row.plan.projects ?? [])]) {
+        const work = { owner: spec.owner, checkout: one, user };
+        await step("checkout", signal, (options) => checkOut(engine, work, options));
+      }
+      onPhase?.("checkout-done");
       await this.#mustRecord(row, { checkedOut: true });
       await note("checked-out", `Checked out ${short(row)} at ${checkout.path} (${took()}).`);
     };
-    const sandbox = async (): Promise<void> => {
-      await engine.ensureSandbox(spec, progress("sandbox"));
+    const sandbox = async (signal: AbortSignal): Promise<void> => {
+      await step("sandbox", signal, (options) => engine.ensureSandbox(spec, options));
+      onPhase?.("sandbox-ready");
       await note("sandbox-ready", `The workspace's network and its rules are ready (${took()}).`);
     };
-    await allOrAbort([source(), sandbox(), images]);
+    await allOrNone(interrupted, (signal) => {
+      const image = (ref: string, user: string | null): Promise<ImageFacts> =>
+        step("image", signal, (options) => engine.ensureImage(ref, { ...options, user }));
+      const devImage = image(dev?.image ?? "", dev?.user ?? null);
+      const images = Promise.all([devImage, ...others.map((each) => image(each.image, null))]);
+      const known = images.then(() => onPhase?.("images-known"));
+      return [known, source(devImage, signal), sandbox(signal)];
+    });
 
-    const { address, boot } = await engine.ensureMembers(
-      spec,
-      { publicKey: signer.publicKey, ...this.#parts.environmentOf(row) },
-      progress("start"),
+    const setup = { publicKey: signer.publicKey, ...this.#parts.environmentOf(row) };
+    const { address, boot } = await step("start", interrupted, (options) =>
+      engine.ensureMembers(spec, setup, options),
     );
+    onPhase?.("members-started");
     supervisors.remember(spec.owner, address, boot);
+    await this.#parts.inside.tellSetup(row);
+    onPhase?.("setup-told");
     // The event first: who waits for the state has then seen it.
     await note("started", `The workspace is ready (${took()}).`);
     await this.#to(row, "running");
+    onPhase?.("running-recorded");
+    this.#parts.inside.running(row);
   }
 
-  /** What runs should still run; what does not is said, or started again after an engine's crash. */
-  async #verify(row: WorkspaceRow): Promise<boolean> {
-    const observed = await this.#parts.engine.observe(specOf(row).owner);
-    if (observed.sandbox !== "running") {
-      await this.#to(row, "starting");
-      await this.#parts.store.addEvent(row.id, {
-        level: "warning",
-        code: "engine-restarted",
-        message: "The engine lost this workspace's containers. They are started again.",
-      });
-      return true;
+  /**
+   * What runs should still run. A dev service that does not is a failure; another service is told
+   * of, and started again when a person asks; what an engine's crash ended is started again at once.
+   */
+  async #verify(row: WorkspaceRow, repair: boolean): Promise<boolean> {
+    const { engine, inside, supervisors, store, log } = this.#parts;
+    const { owner, plan } = specOf(row);
+    let observed: Observed;
+    try {
+      observed = await engine.observe(owner);
+    } catch (error) {
+      // An engine that is silent now says nothing about the workspace, which may well run.
+      log.warn({ err: error, workspace: row.id }, "the engine does not say what runs");
+      this.#retryLater(row.id);
+      return false;
     }
-    const dev = observed.members.find((member) => member.service === row.plan.devService);
-    if (dev?.state === "running") return false;
-    this.#parts.supervisors.forget(specOf(row).owner);
-    await this.#fail(
-      row,
-      new OneloopError("container-exited", exitSentence(row.plan.devService, observed)),
-    );
-    return false;
+    const dev = observed.members.find((member) => member.service === plan.devService);
+    const isUp = observed.sandbox === "running" && dev?.state === "running";
+    const dead = deadServices(plan, observed);
+    if (isUp && !(repair && dead.length > 0)) {
+      inside.running(row);
+      await this.#tellDead(row, { dead, observed });
+      return false;
+    }
+    if (!isUp) {
+      await inside.ended(row.id);
+      supervisors.forget(owner);
+    }
+    if (observed.sandbox === "running" && !repair) {
+      const failure = deadDevSentence(plan.devService, observed);
+      await this.#fail(row, new OneloopError("container-exited", failure));
+      return false;
+    }
+    await this.#to(row, "starting");
+    if (observed.sandbox !== "running") await store.addEvent(row.id, lostEvent(observed));
+    return true;
   }
 
-  async #stop(row: WorkspaceRow, signal: AbortSignal): Promise<void> {
+  /** Each end of a service is told once. */
+  async #tellDead(
+    row: WorkspaceRow,
+    { dead, observed }: { dead: readonly string[]; observed: Observed },
+  ): Promise<void> {
+    const told = this.#toldDead.get(row.id);
+    this.#toldDead.set(row.id, new Set(dead));
+    for (const service of dead) {
+      if (told?.has(service) === true) continue;
+      await this.#parts.store.addEvent(row.id, deadServiceEvent(service, observed));
+    }
+  }
+
+  async #stop(row: WorkspaceRow, interrupted: AbortSignal): Promise<void> {
+    const { engine, inside, supervisors, store, onPhase } = this.#parts;
     const { owner } = specOf(row);
-    this.#parts.supervisors.forget(owner);
-    await this.#parts.engine.stop(owner, { signal, graceMs: stopGraceMs });
+    await inside.ended(row.id);
+    supervisors.forget(owner);
+    await this.#step("stop", interrupted, (options) =>
+      engine.stop(owner, { ...options, graceMs: stopGraceMs }),
+    );
+    onPhase?.("all-stopped");
     await this.#to(row, "stopped");
-    await this.#parts.store.addEvent(row.id, {
+    onPhase?.("stopped-recorded");
+    await store.addEvent(row.id, {
       level: "info",
       code: "stopped",
       message: "The workspace is stopped. Source and home are kept.",
     });
   }
 
-  async #delete(row: WorkspaceRow, signal: AbortSignal): Promise<void> {
-    const { engine, store, supervisors } = this.#parts;
+  async #delete(row: WorkspaceRow, interrupted: AbortSignal): Promise<void> {
+    const { engine, inside, store, supervisors, onPhase } = this.#parts;
     const { owner } = specOf(row);
+    await inside.ended(row.id);
     supervisors.forget(owner);
-    await engine.stop(owner, { signal, graceMs: stopGraceMs });
+    await this.#step("stop", interrupted, (options) =>
+      engine.stop(owner, { ...options, graceMs: stopGraceMs }),
+    );
     const { checkout } = row.plan;
     if (!row.deleteForced && row.checkedOut && checkout !== null) {
       // Asked again now that nothing runs: a program may have written since the user was asked.
-      const work = await findUnsavedWork(engine, { owner, checkout }, { signal });
+      const work = await this.#step("delete", interrupted, (options) =>
+        findUnsavedWork(engine, { owner, checkout }, options),
+      );
+      onPhase?.("unsaved-work-asked");
       if (!isEmpty(work)) {
         await store.addEvent(row.id, {
           level: "warning",
@@ -278,8 +377,32 @@ export class Reconciler implements AsyncDisposable {
         return;
       }
     }
-    await engine.remove(owner, { signal, storage: true });
+    await this.#step("delete", interrupted, (options) =>
+      engine.remove(owner, { ...options, storage: true }),
+    );
+    onPhase?.("all-removed");
     await store.forget(row.id, row.generation);
+    onPhase?.("row-forgotten");
+  }
+
+  /** Every step has a deadline, a cancel, and says how far it came. */
+  #step<Result>(
+    step: Step,
+    signal: AbortSignal,
+    work: (options: StepOptions) => Promise<Result>,
+  ): Promise<Result> {
+    const { deadlines = stepDeadlines, onPhase } = this.#parts;
+    return withDeadline({ step, ms: deadlines[step], signal }, (limited) =>
+      work({ signal: limited, onPhase }),
+    );
+  }
+
+  #retryLater(id: string): void {
+    const signal = this.#ended.signal;
+    delay(retryAfterMs, undefined, { signal }).then(
+      () => this.kick(id),
+      () => undefined,
+    );
   }
 
   async #fail(row: WorkspaceRow, failure: OneloopError): Promise<void> {
@@ -308,7 +431,17 @@ export class Reconciler implements AsyncDisposable {
   }
 
   async #watch(): Promise<void> {
-    for await (const event of this.#parts.engine.watch(this.#ended.signal)) await this.#see(event);
+    const { engine, log } = this.#parts;
+    const lookAgain = (): void => {
+      this.#kickAll().catch((error: unknown) => log.error({ err: error }, "nothing was looked at"));
+    };
+    for await (const event of engine.watch(this.#ended.signal, lookAgain)) await this.#see(event);
+  }
+
+  async #kickAll(): Promise<string[]> {
+    const ids = await this.#parts.store.ids();
+    for (const id of ids) this.kick(id);
+    return ids;
   }
 
   async #see(event: EngineEvent): Promise<void> {
@@ -316,19 +449,28 @@ export class Reconciler implements AsyncDisposable {
     const { store, log } = this.#parts;
     try {
       const row = await store.byId(event.owner.id);
-      if (row === null || row.state !== "running") return;
-      if (event.service !== null && event.service !== row.plan.devService) {
-        await store.addEvent(row.id, {
-          level: "warning",
-          code: event.kind === "out-of-memory" ? "out-of-memory" : "container-exited",
-          message: eventSentence(event.service, event),
-        });
-      }
-      this.kick(row.id);
+      // While it starts, what ends is looked at afterwards; in other states ends are our own doing.
+      if (row === null || !(row.state === "running" || row.state === "starting")) return;
+      if (event.kind === "out-of-memory") await this.#tellMemory(row, event.service);
+      else this.kick(row.id);
     } catch (error) {
       log.error({ err: error, workspace: event.owner.id }, "an engine event was not handled");
     }
   }
+
+  async #tellMemory(row: WorkspaceRow, service: string | null): Promise<void> {
+    if (service === null) return;
+    const key = `${row.id}/${service}`;
+    const now = performance.now();
+    if (now - (this.#toldMemory.get(key) ?? -Infinity) < outOfMemoryEveryMs) return;
+    this.#toldMemory.set(key, now);
+    await this.#parts.store.addEvent(row.id, outOfMemoryEvent(service));
+  }
+}
+
+interface Turn {
+  readonly interrupted: AbortSignal;
+  readonly repair: boolean;
 }
 
 export function ownerOf(row: { id: string }): Owner {
@@ -340,52 +482,6 @@ function specOf(row: WorkspaceRow): WorkspaceSpec {
 }
 
 function short(row: WorkspaceRow): string {
-  const branch = row.ref?.replace(/^refs\/(heads|tags)\//, "");
-  return branch === undefined ? row.commit.slice(0, 12) : `${branch} (${row.commit.slice(0, 12)})`;
-}
-
-function deadline(interrupted: AbortSignal, ms: number): AbortSignal {
-  return AbortSignal.any([interrupted, AbortSignal.timeout(ms)]);
-}
-
-/** All of them; when one fails the others are awaited too, so that nothing runs on unseen. */
-async function allOrAbort(steps: readonly Promise<unknown>[]): Promise<void> {
-  const results = await Promise.allSettled(steps);
-  for (const result of results) {
-    if (result.status === "rejected") throw result.reason;
-  }
-}
-
-/** A step that was cut off without a new wish reached its deadline. */
-function explain(error: unknown, row: WorkspaceRow): OneloopError {
-  const failure = toOneloopError(error);
-  if (failure.code !== "cancelled") return failure;
-  return new OneloopError(
-    "deadline-exceeded",
-    `The workspace was ${row.state} for too long. The events say how far it came; try again.`,
-    { cause: failure },
-  );
-}
-
-function exitSentence(service: string, observed: Observed): string {
-  const member = observed.members.find((one) => one.service === service);
-  if (member === undefined)
-    return `The container of ${service} is gone. Start the workspace again.`;
-  const why = member.outOfMemory
-    ? "reached its memory limit and was ended"
-    : `ended with status ${member.exitCode ?? "unknown"}`;
-  return `The container of ${service} ${why}. Start the workspace again; source and home are kept.`;
-}
-
-function eventSentence(service: string, event: EngineEvent): string {
-  switch (event.kind) {
-    case "out-of-memory":
-      return `A program of ${service} reached the memory limit and was ended.`;
-    case "died":
-      return `The container of ${service} ended with status ${event.exitCode ?? "unknown"}.`;
-    case "removed":
-      return `The container of ${service} was removed from outside.`;
-    default:
-      return event.kind satisfies never;
-  }
+  const commit = row.commit.slice(0, 12);
+  return row.ref === null ? commit : `${shortRef(row.ref)} (${commit})`;
 }

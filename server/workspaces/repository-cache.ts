@@ -3,6 +3,9 @@ import { OneloopError } from "../protocol/errors.ts";
 import type { WorkspacePlan } from "../protocol/plan.ts";
 import type { GitRequest, GitResult, GitRunner } from "../repo/git-runner.ts";
 import { cachePath } from "../repo/repositories.ts";
+import { randomIds } from "../util/ids.ts";
+import { credentialedGit } from "./credentialed-git.ts";
+import { localGitJob } from "./local-git.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
 
 /** The container and the volume of the repository cache belong to Oneloop, not to a workspace. */
@@ -11,9 +14,6 @@ export const cacheVolume = "repositories";
 
 /** git index-pack of a large repository; more would take from the workspaces. */
 const memoryLimitBytes = 4 * 1024 ** 3;
-
-/** Where a local repository appears inside the job that reads it. */
-const localPath = "/local";
 
 /**
  * Runs git for the cache, confined. What talks to the network runs in one long-lived container that
@@ -71,15 +71,19 @@ export class ConfinedGit implements GitRunner {
 
   async #runInCache(request: GitRequest, retried = false): Promise<GitResult> {
     await this.ensureStarted();
+    const { argv, stdin } =
+      request.credential === undefined
+        ? { argv: ["git", ...request.args], stdin: request.stdin }
+        : credentialedGit(request.args, request.credential);
     try {
       using stream = await this.#supervisors.exec(
         { owner: cacheOwner, actor: "control-plane" },
-        { argv: ["git", ...request.args], cwd: cachePath, env: { ...request.env } },
+        { argv, cwd: cachePath, env: { ...request.env } },
       );
       const stop = (): void => stream.hangup();
       const deadline = AbortSignal.any([request.signal, AbortSignal.timeout(request.timeoutMs)]);
       deadline.addEventListener("abort", stop, { once: true });
-      const { exit, stdout, stderr } = await stream.collect(request.stdin);
+      const { exit, stdout, stderr } = await stream.collect(stdin);
       deadline.removeEventListener("abort", stop);
       return { exitCode: exit.code ?? 1, stdout, stderr: exit.error ?? stderr.toString("utf8") };
     } catch (error) {
@@ -95,31 +99,32 @@ export class ConfinedGit implements GitRunner {
   }
 
   async #runOverFolder(request: GitRequest, hostPath: string): Promise<GitResult> {
-    const { exitCode, stdout, stderr } = await this.#engine.runJob(
-      {
-        owner: cacheOwner,
-        name: "local-git",
-        image: "helper",
-        command: ["git", ...request.args.map((arg) => (arg === hostPath ? localPath : arg))],
-        env: { HOME: "/tmp", ...request.env },
-        capabilities: ["DAC_READ_SEARCH"],
-        mounts: [
-          { kind: "host", hostPath, path: localPath },
-          {
-            kind: "volume",
-            owner: cacheOwner,
-            volume: cacheVolume,
-            path: cachePath,
-            readOnly: false,
-          },
-        ],
-        timeoutMs: request.timeoutMs,
-      },
-      { signal: request.signal },
-    );
+    const job = await localGitJob(request, hostPath, {
+      owner: cacheOwner,
+      volume: cacheVolume,
+      secret: randomIds.id(),
+    });
+    const { exitCode, stdout, stderr } = await this.#engine.runJob(job, {
+      signal: request.signal,
+    });
     return { exitCode, stdout: Buffer.from(stdout), stderr };
   }
 }
+
+/** A remote's host key is taken at the first sight and kept; a changed one is refused. */
+const sshCommand = [
+  ...["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=accept-new"],
+  ...["-o", `UserKnownHostsFile=${cachePath}/.known-hosts`, "-o", "ConnectTimeout=20"],
+].join(" ");
+
+const gitEnvironment: Readonly<Record<string, string>> = {
+  GIT_TERMINAL_PROMPT: "0",
+  GIT_ALLOW_PROTOCOL: "https:http:ssh",
+  GIT_SSH_COMMAND: sshCommand,
+  // A server that stops in the middle: less than 1 kB/s for 20 s is none.
+  GIT_HTTP_LOW_SPEED_LIMIT: "1000",
+  GIT_HTTP_LOW_SPEED_TIME: "20",
+};
 
 function cachePlan(image: string): WorkspacePlan {
   return {
@@ -139,7 +144,7 @@ function cachePlan(image: string): WorkspacePlan {
         readOnlyRoot: false,
         sourcePath: null,
         dedicatedPod: false,
-        env: { GIT_TERMINAL_PROMPT: "0", GIT_ALLOW_PROTOCOL: "https:http:ssh" },
+        env: gitEnvironment,
         endpoints: [],
         mounts: [{ volume: cacheVolume, path: cachePath }],
       },

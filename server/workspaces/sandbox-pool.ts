@@ -3,6 +3,7 @@ import type { Engine, Owner } from "../engine/engine.ts";
 import type { WorkspacePlan } from "../protocol/plan.ts";
 import type { Ids } from "../util/ids.ts";
 import type { Log } from "../util/log.ts";
+import type { OnPhase } from "./phases.ts";
 import { checkoutJob } from "./source.ts";
 
 /** Two opens in a row find one ready; each costs two idle containers and a /28. */
@@ -17,6 +18,7 @@ export interface SandboxPoolParts {
   readonly log: Log;
   /** Whose prepared workspaces these are: the same after a restart of the same control plane. */
   readonly holder: string;
+  readonly onPhase?: OnPhase | undefined;
 }
 
 /**
@@ -89,14 +91,26 @@ export class SandboxPool implements AsyncDisposable {
   }
 
   async #fill(): Promise<void> {
-    const { engine, ids, store, holder } = this.#parts;
+    const { engine, ids, store, holder, log, onPhase } = this.#parts;
     while (this.#ready.length < size && !this.#ended.signal.aborted) {
       const id = ids.id();
-      const options = { signal: AbortSignal.timeout(prepareTimeoutMs) };
+      const timeout = AbortSignal.timeout(prepareTimeoutMs);
+      const options = { signal: AbortSignal.any([this.#ended.signal, timeout]) };
       // The row first: whatever is made of it can then be found, also after a kill.
       await store.addPrepared({ id, holder });
-      await engine.prepareSandbox(owned(id), options);
-      await engine.prepareJob(checkoutJob(owned(id)), options);
+      onPhase?.("pool-row-added");
+      try {
+        await engine.prepareSandbox(owned(id), options);
+        onPhase?.("pool-sandbox-prepared");
+        await engine.prepareJob(checkoutJob(owned(id)), options);
+        onPhase?.("pool-job-prepared");
+      } catch (error) {
+        // What cannot be removed now is found again at the next start.
+        await this.#remove(id).catch((failure: unknown) =>
+          log.warn({ err: failure, workspace: id }, "what was half prepared was not removed"),
+        );
+        throw error;
+      }
       this.#ready.push(id);
     }
   }

@@ -2,7 +2,8 @@ import type { Engine, ImageFacts, Job, Owner, StepOptions } from "../engine/engi
 import { OneloopError } from "../protocol/errors.ts";
 import type { Checkout } from "../protocol/plan.ts";
 import type { UnsavedWork } from "../protocol/workspace.ts";
-import { cachePath } from "../repo/repositories.ts";
+import { cacheKey, cachePath } from "../repo/repositories.ts";
+import { sourceRoot } from "../sources/source-root.ts";
 import { cacheOwner, cacheVolume } from "./repository-cache.ts";
 
 /** The checkout of a large repository on a slow disk; what takes longer hangs. */
@@ -26,15 +27,20 @@ IFS= read -r folder
 IFS= read -r url
 IFS= read -r commit
 IFS= read -r branch
+IFS= read -r lfs
 chown "$uid:$gid" /volumes/source /volumes/home
 exec setpriv --reuid "$uid" --regid "$gid" --clear-groups -- \\
-  sh -eu -c "$INNER" checkout "$cache" "$folder" "$url" "$commit" "$branch"
+  sh -eu -c "$INNER" checkout "$cache" "$folder" "$url" "$commit" "$branch" "$lfs"
 `;
 
 /**
- * $1 cache repository, $2 folder, $3 remote URL, $4 commit, $5 branch or "". The folder appears by
- * one rename: a run that was killed leaves nothing that looks like a checkout, and an existing one
- * is never touched.
+ * $1 cache repository, $2 folder, $3 remote URL, $4 commit, $5 branch or "", $6 "lfs" or "". The
+ * rest of the orders are submodules, four lines each. The folder appears by one rename: a run that
+ * was killed leaves nothing that looks like a checkout, and an existing one is never touched.
+ *
+ * Submodules come from the cache, too: git is told to look there for their URLs, in a file of this
+ * job only. Files of LFS stay pointers: the workspace's own git-lfs makes files of them, from the
+ * objects that are put in their place here.
  */
 const checkoutScript = `
 export HOME=/tmp
@@ -42,6 +48,8 @@ target=/volumes/source/$2
 if [ -e "$target" ]; then exit 0; fi
 partial=/volumes/source/.oneloop-partial
 rm -rf "$partial"
+mkdir -p "$(dirname "$target")"
+git config --global uploadpack.allowAnySHA1InWant true
 if [ -n "$5" ]; then
   git clone --quiet --no-checkout --no-hardlinks --branch "$5" -- "$1" "$partial"
 else
@@ -54,7 +62,21 @@ if [ -n "$5" ]; then
 else
   default=$(git symbolic-ref --quiet --short HEAD || true)
   git checkout --quiet --detach "$4"
-  if [ -n "$default" ]; then git branch --quiet -D "$default"; fi
+  # Where the cache's HEAD is a branch that the remote has not, there is none to take away.
+  if git show-ref --verify --quiet "refs/heads/$default"; then git branch --quiet -D "$default"; fi
+fi
+while IFS= read -r within && IFS= read -r path && IFS= read -r url && IFS= read -r cache; do
+  git config --global "url.$cache.insteadOf" "$url"
+  git -C "./$within" -c protocol.file.allow=always submodule --quiet update --init -- "$path" \
+    </dev/null
+done
+if [ "$6" = lfs ]; then
+  git lfs ls-files --long "$4" | while read -r oid rest; do
+    object=lfs/objects/$(echo "$oid" | cut -c1-2)/$(echo "$oid" | cut -c3-4)
+    if [ ! -e "$1/$object/$oid" ]; then continue; fi
+    mkdir -p ".git/$object"
+    cp "$1/$object/$oid" ".git/$object/$oid"
+  done
 fi
 mv "$partial" "$target"
 `;
@@ -103,26 +125,30 @@ export function checkoutJob(owner: Owner): Omit<Job, "input"> {
 }
 
 /**
- * Fills the source volume from the repository cache, in a container without network. Only the
- * branch's name, the commit and the remote's URL come from outside; they are arguments, never text
- * of a script.
+ * Fills the source volume from the repository cache, in a container without network. What comes
+ * from outside (names, paths, URLs) is arguments and lines of input, never text of a script.
  *
  * @throws OneloopError `checkout-failed`
  */
 export async function checkOut(
   engine: Engine,
-  work: { owner: Owner; checkout: Checkout; cacheRepository: string; user: ImageFacts["user"] },
+  work: { owner: Owner; checkout: Checkout; user: ImageFacts["user"] },
   options: StepOptions,
 ): Promise<void> {
   const { owner, checkout, user } = work;
   const orders = [
     String(user.uid),
     String(user.gid),
-    `${cachePath}/${work.cacheRepository}`,
-    checkout.path.slice(checkout.path.lastIndexOf("/") + 1),
+    `${cachePath}/${cacheKey(checkout.key ?? checkout.url)}`,
+    checkout.path.slice(sourceRoot.length + 1),
     checkout.url,
     checkout.commit,
     checkout.ref?.startsWith("refs/heads/") ? checkout.ref.slice(11) : "",
+    checkout.lfs === true ? "lfs" : "",
+    ...(checkout.submodules ?? []).flatMap(({ within, path, url, key }) => [
+      ...[within, path, url],
+      `${cachePath}/${cacheKey(key)}`,
+    ]),
   ];
   const input = orders.map((order) => `${order}\n`).join("");
   const { exitCode, stderr } = await engine.runJob({ ...checkoutJob(owner), input }, options);

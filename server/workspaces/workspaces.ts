@@ -5,13 +5,20 @@ import type { Engine, Owner } from "../engine/engine.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import type {
   DesiredState,
+  PortVisibility,
   UnsavedWork,
   WorkspaceDetail,
   WorkspaceSummary,
   WorkspaceUpdate,
 } from "../protocol/workspace.ts";
 import { Poke } from "../util/poke.ts";
-import { openWorkspace, type OpenParts } from "./open.ts";
+import {
+  devfileOf,
+  openWorkspace,
+  refreshBehind,
+  type OpenParts,
+  type OpenRequest,
+} from "./open.ts";
 import { ownerOf, type Reconciler } from "./reconciler.ts";
 import { findUnsavedWork, isEmpty } from "./source.ts";
 import { detail, summarize, type PublicAddress, type ViewParts } from "./views.ts";
@@ -40,10 +47,37 @@ export class Workspaces {
   /** Opens a context URL, or returns and starts the workspace that the user has of it. */
   async open(
     user: SignedIn,
-    request: { contextUrl: string },
+    request: OpenRequest,
   ): Promise<{ workspace: WorkspaceSummary; existing: boolean }> {
-    const { row, existing } = await openWorkspace(this.#parts, user, request.contextUrl);
+    const { row, existing } = await openWorkspace(this.#parts, user, request);
     return { workspace: await this.#summary(row), existing };
+  }
+
+  /** The devfile that an open would read; null where the repository has none. */
+  devfile(user: SignedIn, contextUrl: string): Promise<{ path: string; text: string } | null> {
+    return devfileOf(this.#parts, user, contextUrl);
+  }
+
+  /** Asks the remote how many commits its branch has more; pulls nothing. */
+  async refresh(user: SignedIn, name: string): Promise<WorkspaceSummary> {
+    const row = await this.#find(user, name);
+    await refreshBehind(this.#parts, user, row);
+    return this.#summary(await this.#find(user, row.id));
+  }
+
+  /** @param setting.service null: the dev container, and what shares its network. */
+  async setPortVisibility(
+    user: { id: string },
+    name: string,
+    setting: { port: number; service: string | null; visibility: PortVisibility },
+  ): Promise<WorkspaceSummary> {
+    const row = await this.#find(user, name);
+    const { service } = setting;
+    if (service !== null && !row.plan.services.some((one) => one.name === service)) {
+      throw new OneloopError("not-found", `${row.name} has no service ${service}.`);
+    }
+    await this.#parts.store.setPort(row.id, { ...setting, service: service ?? "" });
+    return this.#summary(row);
   }
 
   async list(user: { id: string }): Promise<WorkspaceSummary[]> {
@@ -58,6 +92,10 @@ export class Workspaces {
       this.#parts.store.eventsAfter(row.id, 0),
     ]);
     return detail(row, { ...more, events });
+  }
+
+  async summary(user: { id: string }, name: string): Promise<WorkspaceSummary> {
+    return this.#summary(await this.#find(user, name));
   }
 
   async start(user: { id: string }, name: string): Promise<WorkspaceSummary> {

@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type BrowserContext, type Page } from "playwright-core";
@@ -21,13 +22,17 @@ export interface TestBrowser extends AsyncDisposable {
   newPage(): Promise<Page>;
 }
 
-/** Debian's Chromium with a new, empty profile. */
-export async function startBrowser(): Promise<TestBrowser> {
+/**
+ * Debian's Chromium with a new, empty profile.
+ *
+ * @param more arguments, such as host names that it shall find on this machine.
+ */
+export async function startBrowser(...more: readonly string[]): Promise<TestBrowser> {
   const profile = await mkdtemp(join(tmpdir(), "oneloop-chromium-"));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
     headless: true,
-    args,
+    args: [...args, ...more],
     viewport: { width: 1280, height: 800 },
   });
   return {
@@ -62,4 +67,33 @@ export async function typeLine(page: Page, line: string): Promise<void> {
   await page.locator(`${connected} .xterm-helper-textarea`).focus();
   await page.keyboard.type(line);
   await page.keyboard.press("Enter");
+}
+
+/** Signs in by a one-time link, and puts the question of the first sign-in off. */
+export async function signIn(page: Page, link: string): Promise<void> {
+  await page.goto(link);
+  await page.getByRole("button", { name: "Not now" }).click();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+}
+
+/** The part of axe's answer that a test reads. */
+interface AxeResults {
+  violations: { id: string; impact: string; help: string; nodes: { html: string }[] }[];
+}
+
+/**
+ * What axe finds serious or critical on the page as it stands, one line each. Its source goes in
+ * through the debugger: the content security policy allows no script of a test's own.
+ */
+export async function axeProblems(page: Page): Promise<string[]> {
+  const file = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+  await page.evaluate(await readFile(file, "utf8"));
+  // xterm.js draws its cells by its own colours, with a contrast that it keeps itself.
+  const options = { exclude: [[".xterm"]] };
+  const results = await page.evaluate<AxeResults>(`axe.run(${JSON.stringify(options)})`);
+  return results.violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id, impact, help, nodes }) =>
+      nodes.map(({ html }) => `${impact} ${id}: ${help}: ${html.slice(0, 200)}`),
+    );
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GrantSigner } from "../../server/auth/grants.ts";
-import type { Engine, Owner } from "../../server/engine/engine.ts";
+import type { Engine, Owner, SupervisorAddress } from "../../server/engine/engine.ts";
 import { Supervisors } from "../../server/terminals/supervisors.ts";
 import { systemClock } from "../../server/util/clock.ts";
 import { randomIds } from "../../server/util/ids.ts";
@@ -12,13 +12,18 @@ import { startSupervisor } from "../../workspace-image/supervisor/server.ts";
 export interface FarEnd extends AsyncDisposable {
   readonly owner: Owner;
   readonly supervisors: Supervisors;
+  /** Where the supervisor listens. */
+  readonly address: SupervisorAddress;
+  /** Whose signer the supervisor believes. */
+  readonly secretKey: string;
 }
 
 /** The supervisor in this process, on a free port, with a home of its own and `sh` as login shell. */
 export async function startFarEnd(): Promise<FarEnd> {
   const owner: Owner = { kind: "workspace", id: "far-end" };
   const home = await mkdtemp(join(tmpdir(), "oneloop-home-"));
-  const signer = new GrantSigner("s".repeat(32), { clock: systemClock, ids: randomIds });
+  const secretKey = "s".repeat(32);
+  const signer = new GrantSigner(secretKey, { clock: systemClock, ids: randomIds });
   const supervisor = await startSupervisor({
     config: {
       workspace: owner.id,
@@ -33,12 +38,13 @@ export async function startFarEnd(): Promise<FarEnd> {
     port: 0,
     log: () => undefined,
   });
+  const address = { host: "127.0.0.1", port: supervisor.port };
   // Of the engine, a door needs only to know where the supervisor listens.
-  const engine: Pick<Engine, "supervisorAddress"> = {
-    supervisorAddress: async () => ({ host: "127.0.0.1", port: supervisor.port }),
-  };
+  const engine: Pick<Engine, "supervisorAddress"> = { supervisorAddress: async () => address };
   return {
     owner,
+    address,
+    secretKey,
     supervisors: new Supervisors(engine as Engine, signer),
     async [Symbol.asyncDispose]() {
       await supervisor[Symbol.asyncDispose]();

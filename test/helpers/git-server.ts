@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { resolve } from "node:path";
+import { text } from "node:stream/consumers";
 import { gitEnv } from "./git.ts";
 
 export interface GitServerOptions {
@@ -16,6 +17,8 @@ export interface GitServerOptions {
   readonly port?: number;
   /** Asked for by basic authentication; without them everybody may read and push. */
   readonly credentials?: { readonly user: string; readonly password: string };
+  /** What the LFS side of the server has, by object id (SHA-256, hexadecimal). */
+  readonly lfs?: ReadonlyMap<string, Buffer>;
   /** PEM; with it the server speaks https. */
   readonly tls?: { readonly key: string; readonly cert: string };
 }
@@ -56,6 +59,10 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
       response.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end();
       return;
     }
+    if (/\/(info\/lfs|lfs-object)\//.test(request.url ?? "")) {
+      void serveLfs(request, response, options.lfs ?? new Map());
+      return;
+    }
     const child = spawn("git", ["http-backend"], {
       env: cgiEnv(request, { root, user: given?.user ?? null }),
       stdio: ["pipe", "pipe", "ignore"],
@@ -87,6 +94,47 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
       await Promise.all([...children].map((child) => once(child, "close")));
     },
   };
+}
+
+/**
+ * The batch API's downloads with the basic transfer adapter (git-lfs' docs/api/batch.md,
+ * docs/api/basic-transfers.md).
+ */
+async function serveLfs(
+  request: IncomingMessage,
+  response: ServerResponse,
+  objects: ReadonlyMap<string, Buffer>,
+): Promise<void> {
+  const url = request.url ?? "";
+  const object = objects.get(/\/lfs-object\/([0-9a-f]{64})$/.exec(url)?.[1] ?? "");
+  if (object !== undefined) {
+    response.writeHead(200, { "content-type": "application/octet-stream" }).end(object);
+    return;
+  }
+  if (!url.endsWith("/info/lfs/objects/batch")) {
+    response.writeHead(404).end();
+    return;
+  }
+  const asked = JSON.parse(await text(request)) as { objects: { oid: string; size: number }[] };
+  const { authorization, host } = request.headers;
+  const base = `${"encrypted" in request.socket ? "https" : "http"}://${host}${url.replace(/\/info\/lfs\/.*$/, "")}`;
+  const answer = asked.objects.map(({ oid, size }) =>
+    objects.has(oid)
+      ? {
+          oid,
+          size,
+          authenticated: true,
+          actions: {
+            download: {
+              href: `${base}/lfs-object/${oid}`,
+              header: authorization === undefined ? {} : { Authorization: authorization },
+            },
+          },
+        }
+      : { oid, size, error: { code: 404, message: "no such object" } },
+  );
+  response.writeHead(200, { "content-type": "application/vnd.git-lfs+json" });
+  response.end(JSON.stringify({ transfer: "basic", objects: answer }));
 }
 
 function basicAuth(header: string | undefined): { user: string; password: string } | null {

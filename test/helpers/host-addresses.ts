@@ -11,7 +11,7 @@ export async function carryAddresses(addresses: readonly string[]): Promise<Asyn
     const args = ["address", verb, `${address}/32`, "dev", "lo"];
     const { exitCode, stderr } = await systemExecer.run("ip", args);
     // A killed run of this test left it.
-    if (exitCode !== 0 && !/exists/.test(stderr))
+    if (exitCode !== 0 && !/exists|already/.test(stderr))
       throw new Error(`ip ${verb} ${address}: ${stderr}`);
   };
   for (const address of addresses) await ip("add", address);

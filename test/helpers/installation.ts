@@ -100,7 +100,7 @@ export class Installation implements AsyncDisposable {
     await new Promise<void>((resolve, reject) => {
       child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
         printed += chunk;
-        const link = /(http:\/\/\S+\/sign-in#\S+)/.exec(printed)?.[1];
+        const link = /(https?:\/\/\S+\/sign-in#\S+)/.exec(printed)?.[1];
         if (link === undefined) return;
         this.signInLink = link;
         resolve();
@@ -126,6 +126,13 @@ export class Installation implements AsyncDisposable {
 
   async stop(): Promise<void> {
     await this.#end("SIGTERM");
+  }
+
+  /** Resolves when the control plane has ended by itself, or was killed. */
+  async ended(): Promise<void> {
+    const child = this.#process;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    await once(child, "close");
   }
 
   /** Runs the command line as a user does, with this installation's configuration. */

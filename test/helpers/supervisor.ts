@@ -26,8 +26,10 @@ import {
   supervisorPaths,
   supervisorPort,
   TerminalInfo,
+  type WorkspaceSetup,
 } from "../../server/protocol/supervisor.ts";
 import { type RunningContainer, startContainer } from "./container.ts";
+import { ControlEnd } from "./control-end.ts";
 
 export interface SupervisorTestOptions {
   readonly docker: Dockerode;
@@ -37,6 +39,7 @@ export interface SupervisorTestOptions {
   readonly user: { readonly uid: number; readonly gid: number };
   /** The environment that the image would give to what runs in it. */
   readonly env: Readonly<Record<string, string>>;
+  readonly memoryBytes?: number;
 }
 
 export interface ExecOutcome {
@@ -101,13 +104,18 @@ export class SupervisorUnderTest implements AsyncDisposable {
       HostConfig: {
         ReadonlyRootfs: true,
         CapDrop: ["ALL"],
+        // As in a workspace's sandbox: the loopback has both families.
+        Sysctls: { "net.ipv6.conf.lo.disable_ipv6": "0" },
         Mounts: [
           { Type: "volume", Source: options.volume, Target: supervisorMount, ReadOnly: true },
         ],
         Tmpfs: {
           [`${supervisorMount}/run`]: `rw,nosuid,nodev,mode=0700,uid=${uid},gid=${gid}`,
-          "/tmp": "rw,mode=1777",
+          "/tmp": "rw,exec,mode=1777",
         },
+        ...(options.memoryBytes === undefined
+          ? {}
+          : { Memory: options.memoryBytes, MemorySwap: options.memoryBytes }),
       },
     });
     return new SupervisorUnderTest(running, { workspace, privateKey });
@@ -127,12 +135,38 @@ export class SupervisorUnderTest implements AsyncDisposable {
     return Hello.parse(JSON.parse(await text(response)));
   }
 
+  async setup(setup: Partial<WorkspaceSetup> = {}): Promise<void> {
+    await this.#request("POST", supervisorPaths.setup, {
+      action: "setup",
+      body: JSON.stringify({ env: {}, git: null, ...setup }),
+    });
+  }
+
+  /** The control stream; the test is the control plane. */
+  async control(): Promise<ControlEnd> {
+    const socket = await this.#upgrade(supervisorPaths.control, { action: "control", q: {} });
+    return new ControlEnd(socket, Buffer.alloc(0));
+  }
+
+  /** What a program that listens in the workspace says, up to its end. */
+  async dial(port: number): Promise<string> {
+    return text(await this.#upgrade(supervisorPaths.dial, { action: "dial", q: { port } }));
+  }
+
+  /** Runs a line in the supervisor's own shell. */
+  async sh(script: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
+    const argv = [`${supervisorMount}/bin/sh`, "-c", script];
+    const { exit, stdout, stderr } = await this.exec({ argv });
+    return { code: exit.code, stdout: stdout.toString(), stderr };
+  }
+
   /** Runs a command to its end; `stdin` is sent, and then its end, unless `until` says when. */
   async exec(
     wanted: Partial<ExecRequest>,
     options: { stdin?: Uint8Array; until?: (stdout: Buffer) => boolean } = {},
   ): Promise<ExecOutcome> {
-    const socket = await this.#upgrade(supervisorPaths.exec, ExecRequest.parse(wanted));
+    const q = ExecRequest.parse(wanted);
+    const socket = await this.#upgrade(supervisorPaths.exec, { action: "exec", q });
     const out: Uint8Array[] = [];
     const err: Uint8Array[] = [];
     let exit: ExecExit | null = null;
@@ -221,15 +255,15 @@ export class SupervisorUnderTest implements AsyncDisposable {
     return response;
   }
 
-  async #upgrade(path: string, q: ExecRequest): Promise<Socket> {
+  async #upgrade(path: string, stream: { action: GrantAction; q: object }): Promise<Socket> {
     const outgoing = request({
       host: this.#host,
       port: supervisorPort,
-      path: `${path}?q=${encodeURIComponent(JSON.stringify(q))}`,
+      path: `${path}?q=${encodeURIComponent(JSON.stringify(stream.q))}`,
       agent: false,
       headers: {
         host: "supervisor",
-        authorization: this.#grant("exec"),
+        authorization: this.#grant(stream.action),
         connection: "Upgrade",
         upgrade: streamUpgrade,
       },

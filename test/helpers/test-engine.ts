@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { json } from "node:stream/consumers";
+import type { Patience } from "../../server/engine/docker/client.ts";
 import { createDockerEngine } from "../../server/engine/docker/index.ts";
 import { ensureImages, type Images } from "../../server/engine/docker/images/index.ts";
 import type { Engine, Owner, StepOptions, SupervisorAddress } from "../../server/engine/engine.ts";
@@ -26,6 +27,11 @@ export interface TestEngineOptions {
   readonly allowNet?: readonly string[];
   readonly isolation?: "on" | "off";
   readonly helperImage?: string;
+  /** Instead of the machine's own list of name servers. */
+  readonly resolvConf?: string;
+  /** Another way to the same engine. */
+  readonly dockerHost?: string;
+  readonly patience?: Patience;
 }
 
 /** A Docker engine for an installation of the test's own; disposing leaves nothing of it. */
@@ -42,12 +48,14 @@ export async function startTestEngine(options: TestEngineOptions = {}): Promise<
   });
   const connect = (): Promise<Engine> =>
     createDockerEngine({
-      dockerHost: process.env["DOCKER_HOST"] ?? "unix:///var/run/docker.sock",
+      dockerHost: options.dockerHost ?? process.env["DOCKER_HOST"] ?? "unix:///var/run/docker.sock",
+      ...(options.patience === undefined ? {} : { patience: options.patience }),
       installation,
       images: { ...images, helper: options.helperImage ?? images.helper },
       subnets: testSubnets,
       allowNet: options.allowNet ?? [],
       isolation: options.isolation ?? "on",
+      ...(options.resolvConf === undefined ? {} : { resolvConf: options.resolvConf }),
       log: createLog({ level: "silent" }),
     });
   const engine = await connect();
@@ -95,14 +103,23 @@ export interface InsideResult {
 }
 
 /** Runs a command as root in a service's container, beside the engine under test. */
-export async function inside(
+export function inside(
   owner: Owner,
   service: string,
   command: readonly string[],
 ): Promise<InsideResult> {
+  return insideAs("0:0", { owner, service }, command);
+}
+
+/** The same as another user, `uid:gid`. */
+export async function insideAs(
+  user: string,
+  { owner, service }: { owner: Owner; service: string },
+  command: readonly string[],
+): Promise<InsideResult> {
   const exec = await docker.getContainer(await containerOf(owner, service)).exec({
     Cmd: [...command],
-    User: "0:0",
+    User: user,
     AttachStdout: true,
     AttachStderr: true,
     Tty: true,

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { networkInterfaces } from "node:os";
 import type { DialRequest } from "../../server/protocol/supervisor.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -6,13 +7,13 @@ import { Refusal } from "./refusal.ts";
 const connectTimeoutMs = 10_000;
 
 /**
- * Opens a connection inside the workspace's network. `localhost` is 127.0.0.1, then ::1: many
- * programs listen on only one of them.
+ * Opens a connection inside the workspace's network. `localhost` is 127.0.0.1, then ::1, then
+ * the network's own addresses: many programs listen on only one of them.
  *
  * @throws Refusal 502 when nobody answers.
  */
 export async function dial({ host, port }: DialRequest, signal: AbortSignal): Promise<Socket> {
-  const hosts = host === "localhost" ? ["127.0.0.1", "::1"] : [host];
+  const hosts = host === "localhost" ? localAddresses() : [host];
   let why = "";
   for (const each of hosts) {
     if (signal.aborted) break;
@@ -25,19 +26,38 @@ export async function dial({ host, port }: DialRequest, signal: AbortSignal): Pr
   throw new Refusal(502, "not-found", `Nothing answers at ${host}:${port} (${why}).`);
 }
 
+/** The interfaces are asked for only when nobody answers on the loopback. */
+function* localAddresses(): Generator<string> {
+  yield "127.0.0.1";
+  yield "::1";
+  for (const [name, addresses] of Object.entries(networkInterfaces())) {
+    for (const each of addresses ?? []) {
+      if (each.internal) continue;
+      // A link-local address means nothing without its interface.
+      yield each.family === "IPv6" && each.scopeid !== 0 ? `${each.address}%${name}` : each.address;
+    }
+  }
+}
+
 function connectTo(host: string, port: number, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, allowHalfOpen: true, noDelay: true, signal });
-    const timer = setTimeout(() => socket.destroy(new Error("timeout")), connectTimeoutMs);
-    socket.once("connect", () => {
+    const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
+    const giveUp = (): void => void socket.destroy(new Error("timeout"));
+    const timer = setTimeout(giveUp, connectTimeoutMs);
+    signal.addEventListener("abort", giveUp);
+    const settle = (): void => {
       clearTimeout(timer);
+      signal.removeEventListener("abort", giveUp);
       socket.off("error", fail);
-      resolve(socket);
-    });
+    };
     const fail = (error: Error): void => {
-      clearTimeout(timer);
+      settle();
       reject(error);
     };
+    socket.once("connect", () => {
+      settle();
+      resolve(socket);
+    });
     socket.once("error", fail);
   });
 }
@@ -52,7 +72,11 @@ export function splice(a: Socket, b: Socket): void {
     [b, a],
   ] as const) {
     from.pipe(to);
-    from.on("error", () => to.resetAndDestroy());
+    from.on("error", () => {
+      // While its end is on its way out, libuv refuses to reset a socket, and Node 20 never closes it.
+      if (to.writableEnded && !to.writableFinished) to.destroy();
+      else to.resetAndDestroy();
+    });
     from.on("close", () => {
       // Cut off, or closed after both of its directions ended: then what it sent still has to arrive.
       if (from.errored !== null || !from.readableEnded || to.writableFinished) to.destroy();

@@ -39,6 +39,8 @@ export interface ProgramRequest {
   readonly shell?: string | null;
   readonly cwd: string | null;
   readonly env: Readonly<Record<string, string>>;
+  /** A task's own variables: the devfile says them too, so the person's win over them. */
+  readonly taskEnv?: Readonly<Record<string, string>> | undefined;
   /** The terminal's type, or `null` without one. */
   readonly term: string | null;
 }
@@ -53,6 +55,9 @@ export class Environment {
   readonly #config: Pick<SupervisorConfig, "cwd" | "home" | "shell" | "env">;
   readonly #passwdFile: string;
   #base: Readonly<Record<string, string>> | null = null;
+  #person: Readonly<Record<string, string>> = {};
+  #socket: string | null = null;
+  #gitConfig: string | null = null;
   #shell: string | null = null;
 
   constructor(
@@ -63,9 +68,31 @@ export class Environment {
     this.#passwdFile = passwdFile;
   }
 
+  /** The variables of whose workspace this is; they win over the image's and the devfile's. */
+  setPerson(env: Readonly<Record<string, string>>): void {
+    this.#person = env;
+    this.#base = null;
+  }
+
+  /** Where programs reach the supervisor. */
+  setSocket(path: string): void {
+    this.#socket = path;
+    this.#base = null;
+  }
+
+  /** What stands in for git's system configuration, where nobody has chosen another. */
+  setGitConfig(file: string): void {
+    this.#gitConfig = file;
+    this.#base = null;
+  }
+
   /** @throws CannotStart when there is no such program. */
   program(request: ProgramRequest): Program {
-    const env: Record<string, string> = { ...this.#variables(), ...request.env };
+    const env: Record<string, string> = {
+      ...this.#variables(),
+      ...this.#withoutPersons(request.taskEnv ?? {}),
+      ...request.env,
+    };
     if (request.term !== null) env["TERM"] = request.term;
     const cwd = [request.cwd, this.#config.cwd, this.#config.home, "/"].find(
       (folder) => folder !== null && isAbsolute(folder) && isFolder(folder),
@@ -93,19 +120,28 @@ export class Environment {
     return this.#shell;
   }
 
+  #withoutPersons(env: Readonly<Record<string, string>>): Record<string, string> {
+    return Object.fromEntries(Object.entries(env).filter(([name]) => !(name in this.#person)));
+  }
+
   #variables(): Readonly<Record<string, string>> {
     if (this.#base !== null) return this.#base;
     const { env, home } = this.#config;
     const user = this.#passwdEntry()?.name ?? fallbackUser;
-    const path = env["PATH"] ?? defaultPath;
+    const chosen = { ...env, ...this.#person };
+    const path = chosen["PATH"] ?? defaultPath;
     this.#base = {
       USER: user,
       LOGNAME: user,
       SHELL: this.loginShell(),
       LANG: "C.UTF-8",
-      ...env,
+      ...chosen,
       HOME: home,
       PATH: path.split(":").includes(ownPrograms) ? path : `${path}:${ownPrograms}`,
+      ...(this.#socket === null ? {} : { ONELOOP_SOCKET: this.#socket }),
+      ...(this.#gitConfig === null || choosesGitConfig(chosen)
+        ? {}
+        : { GIT_CONFIG_SYSTEM: this.#gitConfig }),
     };
     return this.#base;
   }
@@ -122,6 +158,10 @@ export class Environment {
       return null;
     }
   }
+}
+
+function choosesGitConfig(env: Readonly<Record<string, string>>): boolean {
+  return env["GIT_CONFIG_SYSTEM"] !== undefined || env["GIT_CONFIG_NOSYSTEM"] !== undefined;
 }
 
 /** As execvp(3) looks it up, but with words for what is wrong. */

@@ -21,6 +21,8 @@ export interface ExecParts {
   readonly environment: Environment;
   readonly processes: Processes;
   readonly terminals: Terminals;
+  /** Somebody works here: a command starts, or gets input. */
+  readonly onActivity: () => void;
 }
 
 /** What the frames from the control plane do to a program. */
@@ -43,6 +45,7 @@ export function serveExec(
   { socket, head }: { socket: Socket; head: Buffer },
 ): void {
   const output = new FrameWriter(socket);
+  parts.onActivity();
   let target: Target;
   try {
     const program = parts.environment.program({ ...request, term: request.pty?.term ?? null });
@@ -55,8 +58,9 @@ export function serveExec(
     return;
   }
   const decoder = new FrameDecoder((type, payload) => {
-    if (!output.ended)
-      obey(target, type, Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength));
+    if (output.ended) return;
+    if (type === FrameType.stdin) parts.onActivity();
+    obey(target, type, Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength));
   });
   const push = (chunk: Buffer): void => {
     try {

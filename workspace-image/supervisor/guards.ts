@@ -1,3 +1,4 @@
+import type { WorkspaceAsk } from "../../server/protocol/control.ts";
 import type { Task } from "../../server/protocol/plan.ts";
 import type {
   AttachTerminal,
@@ -7,6 +8,7 @@ import type {
   GrantClaims,
   SupervisorConfig,
   TerminalClientMessage,
+  WorkspaceSetup,
 } from "../../server/protocol/supervisor.ts";
 import { badInput } from "./refusal.ts";
 
@@ -51,7 +53,10 @@ export function readClaims(value: unknown): GrantClaims {
     workspace: string(fields["workspace"], "workspace"),
     boot: string(fields["boot"], "boot"),
     actor: string(fields["actor"], "actor"),
-    action: oneOf(["terminal", "exec", "dial", "state"] as const)(fields["action"], "action"),
+    action: oneOf(["terminal", "exec", "dial", "state", "control", "setup"] as const)(
+      fields["action"],
+      "action",
+    ),
     readOnly: boolean(fields["readOnly"], "readOnly"),
     expiresAt: integer(Number.MIN_SAFE_INTEGER)(fields["expiresAt"], "expiresAt"),
     nonce: string(fields["nonce"], "nonce"),
@@ -103,6 +108,62 @@ export function readSize(value: unknown): Size {
   return { cols: cols(fields["cols"], "cols"), rows: rows(fields["rows"], "rows") };
 }
 
+export function readSetup(value: unknown): WorkspaceSetup {
+  const fields = object(value, "the setup");
+  return {
+    env: strings(fields["env"], "env"),
+    git: nullable(readGit)(fields["git"], "git"),
+  };
+}
+
+function readGit(value: unknown, name: string): NonNullable<WorkspaceSetup["git"]> {
+  const fields = object(value, name);
+  return { name: string(fields["name"], "name"), email: string(fields["email"], "email") };
+}
+
+export function readAsk(value: unknown): WorkspaceAsk {
+  const fields = object(value, "the question");
+  const kind = oneOf(["credential", "show", "url", "stop"] as const)(fields["kind"], "kind");
+  switch (kind) {
+    case "credential":
+      return {
+        kind,
+        protocol: text(16)(fields["protocol"], "protocol"),
+        host: text(300)(fields["host"], "host"),
+        path: nullable(text(2000))(fields["path"], "path"),
+      };
+    case "url":
+      return {
+        kind,
+        port: integer(1, 65_535)(fields["port"], "port"),
+        service: nullable(text(63))(fields["service"], "service"),
+      };
+    case "show":
+    case "stop":
+      return { kind };
+  }
+}
+
+/** An answer of the control plane, as much of it as is needed here. */
+export type Answer = { readonly id: string } & (
+  | { readonly ok: true; readonly result: unknown }
+  | { readonly ok: false; readonly error: { readonly code: string; readonly message: string } }
+);
+
+/**
+ * `null`: a message of a type that is not known here. A workspace lives on while its control plane
+ * is upgraded, so a newer one's types and error codes are no garbage.
+ */
+export function readAnswer(value: unknown): Answer | null {
+  const fields = object(value, "the message");
+  if (string(fields["type"], "type") !== "answer") return null;
+  const id = string(fields["id"], "id");
+  if (boolean(fields["ok"], "ok")) return { id, ok: true, result: fields["result"] ?? null };
+  const error = object(fields["error"], "error");
+  const code = string(error["code"], "code");
+  return { id, ok: false, error: { code, message: string(error["message"], "message") } };
+}
+
 function readPty(value: unknown, name: string): NonNullable<ExecRequest["pty"]> {
   const fields = object(value, name);
   return { term: text(64)(fields["term"], "term"), ...readSize(fields) };
@@ -122,6 +183,8 @@ function readTask(value: unknown, name: string): Task {
     needs: list(string)(fields["needs"], "needs"),
     command: nullable(list(string))(fields["command"], "command"),
     terminal: boolean(fields["terminal"], "terminal"),
+    cwd: or<string | null | undefined>(nullable(string), undefined)(fields["cwd"], "cwd"),
+    env: or<Record<string, string> | undefined>(strings, undefined)(fields["env"], "env"),
   };
 }
 

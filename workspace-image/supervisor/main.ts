@@ -1,5 +1,9 @@
 import { writeSync } from "node:fs";
-import { supervisorPort, type ReadyLine } from "../../server/protocol/supervisor.ts";
+import {
+  supervisorMount,
+  supervisorPort,
+  type ReadyLine,
+} from "../../server/protocol/supervisor.ts";
 import { takeConfig } from "./config.ts";
 import { startSupervisor } from "./server.ts";
 
@@ -10,8 +14,9 @@ const log = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
 
-/** Only the tests of this program set it: it runs beside others there, in one network namespace. */
+/** Only the tests of this program set them: it runs beside others there, outside of a container. */
 const portVariable = "ONELOOP_SUPERVISOR_PORT";
+const runFolderVariable = "ONELOOP_SUPERVISOR_RUN";
 
 // One bad client must never end the programs of a whole workspace. A stray error belongs to one
 // stream, whose socket ends by itself; the state that streams share (the registries) is changed
@@ -22,6 +27,7 @@ async function main(): Promise<void> {
   const supervisor = await startSupervisor({
     config: takeConfig(process.env),
     port: Number(process.env[portVariable] ?? supervisorPort),
+    runFolder: process.env[runFolderVariable] ?? `${supervisorMount}/run`,
     log,
   });
   const stop = (): void => {
@@ -31,7 +37,6 @@ async function main(): Promise<void> {
   process.on("SIGINT", stop);
   const ready: ReadyLine = { oneloop: "ready", boot: supervisor.boot };
   writeSync(stdout, `${JSON.stringify(ready)}\n`);
-  await supervisor.runTasks();
 }
 
 main().catch((error: unknown) => {

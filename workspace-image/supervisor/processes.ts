@@ -7,13 +7,16 @@ export interface KillSchedule {
   readonly termAfterMs: number;
   /** From TERM to KILL. */
   readonly killAfterMs: number;
-  /** When the workspace stops: from HUP and TERM at once to KILL. */
+  /** When the workspace stops: for all tasks of phase `stop`. */
+  readonly stopTasksMs: number;
+  /** After them: from HUP and TERM at once to KILL. */
   readonly stopAfterMs: number;
 }
 
 export const killSchedule: KillSchedule = {
   termAfterMs: 2000,
   killAfterMs: 5000,
+  stopTasksMs: 5000,
   // The engine gives 10 s before it kills all; a database needs a moment for its last pages.
   stopAfterMs: 3000,
 };
@@ -39,6 +42,10 @@ export class Processes {
     });
     this.#running.add(running);
     return running;
+  }
+
+  get schedule(): KillSchedule {
+    return this.#schedule;
   }
 
   /** HUP and TERM to all, KILL after a grace; resolves when all have ended, at once if none runs. */

@@ -22,6 +22,12 @@ export interface TaskParts {
   readonly processes: Processes;
   readonly terminals: Terminals;
   readonly log: (line: string) => void;
+  /** A task ended, or could not start. */
+  readonly onEnded: (task: {
+    readonly name: string;
+    readonly state: "done" | "failed";
+    readonly exitCode: number | null;
+  }) => void;
 }
 
 interface Entry {
@@ -31,36 +37,75 @@ interface Entry {
   terminal: string | null;
 }
 
-/** Runs the plan's tasks: those of `create` once per workspace, then those of `start`. */
+type Phase = "create" | "start" | "stop";
+
+/**
+ * Runs the plan's tasks: those of `create` once per workspace, then those of `start`, and those of
+ * `stop` before the workspace stops.
+ */
 export class Tasks {
   readonly #config: Pick<SupervisorConfig, "home" | "imageCommand">;
   readonly #parts: TaskParts;
   readonly #entries: readonly Entry[];
+  /** Resolves when all of `create` and `start` have ended; a server never does. */
+  readonly ended: Promise<void>;
+  readonly #resolveEnded: () => void;
+  #running = false;
+  #stopping: Promise<void> | null = null;
 
   constructor(config: Pick<SupervisorConfig, "home" | "imageCommand" | "tasks">, parts: TaskParts) {
     this.#config = config;
     this.#parts = parts;
+    let resolveEnded = (): void => undefined;
+    this.ended = new Promise((resolve) => {
+      resolveEnded = resolve;
+    });
+    this.#resolveEnded = resolveEnded;
     this.#entries = config.tasks
-      .filter(({ phase }) => phase === "create" || phase === "start")
+      .filter(({ phase }) => phase === "create" || phase === "start" || phase === "stop")
       .map((task) => ({ task, state: "waiting", exitCode: null, terminal: null }));
   }
 
+  /** Those of `stop` are not listed: when they run, nobody can look any more. */
   list(): TaskInfo[] {
-    return this.#entries.map(({ task, state, exitCode, terminal }) => ({
-      name: task.name,
-      state,
-      exitCode,
-      terminal,
-    }));
+    return this.#entries
+      .filter(({ task }) => task.phase !== "stop")
+      .map(({ task, state, exitCode, terminal }) => ({
+        name: task.name,
+        state,
+        exitCode,
+        terminal,
+      }));
   }
 
-  /** Resolves when all have ended; a server never does. */
-  async run(): Promise<void> {
-    for (const phase of ["create", "start"] as const) {
-      const entries = this.#entries.filter(({ task }) => task.phase === phase);
-      const results = new Map<string, Promise<void>>();
-      await Promise.all(entries.map((entry) => this.#after(entry, { entries, results, path: [] })));
-    }
+  /** Starts them; a second call does nothing. */
+  start(): void {
+    if (this.#running) return;
+    this.#running = true;
+    void this.#runPhase("create")
+      .then(() => this.#runPhase("start"))
+      .then(this.#resolveEnded);
+  }
+
+  /** No task starts any more but those of `stop`; resolves when they have ended, or are too late. */
+  stop(): Promise<void> {
+    this.#stopping ??= (async () => {
+      // What never began has nothing to end.
+      if (!this.#running) return;
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, this.#parts.processes.schedule.stopTasksMs);
+      });
+      await Promise.race([this.#runPhase("stop"), late]);
+      clearTimeout(timer);
+    })();
+    return this.#stopping;
+  }
+
+  async #runPhase(phase: Phase): Promise<void> {
+    const entries = this.#entries.filter(({ task }) => task.phase === phase);
+    const results = new Map<string, Promise<void>>();
+    await Promise.all(entries.map((entry) => this.#after(entry, { entries, results, path: [] })));
   }
 
   /** Runs a task once what it needs is done; a task that needs a failed one fails. */
@@ -72,19 +117,23 @@ export class Tasks {
       readonly path: readonly string[];
     },
   ): Promise<void> {
-    const { name, needs } = entry.task;
+    const { name, needs, phase } = entry.task;
     const known = graph.results.get(name);
     if (known !== undefined) return known;
     const result = (async () => {
-      // What is not in this list runs elsewhere or in another phase: it was seen to before.
-      const needed = this.#entries.filter(({ task }) => needs.includes(task.name));
+      // What is not in this list runs elsewhere or in another phase: it was seen to before. A server
+      // of `start` is still running when the workspace stops.
+      const needed = this.#entries.filter(
+        ({ task }) => needs.includes(task.name) && (phase === "stop") === (task.phase === "stop"),
+      );
       await Promise.all(
         needed
           .filter((each) => graph.entries.includes(each) && !graph.path.includes(each.task.name))
           .map((each) => this.#after(each, { ...graph, path: [...graph.path, name] })),
       );
+      if (this.#stopping !== null && phase !== "stop") return;
       if (needed.every(({ state }) => state === "done")) await this.#run(entry);
-      else entry.state = "failed";
+      else this.#end(entry, "failed");
     })();
     graph.results.set(name, result);
     return result;
@@ -101,16 +150,25 @@ export class Tasks {
     }
     entry.state = "running";
     entry.exitCode = await this.#exitCode(entry, argv);
-    entry.state = entry.exitCode === 0 ? "done" : "failed";
-    if (entry.state === "done" && once) this.#leaveMark(mark);
+    if (entry.exitCode === 0 && once) this.#leaveMark(mark);
+    this.#end(entry, entry.exitCode === 0 ? "done" : "failed");
+  }
+
+  #end(entry: Entry, state: "done" | "failed"): void {
+    entry.state = state;
+    const { name, phase } = entry.task;
+    // That a stop ends what runs is no failure to tell of.
+    if (this.#stopping !== null && phase !== "stop") return;
+    this.#parts.onEnded({ name, state, exitCode: entry.exitCode });
   }
 
   async #exitCode(entry: Entry, argv: readonly string[]): Promise<number> {
     const { environment, log } = this.#parts;
-    const term = entry.task.terminal ? "xterm-256color" : null;
+    const { terminal, cwd = null, env: taskEnv } = entry.task;
+    const term = terminal ? "xterm-256color" : null;
     try {
-      const program = environment.program({ argv, cwd: null, env: {}, term });
-      return await (entry.task.terminal
+      const program = environment.program({ argv, cwd, env: {}, taskEnv, term });
+      return await (terminal
         ? this.#inTerminal(entry, program)
         : this.#inBackground(entry.task.name, program));
     } catch (error) {

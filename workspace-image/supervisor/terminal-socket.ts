@@ -39,7 +39,16 @@ export interface Upgrade {
 export async function serveTerminalSocket(
   terminal: Terminal,
   upgrade: Upgrade,
-  { from, readOnly }: { from: number; readOnly: boolean },
+  {
+    from,
+    readOnly,
+    onActivity,
+  }: {
+    from: number;
+    readOnly: boolean;
+    /** Somebody typed. */
+    onActivity: () => void;
+  },
 ): Promise<void> {
   const { request, socket, head } = upgrade;
   const server = await loadWebSockets();
@@ -52,7 +61,7 @@ export async function serveTerminalSocket(
       sink.hello = (at) => ({ type: "hello", offset: at, end, readOnly, ...sizeOf(terminal) });
       sink.skipped(offset);
     });
-    listen({ client, socket, terminal, follower, readOnly });
+    listen({ client, socket, terminal, follower, readOnly, onActivity });
   });
 }
 
@@ -62,8 +71,9 @@ function listen(parts: {
   terminal: Terminal;
   follower: Follower;
   readOnly: boolean;
+  onActivity: () => void;
 }): void {
-  const { client, socket, terminal, follower, readOnly } = parts;
+  const { client, socket, terminal, follower, readOnly, onActivity } = parts;
   const drained = (): void => follower.drained();
   socket.on("drain", drained);
   client.on("close", () => {
@@ -74,6 +84,7 @@ function listen(parts: {
     if (readOnly) return;
     const bytes = data as Buffer;
     if (isBinary) {
+      onActivity();
       if (!terminal.write(bytes, () => client.resume())) client.pause();
       return;
     }

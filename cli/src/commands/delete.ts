@@ -1,9 +1,10 @@
-import { Command } from "commander";
-import { createRun, withExamples, withJson } from "../action.ts";
+import type { Command } from "commander";
+import { createRun, withExamples, withJson, workspaceArgument } from "../action.ts";
 import type { Api } from "../api.ts";
 import { Failure, toFailure } from "../failure.ts";
 import { follow, lastEventOf } from "../follow.ts";
 import type { Output } from "../output.ts";
+import { refreshSshConfig } from "../ssh-config-files.ts";
 import { clean } from "../text.ts";
 
 interface Options {
@@ -11,22 +12,24 @@ interface Options {
   readonly force?: boolean;
 }
 
-export function deleteCommand(): Command {
-  const command = new Command("delete")
-    .alias("rm")
-    .description("delete a workspace with its source and home")
-    .argument("<workspace>", "its name or id")
+export function defineDelete(command: Command): void {
+  command
+    .argument(...workspaceArgument)
     .option("--force", "even when work would be lost")
     .action(async (workspace: string, { json = false, force = false }: Options) => {
       const { output, session } = createRun(json);
       const opened = await session();
-      const { id, name } = await opened.run((api) => deleteIt(api, { workspace, force, output }));
+      const { id, name } = await opened.run(async (api) => {
+        const deleted = await deleteIt(api, { workspace, force, output });
+        await refreshSshConfig(api, opened, output);
+        return deleted;
+      });
       if (json) output.json({ id, name, deleted: true });
       else output.lines([clean(`${name}: deleted`)]);
     });
-  return withExamples(withJson(command), [
+  withExamples(withJson(command), [
     "loop delete govapp-main-abc",
-    "loop delete govapp-main-abc --force   # also when work is uncommitted or unpushed",
+    "loop delete govapp-main-abc --force   # even when work would be lost",
   ]);
 }
 

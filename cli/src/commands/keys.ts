@@ -13,15 +13,9 @@ interface Options {
   readonly name?: string;
 }
 
-export function keysCommand(): Command {
-  return withExamples(
-    new Command("keys")
-      .description("your SSH public keys: who has one of them signed in to your workspaces by ssh")
-      .addCommand(addCommand())
-      .addCommand(listCommand())
-      .addCommand(removeCommand()),
-    ["loop keys add", "loop keys list"],
-  );
+export function defineKeys(command: Command): void {
+  command.addCommand(addCommand()).addCommand(listCommand()).addCommand(removeCommand());
+  withExamples(command, ["loop keys add", "loop keys list"]);
 }
 
 function addCommand(): Command {
@@ -50,7 +44,7 @@ function listCommand(): Command {
       const { output, session } = createRun(json);
       const keys = await (await session()).run((api) => api.keys.list.query());
       if (json) output.json(keys.map(keyJson));
-      else output.lines(keyLines(keys));
+      else output.lines(keyLines(keys, output));
     });
   return withExamples(withJson(command), ["loop keys list"]);
 }

@@ -1,7 +1,8 @@
-import { createInterface } from "node:readline/promises";
-import { Command } from "commander";
+import type { Command } from "commander";
 import { createRun, withExamples, withJson } from "../action.ts";
+import { askLine } from "../ask.ts";
 import { Failure } from "../failure.ts";
+import { askForProfile } from "../first-profile.ts";
 import { clean } from "../text.ts";
 
 interface Options {
@@ -9,34 +10,25 @@ interface Options {
   readonly local?: boolean;
 }
 
-export function loginCommand(): Command {
-  const command = new Command("login")
-    .description("sign in to a control plane, with a one-time code")
+export function defineLogin(command: Command): void {
+  command
     .argument("[url]", "the control plane; default: the one on this machine")
     .option("--local", "with the code in the data folder of this machine's control plane")
     .action(async (url: string | undefined, { json = false, local = false }: Options) => {
       const { output, session } = createRun(json);
       const opened = await session(url);
-      const code = local ? await opened.localCode() : codeIn(await ask());
+      const code = local
+        ? await opened.localCode()
+        : codeIn(await askLine("One-time code, or the sign-in link: "));
       const user = await opened.signIn(code);
-      if (json) output.json({ url: opened.url, user });
-      else output.lines([clean(`Signed in to ${opened.url} as ${user}.`)]);
+      if (json) return output.json({ url: opened.url, user });
+      output.lines([clean(`Signed in to ${opened.url} as ${user}.`)]);
+      await opened.run((api) => askForProfile(api, opened));
     });
-  return withExamples(withJson(command), [
+  withExamples(withJson(command), [
     "loop login --local",
     "loop login https://app.oneloop.example.org",
   ]);
-}
-
-async function ask(): Promise<string> {
-  // Questions go to standard error: standard output is for the result.
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  const ended = new Promise<string>((resolve) => lines.once("close", () => resolve("")));
-  try {
-    return await Promise.race([lines.question("One-time code, or the sign-in link: "), ended]);
-  } finally {
-    lines.close();
-  }
 }
 
 /** The code alone, or the whole link that `npm start` prints: `…/sign-in#<code>`. */

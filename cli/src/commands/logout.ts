@@ -1,10 +1,9 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 import { createRun, withExamples, withJson } from "../action.ts";
 import { clean } from "../text.ts";
 
-export function logoutCommand(): Command {
-  const command = new Command("logout")
-    .description("sign out; the token is of no more use to anybody")
+export function defineLogout(command: Command): void {
+  command
     .argument("[url]", "the control plane; default: the one that commands talk to")
     .action(async (url: string | undefined, { json = false }: { json?: boolean }) => {
       const { output, session } = createRun(json);
@@ -16,5 +15,5 @@ export function logoutCommand(): Command {
           clean(signedOut ? `Signed out of ${opened.url}.` : "You were not signed in."),
         ]);
     });
-  return withExamples(withJson(command), ["loop logout"]);
+  withExamples(withJson(command), ["loop logout"]);
 }

@@ -1,33 +1,53 @@
-import { Command } from "commander";
+import { readFile } from "node:fs/promises";
+import type { Command } from "commander";
 import { createRun, withExamples, withJson } from "../action.ts";
+import { Failure, toFailure } from "../failure.ts";
+import { askForProfile } from "../first-profile.ts";
 import { follow, lastEventOf } from "../follow.ts";
+import { Progress } from "../progress.ts";
+import { refreshSshConfig } from "../ssh-config-files.ts";
 import { clean, formatDuration } from "../text.ts";
-import { detailJson, placesLines } from "../views.ts";
+import { behindText, detailJson, placesLines } from "../views.ts";
 
 interface Options {
   readonly json?: boolean;
   readonly wait: boolean;
+  readonly devfile?: string;
 }
 
-export function openCommand(): Command {
-  const command = new Command("open")
-    .description("a workspace of a repository: a new one, or the one that you have of it")
-    .argument("<context-url>", "a repository, or a branch, tag or commit of it")
+export function defineOpen(command: Command): void {
+  command
+    .argument("<context-url>", "a repository, or a branch, tag, commit or pull request of it")
+    .option("--devfile <file>", "a file of this machine, read instead of the repository's devfile")
     .option("--no-wait", "do not wait until it runs")
-    .action(async (contextUrl: string, { json = false, wait }: Options) => {
-      const { output, session } = createRun(json);
+    .action(async (contextUrl: string, { json = false, wait, devfile }: Options) => {
+      const run = createRun(json);
+      const { output } = run;
+      const text = devfile === undefined ? null : await readDevfile(devfile);
+      const session = await run.session();
+      if (!json) await session.run((api) => askForProfile(api, session));
       const began = performance.now();
-      const { workspace, existing, detail } = await (
-        await session()
-      ).run(async (api) => {
-        const { workspace, existing } = await api.workspaces.open.mutate({ contextUrl });
+      const { workspace, existing, detail } = await session.run(async (api) => {
+        const opened = await (async () => {
+          using _asking = new Progress(output, "asking the repository", began);
+          try {
+            return await api.workspaces.open.mutate({ contextUrl, devfile: text });
+          } catch (error) {
+            throw devfile === undefined ? error : inFile(toFailure(error, session.url), devfile);
+          }
+        })();
+        const { workspace, existing } = opened;
         const { id, name } = workspace;
         output.note(`${existing ? "Your workspace" : "New workspace"} ${name}`);
+        if (existing && text !== null) {
+          output.note("It was there already: --devfile changes only a new one. Delete it first.");
+        }
         if (wait && workspace.state !== "running") {
           const afterEvent = existing ? await lastEventOf(api, id) : 0;
           await follow(api, { id, goal: "running" }, { output, afterEvent, began });
         }
         const detail = await api.workspaces.show.query({ workspace: id });
+        if (!existing) await refreshSshConfig(api, session, output);
         return { workspace, existing, detail };
       });
       if (json) return output.json(detailJson(detail));
@@ -35,11 +55,44 @@ export function openCommand(): Command {
       const waited = !existing || workspace.state !== "running";
       const head =
         detail.state === "running" ? (waited ? `ready in ${took}` : "running") : detail.state;
-      output.lines([clean(`${detail.name}: ${head}`), ...placesLines(detail)]);
+      const behind = existing ? behindText(detail) : null;
+      output.lines([
+        clean(`${detail.name}: ${head}`),
+        ...(behind === null ? [] : [`  ${behind}`]),
+        ...placesLines(detail),
+      ]);
     });
-  return withExamples(withJson(command), [
+  withExamples(withJson(command), [
     "loop open https://github.com/acme/govapp",
     "loop open https://github.com/acme/govapp/tree/feat/queue-display",
     "loop open file:///srv/git/govapp.git",
+    "loop open https://github.com/acme/govapp --devfile mine.yaml",
   ]);
+}
+
+async function readDevfile(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    const { code = "unknown" } = error as NodeJS.ErrnoException;
+    throw new Failure(
+      "usage",
+      code === "ENOENT" ? `There is no file ${file}.` : `${file} cannot be read (${code}).`,
+      { cause: error },
+    );
+  }
+}
+
+/** The control plane was given the text alone: its mistakes are the file's that we read. */
+function inFile(failure: Failure, file: string): Failure {
+  const [first] = failure.diagnostics;
+  if (first === undefined) return failure;
+  return new Failure(
+    failure.code,
+    failure.message.replace(first.file, () => file),
+    {
+      diagnostics: failure.diagnostics.map((diagnostic) => ({ ...diagnostic, file })),
+      cause: failure,
+    },
+  );
 }

@@ -1,32 +1,24 @@
-import { spawn } from "node:child_process";
 import { mkdir } from "node:fs/promises";
-import { constants } from "node:os";
 import { join } from "node:path";
-import { Command } from "commander";
-import { createRun, withExamples, type Run } from "../action.ts";
-import { Failure } from "../failure.ts";
+import type { Command } from "commander";
+import { createRun, withExamples, workspaceArgument, type Run } from "../action.ts";
+import { runSsh } from "../run-ssh.ts";
 import type { Session } from "../session.ts";
 
-export function sshCommand(): Command {
-  const command = new Command("ssh")
-    .description("a shell in a workspace, or one command; its exit status is the command's")
-    .argument("<workspace>", "its name; <workspace>.<service> for another of its services")
+export function defineSsh(command: Command): void {
+  command
+    .argument(...workspaceArgument)
     .argument("[command...]", "what to run, after --")
     .passThroughOptions()
     .action(async (target: string, words: string[]) => {
       const run = createRun(false);
       const session = await run.session();
-      const [workspace = "", ...service] = target.split(".");
-      const { ssh } = await session.run((api) => api.workspaces.show.query({ workspace }));
-      await mkdir(session.folder, { recursive: true, mode: 0o700 });
-      const user = [ssh.user, ...service].join(".");
-      const knownHosts = join(session.folder, "known_hosts");
-      const args = sshArguments({ ...ssh, user, knownHosts }, words);
+      const args = sshArguments(await sshTarget(session, target), words);
       const status = await runSsh(args);
       run.exit(status);
       if (status === sshFailed) await explain(run, session);
     });
-  return withExamples(command, [
+  withExamples(command, [
     "loop ssh govapp-main-abc",
     "loop ssh govapp-main-abc -- npm test",
     "tar c notes | loop ssh govapp-main-abc -- tar x",
@@ -40,57 +32,64 @@ export interface SshTarget {
   readonly knownHosts: string;
 }
 
+/** Where a workspace is reached, and where its gateway's host key is kept. */
+export async function sshTarget(session: Session, workspace: string): Promise<SshTarget> {
+  const { ssh } = await session.run((api) => api.workspaces.show.query({ workspace }));
+  await mkdir(session.folder, { recursive: true, mode: 0o700 });
+  return { ...ssh, knownHosts: knownHostsOf(session) };
+}
+
+/** The gateways' host keys are ours to remember: the user's own file may hold others for them. */
+export function knownHostsOf({ folder }: Pick<Session, "folder">): string {
+  return join(folder, "known_hosts");
+}
+
 /**
- * The arguments of OpenSSH's client. The gateway's host key is ours to remember, under a name of its
- * own: the user's known_hosts may hold another key for `localhost`.
+ * What OpenSSH's client must know to reach a gateway, as the keywords of ssh_config(5). The host key
+ * stands under a name of its own.
  */
-export function sshArguments(
-  { host, port, user, knownHosts }: SshTarget,
-  command: readonly string[],
-): string[] {
+export function sshOptions({ host, port, knownHosts }: Omit<SshTarget, "user">) {
   // Node's resolver and getent do not know names below localhost; browsers do.
   const local = host === "localhost" || host.endsWith(".localhost");
   // In a value, % begins a token and a space ends a file's name (ssh_config(5)).
   const file = knownHosts.replaceAll("%", "%%").replaceAll('"', String.raw`\"`);
+  return {
+    address: local ? "127.0.0.1" : host,
+    keywords: [
+      ["UserKnownHostsFile", `"${file}"`],
+      ["HostKeyAlias", `oneloop-${host}-${port}`],
+      ["StrictHostKeyChecking", "accept-new"],
+    ] as const,
+  };
+}
+
+/**
+ * The arguments of OpenSSH's client.
+ *
+ * @param options more of them, before the host.
+ */
+export function sshArguments(
+  target: SshTarget,
+  command: readonly string[],
+  options: readonly string[] = [],
+): string[] {
+  const { address, keywords } = sshOptions(target);
   const words = command[0] === "--" ? command.slice(1) : command;
   return [
-    ...["-p", String(port), "-l", user],
-    ...["-o", `UserKnownHostsFile="${file}"`],
-    ...["-o", `HostKeyAlias=oneloop-${host}-${port}`],
-    ...["-o", "StrictHostKeyChecking=accept-new"],
+    ...["-p", String(target.port), "-l", target.user],
+    ...keywords.flatMap(([keyword, value]) => ["-o", `${keyword}=${value}`]),
+    ...options,
     "--",
-    local ? "127.0.0.1" : host,
+    address,
     ...words,
   ];
 }
 
-/** What ssh exits with for its own failures, and what a shell adds to a signal's number. */
-const sshFailed = 255;
-const signalBase = 128;
-
-async function runSsh(args: readonly string[]): Promise<number> {
-  // The terminal sends these to both of us: they are ssh's to answer.
-  const ignored = ["SIGINT", "SIGQUIT"] as const;
-  const ignore = (): void => undefined;
-  for (const signal of ignored) process.on(signal, ignore);
-  try {
-    return await new Promise((resolve, reject) => {
-      const child = spawn("ssh", args, { stdio: "inherit" });
-      child.once("error", (error: NodeJS.ErrnoException) => {
-        const missing = "There is no ssh on this machine. Install OpenSSH's client.";
-        reject(new Failure("usage", error.code === "ENOENT" ? missing : error.message));
-      });
-      child.once("exit", (code, signal) => {
-        resolve(code ?? signalBase + (signal === null ? 0 : constants.signals[signal]));
-      });
-    });
-  } finally {
-    for (const signal of ignored) process.off(signal, ignore);
-  }
-}
+/** What ssh exits with for its own failures. */
+export const sshFailed = 255;
 
 /** The usual reason why a newcomer is refused, which ssh cannot know. */
-async function explain(run: Run, session: Session): Promise<void> {
+export async function explain(run: Run, session: Session): Promise<void> {
   try {
     const keys = await session.run((api) => api.keys.list.query());
     if (keys.length === 0) run.output.note("loop: you have no SSH key here. Add it: loop keys add");

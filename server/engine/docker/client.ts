@@ -20,12 +20,30 @@ const unreachableCodes = new Set([
   "ETIMEDOUT",
 ]);
 
+/** How long the engine may be silent, in milliseconds. */
+export interface Patience {
+  /** For an answer from its memory. */
+  readonly readMs: number;
+  /** For a container that starts, a network that is made. */
+  readonly changeMs: number;
+  /** For what may copy or remove many files: the first mount of a volume, the end of one. */
+  readonly filesMs: number;
+}
+
+/** Ten times what a busy machine was seen to need, and more where it is the disk that works. */
+export const usualPatience: Patience = { readMs: 30_000, changeMs: 60_000, filesMs: 300_000 };
+
 /**
- * A client that keeps its connections: a new one costs each call a millisecond.
+ * A client that keeps its connections: a new one costs each call a millisecond. No call waits for
+ * ever: an engine that accepts and never answers is as one that is not there. A change is not given
+ * up before that, even when its step is: what the engine would make of it afterwards nobody removes.
  *
  * @throws OneloopError `bad-input` for anything but a unix socket.
  */
-export function connectDocker(dockerHost: string): { docker: Docker; agent: Agent } {
+export function connectDocker(
+  dockerHost: string,
+  patience: Patience,
+): { docker: Docker; agent: Agent } {
   const socketPath = /^unix:\/\/(\/.+)$/.exec(dockerHost)?.[1];
   if (socketPath === undefined) {
     throw new OneloopError(
@@ -35,7 +53,61 @@ export function connectDocker(dockerHost: string): { docker: Docker; agent: Agen
   }
   const agent = new Agent({ keepAlive: true });
   const options = { socketPath, agent };
-  return { docker: new Docker(options), agent };
+  const docker = new Docker(options);
+  limitSilence(docker.modem as Modem, patience);
+  return { docker, agent };
+}
+
+/** What of docker-modem is used here; its types say nothing. */
+interface Modem {
+  dial(call: DockerCall, callback: DialCallback): void;
+}
+
+interface DockerCall {
+  readonly path: string;
+  readonly method: string;
+  readonly options?: { readonly t?: number } | null;
+  readonly abortSignal?: AbortSignal;
+}
+
+type DialCallback = (error: unknown, result: unknown) => void;
+
+/** The engine said nothing; not an errno, as the connection itself is fine. */
+class SilentEngine extends Error {
+  override readonly name = "SilentEngine";
+}
+
+/** Ends each call that gets no answer in time. Of a stream this is its head; the rest may take long. */
+function limitSilence(modem: Modem, patience: Patience): void {
+  const dial = modem.dial.bind(modem);
+  modem.dial = (call, callback) => {
+    const ms = patienceFor(call, patience);
+    if (ms === null) {
+      dial(call, callback);
+      return;
+    }
+    const silent = new AbortController();
+    const timer = setTimeout(() => silent.abort(), ms);
+    const { abortSignal } = call;
+    const signals = abortSignal === undefined ? [] : [abortSignal];
+    const limited = { ...call, abortSignal: AbortSignal.any([silent.signal, ...signals]) };
+    dial(limited, (error, result) => {
+      clearTimeout(timer);
+      const said = `no answer to ${call.method} ${call.path} in ${ms / 1000} s`;
+      callback(silent.signal.aborted ? new SilentEngine(said) : error, result);
+    });
+  };
+}
+
+/** Null for what takes as long as it takes: its step's signal ends it. */
+function patienceFor({ path, method, options }: DockerCall, patience: Patience): number | null {
+  if (/^\/containers\/[^/]+\/wait/.test(path) || path.startsWith("/images/create")) return null;
+  if (/^\/containers\/[^/]+\/stop/.test(path)) {
+    return patience.changeMs + (options?.t ?? 0) * 1000;
+  }
+  if (method === "GET") return patience.readMs;
+  const files = method === "DELETE" || path.startsWith("/containers/create");
+  return files ? patience.filesMs : patience.changeMs;
 }
 
 /** The HTTP status of the engine's refusal; `null` when it was not the engine that refused. */
@@ -60,6 +132,13 @@ export async function unless<Result>(
 /** Wraps what dockerode throws, once; the cause is kept for the log. */
 export function toEngineError(thrown: unknown, signal: AbortSignal | null): OneloopError {
   if (thrown instanceof OneloopError) return thrown;
+  if (thrown instanceof SilentEngine) {
+    return new OneloopError(
+      "engine-unreachable",
+      "The Docker engine is there but does not answer. Restart it; nothing is lost, and what should run is started again.",
+      { cause: thrown },
+    );
+  }
   if (signal?.aborted === true) return cancelled(signal);
   const failure = thrown as Partial<EngineFailure>;
   if (failure.statusCode === undefined && unreachableCodes.has(failure.code ?? "")) {

@@ -90,14 +90,14 @@ export async function startUntilReady(
   let started = true;
   try {
     started = (await unless([304], container.start({ abortSignal: signal }))) !== null;
-    if (started) return await readyFrom(container, attached);
+    if (started) return await readyFrom(container, attached, signal);
   } finally {
     attached.destroy();
   }
   const { State } = await container.inspect();
   const logged = await follow(container, State.FinishedAt, signal);
   try {
-    return await readyFrom(container, logged);
+    return await readyFrom(container, logged, signal);
   } finally {
     logged.destroy();
   }
@@ -106,10 +106,13 @@ export async function startUntilReady(
 async function readyFrom(
   container: Docker.Container,
   stream: Awaited<ReturnType<typeof attach>>,
+  signal: AbortSignal,
 ): Promise<StartedContainer> {
   const { ready, stderr } = await untilReady(stream);
   if (ready === null) {
-    const { StatusCode } = (await container.wait()) as { StatusCode: number };
+    const { StatusCode } = (await container.wait({ abortSignal: signal })) as {
+      StatusCode: number;
+    };
     throw new EndedBeforeReady(StatusCode, stderr);
   }
   const { State } = await container.inspect();

@@ -12,59 +12,73 @@ const maxDelayMs = 5000;
 
 const watchedRoles: readonly Role[] = ["sandbox", "dev", "service"];
 
-interface ContainerEvent {
+interface DockerEvent {
+  readonly Type?: string;
   readonly Action?: string;
   readonly Actor?: { readonly Attributes?: Readonly<Record<string, string>> };
 }
 
-/** Deaths of members and sandboxes until the signal is aborted; reconnects with a growing pause. */
+/**
+ * Deaths of members and sandboxes, and networks that they lose, until the signal is aborted;
+ * reconnects with a growing pause, and tells of each gap when it is over.
+ */
 export async function* watchEvents(
-  parts: { docker: Docker; names: Names; log: Log },
+  parts: { docker: Docker; names: Names; log: Log; onGap: (() => void) | undefined },
   signal: AbortSignal,
 ): AsyncGenerator<EngineEvent> {
-  const { docker, names, log } = parts;
+  const { docker, names, log, onGap } = parts;
+  let isGap = false;
   let pauseMs = firstDelayMs;
   // The engine replays from here: what happens while the request is on its way is not lost.
   let sinceMs = Date.now();
   while (!signal.aborted) {
     try {
       const stream = (await docker.getEvents({
-        filters: {
-          type: ["container"],
-          event: ["die", "oom", "destroy"],
-          label: names.installationFilter(),
-        },
+        // No filter by label: an event of a network does not have its labels.
+        filters: { type: ["container", "network"], event: Object.keys(kinds) },
         since: sinceMs / 1000,
         abortSignal: signal,
       })) as Readable;
+      // An engine that was away does not tell what ended meanwhile.
+      if (isGap) onGap?.();
       for await (const event of jsonLines(stream)) {
         pauseMs = firstDelayMs;
-        const seen = readEvent(event as ContainerEvent);
+        const seen = readEvent(event as DockerEvent, names);
         if (seen !== null) yield seen;
       }
     } catch (error) {
       if (signal.aborted) return;
       log.warn({ err: error }, "the engine's events are interrupted");
     }
+    isGap = true;
     sinceMs = Date.now();
     await delay(pauseMs, undefined, { signal }).catch(() => undefined);
     pauseMs = Math.min(pauseMs * 2, maxDelayMs);
   }
 }
 
-/** @returns `null` for what is nobody's member: jobs, and containers of the installation itself. */
-export function readEvent({ Action, Actor }: ContainerEvent): EngineEvent | null {
-  const labels = Actor?.Attributes ?? {};
-  const owner = ownerOfLabels(labels);
+/**
+ * @returns `null` for what is of another installation or nobody's member: jobs, and containers of
+ * the installation itself.
+ */
+export function readEvent({ Type, Action, Actor }: DockerEvent, names: Names): EngineEvent | null {
+  const attributes = Actor?.Attributes ?? {};
   const kind = kinds[Action ?? ""];
-  if (owner === null || kind === undefined) return null;
-  if (!watchedRoles.includes(labels[label.role] as Role)) return null;
-  const exitCode = kind === "died" ? Number(labels["exitCode"]) : null;
-  return { owner, service: labels[label.service] ?? null, kind, exitCode };
+  if (kind === undefined) return null;
+  if (Type === "network") {
+    const owner = kind === "cut-off" ? names.ownerOfNetwork(attributes["name"] ?? "") : null;
+    return owner === null ? null : { owner, service: null, kind, exitCode: null };
+  }
+  const owner = ownerOfLabels(attributes);
+  if (owner === null || attributes[label.installation] !== names.installation) return null;
+  if (!watchedRoles.includes(attributes[label.role] as Role)) return null;
+  const exitCode = kind === "died" ? Number(attributes["exitCode"]) : null;
+  return { owner, service: attributes[label.service] ?? null, kind, exitCode };
 }
 
 const kinds: Readonly<Record<string, EngineEvent["kind"]>> = {
   die: "died",
   oom: "out-of-memory",
   destroy: "removed",
+  disconnect: "cut-off",
 };

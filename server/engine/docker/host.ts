@@ -60,8 +60,8 @@ function byDestination(a: AllowedTarget, b: AllowedTarget): number {
 }
 
 /** IPv4 name servers that the engine hands to containers' resolver. */
-export async function resolvers(): Promise<string[]> {
-  const own = parseResolvers(await readFile("/etc/resolv.conf", "utf8").catch(() => ""));
+export async function resolvers(resolvConf = "/etc/resolv.conf"): Promise<string[]> {
+  const own = parseResolvers(await readFile(resolvConf, "utf8").catch(() => ""));
   if (own.some((address) => !address.startsWith("127."))) return own;
   // systemd-resolved's stub is on the host's loopback; the engine then asks its upstream servers.
   const upstream = await readFile("/run/systemd/resolve/resolv.conf", "utf8").catch(() => "");

@@ -2,17 +2,22 @@ import type { Readable } from "node:stream";
 import type Docker from "dockerode";
 import tar from "tar-stream";
 import { OneloopError } from "../../protocol/errors.ts";
+import {
+  isOwnImage,
+  parseImageReference,
+  type ImageReference,
+} from "../../protocol/image-reference.ts";
 import type { ImageFacts, StepOptions } from "../engine.ts";
 import { statusOf, unless } from "./client.ts";
 import { missingImage, removeContainer } from "./containers.ts";
 import { label, type Names, type Role } from "./names.ts";
 import { homeOf, resolveUser, type AccountFiles } from "./passwd.ts";
 
+/** Two small files of an image that is on the disk. */
+const accountsTimeoutMs = 60_000;
+
 /** A passwd file larger than this is not one. */
 const maxFileBytes = 1024 * 1024;
-
-/** Images of Oneloop's own are built here; nothing under this name comes from a registry. */
-const ownImages = /^oneloop\//;
 
 /** What a plan calls the default image; each installation's engine knows which one that is. */
 const defaultImage = "oneloop/workspace:latest";
@@ -42,14 +47,20 @@ export class Images {
   }
 
   /**
+   * The last gate before a reference becomes a part of a URL of the engine's, whatever read it.
+   *
    * @param user instead of the image's own `USER`; `null` for that.
    * @throws OneloopError `image-unavailable`
    */
   async ensure(image: string, user: string | null, options: StepOptions): Promise<ImageFacts> {
     const ref = this.reference(image);
+    const parsed = parseImageReference(ref);
+    if (parsed === null) {
+      throw new OneloopError("image-unavailable", `${JSON.stringify(image)} is no image.`);
+    }
     const found =
       (await unless([404], this.#docker.getImage(ref).inspect())) ??
-      (await this.#pull(ref, options));
+      (await this.#pull(ref, parsed, options));
     const { Config, Id } = found;
     const env = parseEnv(Config.Env ?? []);
     const files = await this.#accountsOf(Id);
@@ -73,8 +84,13 @@ export class Images {
     };
   }
 
-  async #pull(ref: string, options: StepOptions): Promise<Docker.ImageInspectInfo> {
-    if (ownImages.test(ref)) throw missingImage(ref, undefined);
+  async #pull(
+    ref: string,
+    parsed: ImageReference,
+    options: StepOptions,
+  ): Promise<Docker.ImageInspectInfo> {
+    // Somebody else's image under such a name would pass for one that was built here.
+    if (isOwnImage(parsed)) throw missingImage(ref, undefined);
     options.onProgress?.(`Pulling ${ref}`);
     try {
       const stream = await this.#docker.pull(ref, { abortSignal: options.signal });
@@ -136,7 +152,8 @@ export class Images {
 }
 
 async function readFile(container: Docker.Container, path: string): Promise<string> {
-  const archive = await unless([404], container.getArchive({ path }));
+  const abortSignal = AbortSignal.timeout(accountsTimeoutMs);
+  const archive = await unless([404], container.getArchive({ path, abortSignal }));
   if (archive === null) return "";
   const extract = tar.extract();
   (archive as Readable).on("error", (error) => extract.destroy(error)).pipe(extract);

@@ -20,7 +20,7 @@ import type {
   WorkspaceSpec,
 } from "../engine.ts";
 import { devServiceOf } from "../member-spec.ts";
-import { connectDocker, toEngineError, unless } from "./client.ts";
+import { connectDocker, toEngineError, unless, usualPatience, type Patience } from "./client.ts";
 import {
   EndedBeforeReady,
   ensureContainer,
@@ -56,6 +56,10 @@ export interface DockerEngineOptions {
   /** `host:port` each. */
   readonly allowNet: readonly string[];
   readonly isolation: "on" | "off";
+  /** The machine's list of name servers; `/etc/resolv.conf` by default. */
+  readonly resolvConf?: string;
+  /** How long the engine may be silent; `usualPatience` by default. */
+  readonly patience?: Patience;
   readonly log: Log;
 }
 
@@ -71,7 +75,7 @@ export async function createDockerEngine(options: DockerEngineOptions): Promise<
   const allowed = parseAllowNet(options.allowNet);
   // Refuses a wrong range now, and not at the first workspace.
   subnetCandidates(options.subnets, "").next();
-  const { docker, agent } = connectDocker(options.dockerHost);
+  const { docker, agent } = connectDocker(options.dockerHost, options.patience ?? usualPatience);
   try {
     await docker.ping();
   } catch (error) {
@@ -106,7 +110,16 @@ class DockerEngine implements Engine {
     this.#supervisorVolume = images.supervisorVolume;
     this.#log = log;
     const helperImage = images.helper;
-    this.#sandboxes = { docker, names, helperImage, range: subnets, allowed, isolation };
+    const { resolvConf } = options;
+    this.#sandboxes = {
+      docker,
+      names,
+      helperImage,
+      range: subnets,
+      allowed,
+      isolation,
+      resolvConf,
+    };
     this.#jobs = {
       docker,
       names,
@@ -161,7 +174,9 @@ class DockerEngine implements Engine {
       for (const other of made) other.catch(() => undefined);
       try {
         const own = await this.#makeMember(parts, { spec, service: dev, options });
+        options.onPhase?.("members-made");
         const boot = await startDev(own.container, options.signal);
+        options.onPhase?.("dev-started");
         await Promise.all(
           made.map(async (other) => {
             const { container } = await other;
@@ -183,9 +198,12 @@ class DockerEngine implements Engine {
   stop(owner: Owner, options: StepOptions & { graceMs: number }): Promise<void> {
     const { signal, graceMs } = options;
     return guard(signal, async () => {
-      const running = await this.#docker.listContainers({ filters: this.#filters(owner) });
+      // Those that do not run, too: one may be about to, by a start that was given up just now.
+      // The engine answers when that start is over.
+      const filters = this.#filters(owner);
+      const all = await this.#docker.listContainers({ all: true, filters });
       const stop = async (wanted: (role: Role) => boolean): Promise<void> => {
-        const ending = running.filter(({ Labels }) => wanted(Labels[label.role] as Role));
+        const ending = all.filter(({ Labels }) => wanted(Labels[label.role] as Role));
         await Promise.all(
           ending.map(({ Id }) =>
             unless(
@@ -199,6 +217,7 @@ class DockerEngine implements Engine {
       };
       // The network goes last: a database that ends may still have something to say to it.
       await stop((role) => role !== "sandbox");
+      options.onPhase?.("members-stopped");
       await stop((role) => role === "sandbox");
     });
   }
@@ -212,6 +231,7 @@ class DockerEngine implements Engine {
       await Promise.all(this.#jobs.ending);
       const containers = await docker.listContainers({ all: true, filters });
       await Promise.all(containers.map(({ Id }) => removeContainer(docker, Id)));
+      options.onPhase?.("containers-removed");
       const [networks, volumes] = await Promise.all([
         docker.listNetworks({ filters }),
         options.storage ? docker.listVolumes({ filters }) : null,
@@ -246,8 +266,9 @@ class DockerEngine implements Engine {
     return guard(options.signal, () => prepareJob(this.#jobs, job, options.signal));
   }
 
-  watch(signal: AbortSignal): AsyncIterable<EngineEvent> {
-    return watchEvents({ docker: this.#docker, names: this.#names, log: this.#log }, signal);
+  watch(signal: AbortSignal, onGap?: () => void): AsyncIterable<EngineEvent> {
+    const parts = { docker: this.#docker, names: this.#names, log: this.#log, onGap };
+    return watchEvents(parts, signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -188,7 +188,7 @@ async function create(
       User: job.user === undefined ? "0:0" : `${job.user.uid}:${job.user.gid}`,
       WorkingDir: "/",
       Env: formatEnv(job.env ?? {}),
-      Labels: { ...names.labels(job.owner), [label.role]: role, [label.run]: run },
+      Labels: { ...names.containerLabels(job.owner), [label.role]: role, [label.run]: run },
       HostConfig: {
         NetworkMode: "none",
         CapDrop: ["ALL"],

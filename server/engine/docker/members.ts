@@ -75,7 +75,11 @@ export function memberOptions(
     Cmd: [],
     ...own,
     ...(service.user === null ? {} : { User: service.user }),
-    Labels: { ...names.labels(owner), [label.role]: role, [label.service]: service.name },
+    Labels: {
+      ...names.containerLabels(owner),
+      [label.role]: role,
+      [label.service]: service.name,
+    },
     HostConfig: {
       // By id: a member of a sandbox that was replaced must be replaced too.
       NetworkMode: `container:${sandboxId}`,

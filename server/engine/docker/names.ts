@@ -29,6 +29,14 @@ export class Names {
     return this.#prefix(owner);
   }
 
+  /** Whose network this is by its name; `null` for another installation's and for other networks. */
+  ownerOfNetwork(name: string): Owner | null {
+    const prefix = `oneloop-${this.installation}-`;
+    const id = name.startsWith(prefix) ? name.slice(prefix.length) : "";
+    if (id === "") return null;
+    return id === "cache" ? { kind: "part", id } : { kind: "workspace", id };
+  }
+
   /** Interface names have at most 15 characters (IFNAMSIZ): 12 of a hash are 60 bits. */
   bridge(owner: Owner): string {
     return `ws-${createHash("sha256").update(this.#prefix(owner)).digest("hex").slice(0, 12)}`;
@@ -57,6 +65,11 @@ export class Names {
 
   labels(owner: Owner): Record<string, string> {
     return { ...this.installationLabels(), [label[owner.kind]]: owner.id };
+  }
+
+  /** For a container: an image may carry labels of its own, which must not make it somebody's. */
+  containerLabels(owner: Owner): Record<string, string> {
+    return { [label.workspace]: "", [label.part]: "", ...this.labels(owner) };
   }
 
   installationLabels(): Record<string, string> {

@@ -67,3 +67,11 @@ async function findNetwork(docker: Docker, name: string): Promise<Subnet | null>
   if (config?.Subnet === undefined || config.Gateway === undefined) return null;
   return { subnet: config.Subnet, gateway: config.Gateway };
 }
+
+/** Whether a running container has an address on this network now. */
+export function isJoined(
+  { Networks }: Pick<Docker.ContainerInspectInfo["NetworkSettings"], "Networks">,
+  network: string,
+): boolean {
+  return (Networks[network]?.IPAddress ?? "") !== "";
+}

@@ -9,6 +9,7 @@ import { homeVolume, sourceVolume } from "../member-spec.ts";
 import { unless } from "./client.ts";
 import { parseEnv, type Images } from "./image-facts.ts";
 import { label, ownerOfLabels, type Names, type Role } from "./names.ts";
+import { isJoined } from "./network.ts";
 
 type Inspected = Docker.ContainerInspectInfo;
 
@@ -33,18 +34,21 @@ export async function observe(parts: ObserveParts, owner: Owner): Promise<Observ
   const of = (...roles: Role[]): Inspected[] =>
     containers.filter(({ Config }) => roles.includes(Config.Labels[label.role] as Role));
   return {
-    sandbox: sandboxState(of("sandbox")),
+    sandbox: sandboxState(of("sandbox"), names.network(owner)),
     members: of("dev", "service").map((container) => observedMember(parts, owner, container)),
     volumes: Volumes.flatMap(({ Labels }) => Labels[label.volume] ?? []).sort(),
     leftovers: of("job").map(({ Name }) => Name.replace(/^\//, "")),
   };
 }
 
-/** The whole of all sandboxes: running only where each one runs. */
-function sandboxState(sandboxes: readonly Inspected[]): Observed["sandbox"] {
+/** The whole of all sandboxes: running only where each one runs, in its network. */
+function sandboxState(sandboxes: readonly Inspected[], network: string): Observed["sandbox"] {
   const states = sandboxes.map(stateOf);
   if (states.length === 0) return "missing";
-  if (states.every((state) => state === "running")) return "running";
+  if (states.every((state) => state === "running")) {
+    const joined = sandboxes.every((one) => isJoined(one.NetworkSettings, network));
+    return joined ? "running" : "cut-off";
+  }
   return states.includes("exited") ? "exited" : "created";
 }
 

@@ -77,7 +77,7 @@ export function sandboxOptions(
     Entrypoint: [sandboxEntry],
     Cmd: [],
     Env: [`ONELOOP_RULES_V4=${rules.v4}`, `ONELOOP_RULES_V6=${rules.v6}`],
-    Labels: { ...names.labels(owner), [label.role]: role },
+    Labels: { ...names.containerLabels(owner), [label.role]: role },
     HostConfig: {
       NetworkMode: network,
       CapDrop: ["ALL"],

@@ -25,12 +25,17 @@ export interface Rules {
   readonly v6: string;
 }
 
-/** Not the internet: RFC 6890's registry, without the documentation ranges that nobody routes. */
+/**
+ * Not the internet: RFC 6890's registry, without the documentation ranges that nobody routes; and
+ * Azure's metadata service, which has a public address
+ * (https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16).
+ */
 const refusedRanges = [
   "0.0.0.0/8",
   "10.0.0.0/8",
   "100.64.0.0/10",
   "127.0.0.0/8",
+  "168.63.129.16/32",
   "169.254.0.0/16",
   "172.16.0.0/12",
   "192.0.0.0/24",
@@ -40,8 +45,8 @@ const refusedRanges = [
   "240.0.0.0/4",
 ] as const;
 
-/** What `ONELOOP_ISOLATION=off` sets: nothing. */
-export const noRules: Rules = { v4: "*filter\nCOMMIT\n", v6: "*filter\nCOMMIT\n" };
+/** What `ONELOOP_ISOLATION=off` sets: nothing, also where the kernel has no filter to set. */
+export const noRules: Rules = { v4: "", v6: "" };
 
 /**
  * The rules of a sandbox's network namespace. They hold for every member, which can neither see nor
@@ -60,16 +65,21 @@ export function sandboxRules(facts: RuleFacts): Rules {
       "-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
       `-A INPUT -s ${gateway}/32 -p tcp --dport ${supervisorPort} -j ACCEPT`,
       ...reject("INPUT", `tcp --dport ${supervisorPort}`),
+      // The control plane needs no other port: every user of the host would come in here, past the
+      // port proxy's question who they are.
+      ...refuse("INPUT", `-s ${gateway}/32`),
       `-A INPUT -s ${subnet} -j ACCEPT`,
 
       "-A OUTPUT -o lo -j ACCEPT",
       "-A OUTPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
       ...facts.resolvers.flatMap((resolver) => accept({ destination: resolver, port: 53 })),
       ...facts.allowed.flatMap(accept),
-      ...refuse(`${gateway}/32`),
+      ...refuse("OUTPUT", `-d ${gateway}/32`),
       `-A OUTPUT -d ${subnet} -j ACCEPT`,
-      ...refusedRanges.flatMap(refuse),
-      ...publicAddresses(facts.hostAddresses).flatMap((address) => refuse(`${address}/32`)),
+      ...refusedRanges.flatMap((range) => refuse("OUTPUT", `-d ${range}`)),
+      ...publicAddresses(facts.hostAddresses).flatMap((address) =>
+        refuse("OUTPUT", `-d ${address}/32`),
+      ),
       "-A OUTPUT -j ACCEPT",
     ]),
     // No IPv6 beyond the loopback until it has the same rules.
@@ -92,10 +102,10 @@ function accept({ destination, port }: AllowedTarget): string[] {
   );
 }
 
-function refuse(destination: string): string[] {
+function refuse(chain: "INPUT" | "OUTPUT", match: string): string[] {
   return [
-    ...reject(`OUTPUT -d ${destination}`, "tcp"),
-    `-A OUTPUT -d ${destination} -j REJECT --reject-with icmp-admin-prohibited`,
+    ...reject(`${chain} ${match}`, "tcp"),
+    `-A ${chain} ${match} -j REJECT --reject-with icmp-admin-prohibited`,
   ];
 }
 

@@ -8,10 +8,11 @@ import {
   ensureContainer,
   removeContainer,
   startUntilReady,
+  type ContainerOptions,
 } from "./containers.ts";
 import { hostAddresses, resolveAllowed, resolvers, type AllowedHost } from "./host.ts";
 import type { Names } from "./names.ts";
-import { ensureNetwork } from "./network.ts";
+import { ensureNetwork, isJoined } from "./network.ts";
 import { genericPod, podsOf, sandboxNameOf, sandboxOptions, type Pod } from "./pods.ts";
 import { noRules, sandboxRules, type Rules } from "./rules.ts";
 import type { Subnet } from "./subnets.ts";
@@ -24,6 +25,8 @@ export interface SandboxParts {
   readonly range: string;
   readonly allowed: readonly AllowedHost[];
   readonly isolation: "on" | "off";
+  /** The machine's list of name servers; `/etc/resolv.conf` by default. */
+  readonly resolvConf: string | undefined;
 }
 
 /** A sandbox that runs, with its rules in force. */
@@ -72,6 +75,7 @@ async function makeSandboxes(
     ensureNetwork(docker, names, { owner: wanted.owner, range, signal: options.signal }),
     hostFacts(parts, options),
   ]);
+  options.onPhase?.("network-made");
   const rules = rulesFor(parts, network, facts);
   await Promise.all(
     wanted.pods.map((pod) => ensureSandbox(parts, wanted, { pod, rules, options })),
@@ -99,7 +103,7 @@ export async function runningSandbox(
 type HostFacts = Omit<Parameters<typeof sandboxRules>[0], keyof Subnet>;
 
 async function hostFacts(
-  { allowed, isolation }: SandboxParts,
+  { allowed, isolation, resolvConf }: SandboxParts,
   { onProgress }: StepOptions,
 ): Promise<HostFacts | null> {
   if (isolation === "off") {
@@ -108,7 +112,7 @@ async function hostFacts(
   }
   const [addresses, servers, targets] = await Promise.all([
     hostAddresses(),
-    resolvers(),
+    resolvers(resolvConf),
     resolveAllowed(allowed, (host) =>
       onProgress?.(`ONELOOP_ALLOW_NET: ${host} does not resolve; it is not allowed.`),
     ),
@@ -128,7 +132,9 @@ async function ensureSandbox(
   const wanted = sandboxOptions(names, workspace, { pod, rules, image: helperImage });
   const start = async (): Promise<void> => {
     const container = await ensureContainer(docker, wanted, options.signal);
+    options.onPhase?.("sandbox-made");
     await startUntilReady(container, options.signal);
+    await ensureJoined(docker, container, wanted);
   };
   try {
     try {
@@ -147,4 +153,20 @@ async function ensureSandbox(
       { cause: error },
     );
   }
+}
+
+/**
+ * A sandbox whose network was taken away while it ran gets it back: with it all members have it
+ * again, and go on. The rules are the namespace's, and held all the time.
+ */
+async function ensureJoined(
+  docker: Docker,
+  container: Docker.Container,
+  { HostConfig, NetworkingConfig }: ContainerOptions,
+): Promise<void> {
+  const network = HostConfig?.NetworkMode ?? "";
+  const { NetworkSettings } = await container.inspect();
+  if (isJoined(NetworkSettings, network)) return;
+  const EndpointConfig = NetworkingConfig?.EndpointsConfig?.[network];
+  await docker.getNetwork(network).connect({ Container: container.id, EndpointConfig });
 }

@@ -54,7 +54,9 @@ export class FakeEngine implements Engine {
   readonly #options: FakeEngineOptions;
   readonly #held = new Map<string, Held>();
   readonly #failures = new Map<string, OneloopError>();
+  readonly #hangs = new Set<string>();
   readonly #watchers = new Set<(event: EngineEvent) => void>();
+  readonly #gapListeners = new Set<() => void>();
   #boots = 0;
 
   constructor(options: FakeEngineOptions) {
@@ -64,6 +66,30 @@ export class FakeEngine implements Engine {
   /** The next call of this name rejects. */
   failNext(call: keyof Engine & string, error: OneloopError): void {
     this.#failures.set(call, error);
+  }
+
+  /** The next call of this name does nothing until its signal ends it. */
+  hangNext(call: keyof Engine & string): void {
+    this.#hangs.add(call);
+  }
+
+  /** A program of a member is ended for memory, and the member lives on. */
+  endProgram(owner: Owner, service: string): void {
+    this.#emit({ owner, service, kind: "out-of-memory", exitCode: null });
+  }
+
+  /** Somebody takes the network of an owner away. */
+  cutOff(owner: Owner): void {
+    const held = this.#held.get(key(owner));
+    if (held !== undefined) held.sandbox = "cut-off";
+    this.#emit({ owner, service: null, kind: "cut-off", exitCode: null });
+  }
+
+  /** The engine was away, and ended everything of an owner without a word. */
+  goAway(owner: Owner): void {
+    const held = this.#held.get(key(owner));
+    if (held !== undefined) endAll(held);
+    for (const listener of this.#gapListeners) listener();
   }
 
   /** A member's program ends, as if by itself. */
@@ -103,6 +129,8 @@ export class FakeEngine implements Engine {
 
   async ensureSandbox({ owner }: WorkspaceSpec, options: StepOptions): Promise<void> {
     await this.#begin("ensureSandbox", options.signal);
+    options.onPhase?.("network-made");
+    options.onPhase?.("sandbox-made");
     this.#hold(owner).sandbox = "running";
   }
 
@@ -132,6 +160,7 @@ export class FakeEngine implements Engine {
         "The sandbox does not run. Start the workspace again.",
       );
     }
+    options.onPhase?.("members-made");
     const images = new Map(
       spec.plan.services.map(({ name, image }) => [name, this.#image(image)] as const),
     );
@@ -144,6 +173,7 @@ export class FakeEngine implements Engine {
       const state = { state: "running", exitCode: null, outOfMemory: false } as const;
       held.members.set(service, { spec: runs, dev: service === dev, ...state });
     }
+    options.onPhase?.("dev-started");
     return { address: this.#address(), boot: held.boot };
   }
 
@@ -156,6 +186,7 @@ export class FakeEngine implements Engine {
   async stop(owner: Owner, options: StepOptions & { graceMs: number }): Promise<void> {
     await this.#begin("stop", options.signal);
     const held = this.#held.get(key(owner));
+    options.onPhase?.("members-stopped");
     if (held !== undefined) endAll(held);
   }
 
@@ -165,6 +196,7 @@ export class FakeEngine implements Engine {
     if (held === undefined) return;
     held.sandbox = "missing";
     held.members.clear();
+    options.onPhase?.("containers-removed");
     if (options.storage) held.volumes.clear();
     if (held.volumes.size === 0) this.#held.delete(key(owner));
   }
@@ -199,7 +231,7 @@ export class FakeEngine implements Engine {
     return (await this.#options.runJob?.(job, options)) ?? { exitCode: 0, stdout: "", stderr: "" };
   }
 
-  async *watch(signal: AbortSignal): AsyncGenerator<EngineEvent> {
+  async *watch(signal: AbortSignal, onGap?: () => void): AsyncGenerator<EngineEvent> {
     const queue: EngineEvent[] = [];
     let wake = (): void => undefined;
     const push = (event: EngineEvent): void => {
@@ -208,6 +240,7 @@ export class FakeEngine implements Engine {
     };
     const onAbort = (): void => wake();
     this.#watchers.add(push);
+    if (onGap !== undefined) this.#gapListeners.add(onGap);
     signal.addEventListener("abort", onAbort);
     try {
       while (!signal.aborted) {
@@ -223,6 +256,7 @@ export class FakeEngine implements Engine {
     } finally {
       signal.removeEventListener("abort", onAbort);
       this.#watchers.delete(push);
+      if (onGap !== undefined) this.#gapListeners.delete(onGap);
     }
   }
 
@@ -234,6 +268,7 @@ export class FakeEngine implements Engine {
   async #begin(call: keyof Engine & string, signal: AbortSignal | null): Promise<void> {
     this.calls.push(call);
     await Promise.resolve();
+    if (signal !== null && this.#hangs.delete(call)) await aborted(signal);
     if (signal?.aborted === true) {
       throw new OneloopError("cancelled", "The step was cancelled.", { cause: signal.reason });
     }
@@ -274,6 +309,13 @@ function endAll(held: Held): void {
     member.state = "exited";
     member.exitCode = 143;
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
 
 function key(owner: Owner): string {

@@ -22,12 +22,13 @@ function checkNames({ names }: Components): void {
   }
 }
 
-function checkVolumes({ names, containers, volumes }: Components): void {
-  const known = new Set(volumes.flatMap(({ volume: { name } }) => (name.known ? name.value : [])));
-  const others = new Set(names.map(({ text }) => text));
+function checkVolumes({ names, written, containers }: Components): void {
+  const kinds = new Map(names.map(({ text, kind }) => [text, kind]));
   for (const { name, volume } of containers.flatMap(({ mounts }) => mounts)) {
-    if (known.has(volume)) continue;
-    const why = others.has(volume) ? "is no volume" : "does not exist";
+    const kind = kinds.get(volume);
+    // What has a mistake of its own may well be a volume.
+    if (kind === "volume" || kind === null || (kind === undefined && written.has(volume))) continue;
+    const why = kind === undefined ? "does not exist" : "is no volume";
     name.error(
       "unknown-volume",
       `The component ${quote(volume)} ${why}: add a component of this name with \`volume: {}\`.`,
@@ -61,7 +62,7 @@ function checkEndpoints({ containers }: Components): void {
       if (owner !== container) {
         cursors.port.error(
           "duplicate-port",
-          `Component ${quote(owner.string() ?? "")} has port ${targetPort} already, and containers share one network: use another port, or set dedicatedPod.`,
+          `Component ${quote(owner.plain ?? "")} has port ${targetPort} already, and containers share one network: use another port, or set dedicatedPod.`,
         );
       }
       ports.set(targetPort, owner);

@@ -1,52 +1,56 @@
 import { parseBytes } from "../quantity.ts";
-import type { Cursor, MapCursor } from "../yaml/cursor.ts";
+import type { MapCursor } from "../yaml/cursor.ts";
 import { quote } from "../yaml/source-text.ts";
 import { readContainer } from "./container.ts";
 import { checkKeys, componentKeys, componentKinds, volumeKeys } from "./keys.ts";
-import { readName, readQuantity } from "./values.ts";
-import type { Components, DevfileContext, VolumeComponent } from "./model.ts";
+import type { ComponentKind, Components, DevfileContext, Named, VolumeComponent } from "./model.ts";
+import { leaveOutKey, readKind, readName, readQuantity } from "./values.ts";
 
 /** Reads the components; those of other kinds than container and volume go to `leftOut`. */
 export function readComponents(top: MapCursor, context: DevfileContext): Components {
-  const components: Components = { names: [], containers: [], volumes: [] };
+  const components: Found = { names: [], written: new Set(), containers: [], volumes: [] };
   for (const item of top.list("components")) {
     const map = item.map();
     if (map === null) continue;
     checkKeys(map, componentKeys, context.version);
-    const name = readName(map, { example: "tools", maxChars: 63 });
-    if (name !== null) components.names.push(name);
-    const kind = readKind(map);
-    if (name !== null && kind !== null) readOne({ map, name, kind }, components, context);
-  }
-  return components;
-}
-
-type Kind = keyof typeof componentKinds;
-
-interface Named {
-  readonly map: MapCursor;
-  readonly name: { readonly text: string; readonly at: Cursor };
-  readonly kind: Kind;
-}
-
-function readOne(component: Named, components: Components, context: DevfileContext): void {
-  const { map, name, kind } = component;
-  const attributes = map.get("attributes");
-  if (attributes !== null) {
-    attributes.map();
-    context.leftOut.push({
-      what: `attributes of component ${quote(name.text)}`,
-      why: "Attributes are for other tools: Oneloop knows none of them.",
-      where: (map.key("attributes") ?? attributes).where,
+    components.written.add(map.get("name")?.plain ?? "");
+    const name = readName(map, { example: "tools" });
+    const kind = readKind<ComponentKind>(map, componentKinds, {
+      one: "component",
+      example: "`container:` or `volume:` with its settings",
     });
+    if (name !== null) components.names.push({ ...name, kind });
+    // A bad name hides no other mistake.
+    const named = name ?? { text: "", at: item };
+    if (kind !== null) readOne({ map, name: named, kind }, components, context);
   }
-  // `volume:` and `volume: {}` say the same.
-  const body = map.get(kind);
-  const self = body?.map() ?? null;
-  if (body !== null && self === null) return;
+  return { ...components, elsewhere: elsewhere(top, components) };
+}
+
+type Found = Omit<Components, "elsewhere">;
+
+function elsewhere(top: MapCursor, { names }: Found): string | null {
+  if (top.get("parent") !== null) return "the parent, which may have it, is not read.";
+  const plugin = names.find(({ kind }) => kind === "plugin");
+  return plugin === undefined
+    ? null
+    : `the plugin of component ${quote(plugin.text)}, which may have it, is not read.`;
+}
+
+interface Component {
+  readonly map: MapCursor;
+  readonly name: Named;
+  readonly kind: ComponentKind;
+}
+
+function readOne(component: Component, components: Found, context: DevfileContext): void {
+  const { map, name, kind } = component;
+  leaveOutKey(map, { key: "attributes", of: `component ${quote(name.text)}` }, context);
+  const self = map.body(kind);
+  if (self === null) return;
   switch (kind) {
     case "container": {
-      const container = readContainer({ name, self: self ?? map }, context);
+      const container = readContainer({ name, self }, context);
       if (container !== null) components.containers.push(container);
       return;
     }
@@ -66,41 +70,20 @@ function readOne(component: Named, components: Components, context: DevfileConte
   }
 }
 
-function readKind(map: MapCursor): Kind | null {
-  const kinds = (Object.keys(componentKinds) as Kind[]).filter((kind) => map.key(kind) !== null);
-  const [kind, second] = kinds;
-  if (kind === undefined) {
-    map.self.error(
-      "no-component-kind",
-      "This component says not what it is: add `container:` or `volume:` with its settings.",
-    );
-    return null;
-  }
-  if (second !== undefined) {
-    map
-      .key(second)
-      ?.error(
-        "two-component-kinds",
-        `A component is one thing, not ${kind} and ${second}: split it.`,
-      );
-    return null;
-  }
-  return kind;
-}
-
 function readVolume(
-  { name, self }: { name: Named["name"]; self: MapCursor | null },
-  { version }: DevfileContext,
+  { name, self }: { name: Named; self: MapCursor },
+  { version, variables }: DevfileContext,
 ): VolumeComponent {
-  if (self !== null) checkKeys(self, volumeKeys, version);
-  const ephemeral = self?.get("ephemeral") ?? null;
+  checkKeys(self, volumeKeys, version);
+  const ephemeral = self.get("ephemeral");
   return {
     name: name.at,
     volume: {
       name: name.at.fact(name.text),
       sizeBytes: readQuantity(
-        { cursor: self?.get("size") ?? null, absentAt: name.at },
+        { cursor: self.get("size"), absentAt: name.at },
         { parse: parseBytes, example: "1Gi" },
+        variables,
       ),
       ephemeral: (ephemeral ?? name.at).fact(ephemeral?.boolean() ?? false),
     },

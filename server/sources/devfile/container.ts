@@ -1,18 +1,28 @@
 import { known } from "../../protocol/fact.ts";
 import type { Fact } from "../../protocol/fact.ts";
+import { parseImageReference } from "../../protocol/image-reference.ts";
 import { Endpoint } from "../../protocol/service.ts";
-import type { SourceService } from "../../protocol/service.ts";
-import { supervisorConfigVariable, supervisorPort } from "../../protocol/supervisor.ts";
+import type { EnvValue, SourceService } from "../../protocol/service.ts";
+import { supervisorPort } from "../../protocol/supervisor.ts";
 import { parseBytes, parseCores } from "../quantity.ts";
 import { sourceRoot } from "../source-root.ts";
 import type { Cursor, MapCursor } from "../yaml/cursor.ts";
 import { quote } from "../yaml/source-text.ts";
-import { checkKeys, containerKeys, endpointKeys, envKeys, volumeMountKeys } from "./keys.ts";
-import type { ContainerComponent, DevfileContext } from "./model.ts";
-import { readArguments, readChoice, readMountPath, readName, readQuantity } from "./values.ts";
+import { readEnv } from "./env.ts";
+import { checkKeys, containerKeys, endpointKeys, volumeMountKeys } from "./keys.ts";
+import type { ContainerComponent, DevfileContext, Named } from "./model.ts";
+import {
+  leaveOutKey,
+  readArguments,
+  readChoice,
+  readMountPath,
+  readName,
+  readQuantity,
+} from "./values.ts";
+import type { Variables } from "./variables.ts";
 
 interface Component {
-  readonly name: { readonly text: string; readonly at: Cursor };
+  readonly name: Named;
   readonly self: MapCursor;
 }
 
@@ -23,25 +33,25 @@ export function readContainer(
 ): ContainerComponent | null {
   const { name, self } = component;
   checkKeys(self, containerKeys, context.version);
-  leaveOut(
-    component,
-    { map: self, key: "annotation", of: `component ${quote(name.text)}` },
-    context,
-  );
+  leaveOutKey(self, { key: "annotation", of: `component ${quote(name.text)}` }, context);
   const endpoints = readEndpoints(component, context);
   const mounts = readMounts(component, context);
-  const image = readImage(self);
+  const { variables } = context;
+  const image = readImage(self, variables);
   const dedicatedPod = fact(self, "dedicatedPod", (cursor) => cursor?.boolean() ?? false);
   const service = {
     name: name.at.fact(name.text),
-    command: readArguments(self.get("command"), self),
-    args: readArguments(self.get("args"), self),
-    ...readLimits(self),
+    command: readArguments({ cursor: self.get("command"), absentAt: self }, variables),
+    args: readArguments({ cursor: self.get("args"), absentAt: self }, variables),
+    ...readLimits(self, variables),
     user: known(null, self.where),
     readOnlyRoot: known(false, self.where),
-    sourcePath: readSourcePath(self, dedicatedPod.known && dedicatedPod.value),
+    sourcePath: readSourcePath(self, {
+      variables,
+      dedicatedPod: dedicatedPod.known && dedicatedPod.value,
+    }),
     dedicatedPod,
-    env: readEnv(self, context),
+    env: literals(readEnv(self, context)),
     endpoints: endpoints.map(({ fact }) => fact),
     mounts: mounts.map(({ fact }) => fact),
   };
@@ -60,38 +70,36 @@ function fact<Value>(
   return known(read(cursor), (cursor ?? map).where);
 }
 
-function leaveOut(
-  component: Component,
-  part: { map: MapCursor; key: string; of: string },
-  context: DevfileContext,
-): void {
-  const cursor = part.map.get(part.key);
-  if (cursor === null) return;
-  cursor.map();
-  context.leftOut.push({
-    what: `${part.key} of ${part.of}`,
-    why: "Annotations and attributes are for other tools: Oneloop knows none of them.",
-    where: (part.map.key(part.key) ?? component.name.at).where,
+function literals(env: ReadonlyMap<string, Fact<string>>): SourceService["env"] {
+  const entries = Array.from(env, ([name, fact]) => {
+    const value: Fact<EnvValue> = fact.known
+      ? { ...fact, value: { kind: "literal", value: fact.value } }
+      : fact;
+    return [name, value] as const;
   });
+  return Object.fromEntries(entries);
 }
 
-function readImage(self: MapCursor): Fact<string> | null {
+function readImage(self: MapCursor, variables: Variables): Fact<string> | null {
   const cursor = self.required("image", "node:20");
-  const text = cursor?.string() ?? null;
+  const text = cursor === null ? null : variables.text(cursor);
   if (cursor === null || text === null) return null;
-  // A dash in front would be an option to a program that is given the name; the engine judges the rest.
-  if (!/^[^\s\p{Cc}-][^\s\p{Cc}]{0,499}$/u.test(text) && !text.includes("{{")) {
-    cursor.error("bad-image", `${quote(text)} is no image: write one such as node:20.`);
+  // An engine puts it into the path of a URL: what is no reference would be another question there.
+  if (parseImageReference(text) === null) {
+    cursor.error(
+      "bad-image",
+      `${quote(text)} is no image: write one such as node:20 or ghcr.io/acme/tools:1.2.`,
+    );
     return null;
   }
   return cursor.fact(text);
 }
 
-function readLimits(self: MapCursor) {
+function readLimits(self: MapCursor, variables: Variables) {
   const bytes = { parse: parseBytes, example: "512Mi" };
   const cores = { parse: parseCores, example: "500m" };
   const read = (key: string, as: typeof bytes) =>
-    readQuantity({ cursor: self.get(key), absentAt: self }, as);
+    readQuantity({ cursor: self.get(key), absentAt: self }, as, variables);
   const limits = {
     memoryLimitBytes: read("memoryLimit", bytes),
     memoryRequestBytes: read("memoryRequest", bytes),
@@ -117,49 +125,19 @@ function checkRequest(
 }
 
 /** The specification: true by default, but false where the component has a pod of its own. */
-function readSourcePath(self: MapCursor, dedicatedPod: boolean): SourceService["sourcePath"] {
+function readSourcePath(
+  self: MapCursor,
+  { variables, dedicatedPod }: { variables: Variables; dedicatedPod: boolean },
+): SourceService["sourcePath"] {
   const mapping = self.get("sourceMapping");
-  const path = mapping === null ? sourceRoot : readMountPath(mapping);
+  const path = mapping === null ? sourceRoot : readMountPath(mapping, variables);
   const mounts = self.get("mountSources");
   const mounted = mounts?.boolean() ?? !dedicatedPod;
   return known(mounted ? path : null, (mapping ?? mounts ?? self).where);
 }
 
-/** Names that Kubernetes takes for environment variables. */
-const envName = /^[-._a-zA-Z][-._a-zA-Z0-9]*$/;
-const reservedEnv = ["PROJECTS_ROOT", "PROJECT_SOURCE", supervisorConfigVariable];
-
-function readEnv(self: MapCursor, { version }: DevfileContext): SourceService["env"] {
-  const env = new Map<string, SourceService["env"][string]>();
-  for (const item of self.list("env")) {
-    const map = item.map();
-    if (map === null) continue;
-    checkKeys(map, envKeys, version);
-    const nameAt = map.required("name", "LOG_LEVEL");
-    const name = nameAt?.string() ?? null;
-    // Absent and empty differ here: the empty text must be written as "".
-    const valueAt = map.required("value", '"info"');
-    const value = valueAt?.string() ?? null;
-    if (nameAt === null || name === null) continue;
-    if (!envName.test(name) || name === "__proto__") {
-      nameAt.error(
-        "bad-env-name",
-        `${quote(name)} is no name of a variable: use A-Z, 0-9 and "_".`,
-      );
-    } else if (reservedEnv.includes(name)) {
-      nameAt.error("reserved-env", `${name} is set by Oneloop: remove it, or use another name.`);
-    } else if (valueAt !== null && value !== null) {
-      if (env.has(name)) {
-        nameAt.warning("duplicate-env", `${name} is set twice, and this one counts: remove one.`);
-      }
-      env.set(name, valueAt.fact({ kind: "literal", value }));
-    }
-  }
-  return Object.fromEntries(env);
-}
-
 function readEndpoints(component: Component, context: DevfileContext) {
-  const { version } = context;
+  const { version, variables } = context;
   const maxNameChars = version[1] >= 2 ? 15 : 63;
   return component.self.list("endpoints").flatMap((item) => {
     const map = item.map();
@@ -170,15 +148,17 @@ function readEndpoints(component: Component, context: DevfileContext) {
     const targetPort = port === null ? null : readPort(port);
     const exposure = map.get("exposure");
     const protocol = map.get("protocol");
+    const path = map.get("path");
     const fields = {
       exposure: exposure && readChoice(exposure, Endpoint.shape.exposure.options),
       protocol: protocol && readChoice(protocol, Endpoint.shape.protocol.options),
       secure: map.get("secure")?.boolean(),
-      path: map.get("path")?.string(),
+      path: path && variables.text(path),
     };
     if (name === null || port === null || targetPort === null) return [];
     const of = `endpoint ${quote(name.text)}`;
-    for (const key of ["attributes", "annotation"]) leaveOut(component, { map, key, of }, context);
+    leaveOutKey(map, { key: "attributes", of }, context);
+    leaveOutKey(map, { key: "annotation", of }, context);
     const endpoint: Endpoint = {
       name: name.text,
       targetPort,
@@ -205,14 +185,14 @@ function readPort(cursor: Cursor): number | null {
   return port;
 }
 
-function readMounts({ self }: Component, { version }: DevfileContext) {
+function readMounts({ self }: Component, { version, variables }: DevfileContext) {
   return self.list("volumeMounts").flatMap((item) => {
     const map = item.map();
     if (map === null) return [];
     checkKeys(map, volumeMountKeys, version);
-    const name = readName(map, { example: "data", maxChars: 63 });
+    const name = readName(map, { example: "data" });
     const pathAt = map.get("path");
-    const path = pathAt === null ? null : readMountPath(pathAt);
+    const path = pathAt === null ? null : readMountPath(pathAt, variables);
     if (name === null || (pathAt !== null && path === null)) return [];
     const mount = { volume: name.text, path: path ?? `/${name.text}` };
     const at = pathAt ?? name.at;

@@ -1,3 +1,4 @@
+import { nearNames } from "../near-names.ts";
 import type { Cursor, MapCursor } from "../yaml/cursor.ts";
 import { quote } from "../yaml/source-text.ts";
 
@@ -10,6 +11,7 @@ export type Keys = Readonly<Record<string, { readonly since?: Version; readonly 
 const always = {};
 const since21 = { since: [2, 1, 0] } as const;
 const since22 = { since: [2, 2, 0] } as const;
+const until21 = { until: [2, 1, 0] } as const;
 
 /** From the JSON schemas of devfile/api at its tags v2.0.0 to v2.3.0. */
 export const topKeys: Keys = {
@@ -32,7 +34,7 @@ export const componentKinds = {
   volume: always,
   kubernetes: always,
   openshift: always,
-  plugin: { until: [2, 1, 0] },
+  plugin: until21,
   image: since22,
   custom: always,
 } as const satisfies Keys;
@@ -73,7 +75,77 @@ export const endpointKeys: Keys = {
   annotation: since22,
 };
 
-function before(a: Version, b: Version): boolean {
+/** The kinds of a command: each has exactly one of them. */
+export const commandKinds = {
+  exec: always,
+  composite: always,
+  apply: always,
+  vscodeTask: until21,
+  vscodeLaunch: until21,
+} as const satisfies Keys;
+
+export const commandKeys: Keys = { id: always, attributes: always, ...commandKinds };
+
+export const execKeys: Keys = {
+  component: always,
+  commandLine: always,
+  workingDir: always,
+  env: always,
+  label: always,
+  group: always,
+  hotReloadCapable: always,
+};
+
+export const compositeKeys: Keys = {
+  commands: always,
+  parallel: always,
+  label: always,
+  group: always,
+};
+
+export const applyKeys: Keys = { component: always, label: always, group: always };
+
+export const groupKeys: Keys = { kind: always, isDefault: always };
+
+/** What a group may be: keys, because they too came with versions. */
+export const groupKinds: Keys = {
+  build: always,
+  run: always,
+  test: always,
+  debug: always,
+  deploy: since22,
+};
+
+export const eventKeys = {
+  preStart: always,
+  postStart: always,
+  preStop: always,
+  postStop: always,
+} as const satisfies Keys;
+
+/** Where a project comes from: each has exactly one of them. */
+export const projectKinds = {
+  git: always,
+  zip: always,
+  github: until21,
+} as const satisfies Keys;
+
+export const projectKeys: Keys = {
+  name: always,
+  attributes: always,
+  clonePath: always,
+  sparseCheckoutDirs: until21,
+  ...projectKinds,
+};
+
+export const gitKeys: Keys = { remotes: always, checkoutFrom: always };
+
+export const checkoutFromKeys: Keys = { remote: always, revision: always };
+
+export const zipKeys: Keys = { location: always };
+
+/** Whether version `a` came before `b`. */
+export function before(a: Version, b: Version): boolean {
   const at = a.findIndex((part, index) => part !== b[index]);
   return at !== -1 && (a[at] ?? 0) < (b[at] ?? 0);
 }
@@ -98,20 +170,8 @@ export function checkKeys(map: MapCursor, keys: Keys, version: Version): void {
 }
 
 function unknownKey(key: Cursor, name: string, keys: Keys): void {
-  const near = Object.keys(keys).find(
-    (each) => each.toLowerCase() === name.toLowerCase() || oneEditApart(each, name),
-  );
+  const [near] = nearNames(name, Object.keys(keys));
   const advice =
     near === undefined ? `known here: ${Object.keys(keys).join(", ")}` : `did you mean "${near}"?`;
   key.error("unknown-key", `The devfile schema has no key ${quote(name)} here; ${advice}`);
-}
-
-/** One character more, less, or another. */
-function oneEditApart(a: string, b: string): boolean {
-  if (Math.abs(a.length - b.length) > 1) return false;
-  let start = 0;
-  while (start < a.length && a[start] === b[start]) start += 1;
-  const restA = a.slice(start);
-  const restB = b.slice(start);
-  return restA.slice(1) === restB.slice(1) || restA.slice(1) === restB || restA === restB.slice(1);
 }

@@ -6,11 +6,16 @@ import type { Cursor, MapCursor } from "../yaml/cursor.ts";
 import { parseYaml } from "../yaml/parse.ts";
 import { quote, SourceText } from "../yaml/source-text.ts";
 import { checkAcross } from "./across.ts";
+import { readCommands } from "./commands.ts";
 import { readComponents } from "./component.ts";
+import { checkComposites } from "./composites.ts";
+import { expandEvents, readEvents } from "./events.ts";
 import { checkKeys, topKeys } from "./keys.ts";
 import type { Version } from "./keys.ts";
 import type { DevfileContext } from "./model.ts";
+import { readProjects } from "./projects.ts";
 import { listUnread } from "./unread.ts";
+import { Variables } from "./variables.ts";
 
 /** Where a repository's devfile may stand; the first that exists counts. */
 export const devfilePaths = [
@@ -21,9 +26,10 @@ export const devfilePaths = [
 ] as const;
 
 /**
- * Reads a devfile of schema version 2.0.0 to 2.3.x (https://devfile.io/docs). Container and volume
- * components are read; every other part is named in `leftOut`, with its line. `{{variables}}` are
- * left as they are. Never throws, whatever the text is.
+ * Reads a devfile of schema version 2.0.0 to 2.3.x (https://devfile.io/docs). docs/devfile.md says it
+ * for users. Container and volume components, `exec` and `composite` commands, events, projects and
+ * variables are read; every other part is named in `leftOut`, with its line. Never throws, whatever
+ * the text is.
  *
  * @param file How diagnostics name the file: its path in the repository.
  */
@@ -56,17 +62,23 @@ function readRoot(source: SourceText): SourceModel | null {
   const version = readVersion(top);
   if (version === null) return null;
   checkKeys(top, topKeys, version);
-  const context: DevfileContext = { version, leftOut: [] };
+  const variables = new Variables(top, version);
+  const context: DevfileContext = { version, variables, leftOut: [] };
   const components = readComponents(top, context);
   checkAcross(components);
+  const commands = readCommands(top, components, context);
+  checkComposites(commands, context);
+  const events = readEvents(top, commands, context);
+  const projects = readProjects(top, context);
+  const tasks = source.hasErrors ? [] : expandEvents(events, commands, context);
   listUnread(top, context.leftOut);
   return {
     format: "devfile",
     name: readName(top),
     services: components.containers.map(({ service }) => service),
     volumes: components.volumes.map(({ volume }) => volume),
-    tasks: [],
-    projects: [],
+    tasks,
+    projects,
     leftOut: context.leftOut,
   };
 }

@@ -1,15 +1,20 @@
-import { unknown } from "../../protocol/fact.ts";
 import type { Fact } from "../../protocol/fact.ts";
 import { supervisorMount } from "../../protocol/supervisor.ts";
 import type { Cursor, MapCursor } from "../yaml/cursor.ts";
 import { quote } from "../yaml/source-text.ts";
+import type { DevfileContext, Named } from "./model.ts";
+import type { Variables } from "./variables.ts";
 
-/** A devfile's name of a component or endpoint; null, and reported, when it is missing or bad. */
+/** A devfile's name of a thing, or its id; null, and reported, when it is missing or bad. */
 export function readName(
   map: MapCursor,
-  { example, maxChars }: { example: string; maxChars: number },
-): { readonly text: string; readonly at: Cursor } | null {
-  const at = map.required("name", example);
+  {
+    example,
+    key = "name",
+    maxChars = 63,
+  }: { example: string; key?: "name" | "id"; maxChars?: number },
+): Named | null {
+  const at = map.required(key, example);
   const text = at?.string() ?? null;
   if (at === null || text === null) return null;
   if (text.length > maxChars) {
@@ -27,17 +32,57 @@ export function readName(
 }
 
 /**
+ * Which one of `kinds` a map is: it has exactly one of them as a key. Null, and reported, when it
+ * has none or two.
+ */
+export function readKind<Kind extends string>(
+  map: MapCursor,
+  kinds: Readonly<Partial<Record<Kind, unknown>>>,
+  { one, example }: { one: string; example: string },
+): Kind | null {
+  const found = (Object.keys(kinds) as Kind[]).filter((kind) => map.key(kind) !== null);
+  const [kind, second] = found;
+  if (kind === undefined) {
+    map.self.error(`no-${one}-kind`, `This ${one} says not what it is: add ${example}.`);
+    return null;
+  }
+  if (second !== undefined) {
+    map
+      .key(second)
+      ?.error(`two-${one}-kinds`, `A ${one} is one thing, not ${kind} and ${second}: split it.`);
+    return null;
+  }
+  return kind;
+}
+
+/** Attributes and annotations: named as left out, with their line. */
+export function leaveOutKey(
+  map: MapCursor,
+  { key, of }: { key: "attributes" | "annotation"; of: string },
+  { leftOut }: Pick<DevfileContext, "leftOut">,
+): void {
+  const cursor = map.get(key);
+  if (cursor === null) return;
+  cursor.map();
+  leftOut.push({
+    what: `${key} of ${of}`,
+    why: "Attributes and annotations are for other tools: Oneloop knows none of them.",
+    where: (map.key(key) ?? cursor).where,
+  });
+}
+
+/**
  * A Kubernetes quantity. Null when the key is absent and for 0, which Kubernetes' devfile tools take
- * for "no limit"; unknown where a `{{variable}}` stands in it.
+ * for "no limit".
  */
 export function readQuantity(
   { cursor, absentAt }: { cursor: Cursor | null; absentAt: Cursor | MapCursor },
   { parse, example }: { parse: (text: string) => number | null; example: string },
+  variables: Variables,
 ): Fact<number | null> {
   if (cursor === null) return { known: true, value: null, where: absentAt.where };
-  const text = cursor.string();
+  const text = variables.text(cursor);
   if (text === null) return cursor.fact(null);
-  if (text.includes("{{")) return unknown("Variables are not supported yet.", cursor.where);
   const value = parse(text);
   if (value === null) {
     cursor.error(
@@ -55,8 +100,8 @@ const reservedRoots = [supervisorMount, "/proc", "/sys", "/dev"];
  * An absolute path inside a container, without a slash at the end. A relative one is taken from `/`,
  * as kubelet does, with a warning. Null, and reported, where nothing can be mounted.
  */
-export function readMountPath(cursor: Cursor): string | null {
-  const text = cursor.string();
+export function readMountPath(cursor: Cursor, variables: Variables): string | null {
+  const text = variables.text(cursor);
   if (text === null) return null;
   const segments = text.split("/").filter((segment) => segment !== "" && segment !== ".");
   const path = `/${segments.join("/")}`;
@@ -78,9 +123,12 @@ export function readMountPath(cursor: Cursor): string | null {
 }
 
 /** A list of text; null, "as the image has it", when it is absent or empty. */
-export function readArguments(cursor: Cursor | null, absentAt: MapCursor): Fact<string[] | null> {
+export function readArguments(
+  { cursor, absentAt }: { cursor: Cursor | null; absentAt: MapCursor },
+  variables: Variables,
+): Fact<string[] | null> {
   if (cursor === null) return { known: true, value: null, where: absentAt.where };
-  const items = (cursor.list() ?? []).flatMap((item) => item.string() ?? []);
+  const items = (cursor.list() ?? []).flatMap((item) => variables.text(item) ?? []);
   return cursor.fact(items.length === 0 ? null : items);
 }
 

@@ -12,24 +12,30 @@ import type { SourceText, TextRange } from "./source-text.ts";
  */
 export class Cursor {
   readonly source: SourceText;
+  /** Where this stands in the file; of an aliased value the alias: it is what this part says. */
+  readonly written: TextRange;
   readonly #node: Node;
-  readonly #written: TextRange;
   readonly #targets: ReadonlyMap<Alias, Node>;
 
   constructor(node: Node, source: SourceText, targets: ReadonlyMap<Alias, Node>) {
-    // The place of an aliased value is the alias: it is what this part of the file says.
-    this.#written = rangeOf(node);
+    this.written = rangeOf(node);
     this.#node = isAlias(node) ? (targets.get(node) ?? node) : node;
     this.source = source;
     this.#targets = targets;
   }
 
   get where(): Place {
-    return this.source.place(this.#written.start);
+    return this.source.place(this.written.start);
   }
 
   get isNull(): boolean {
     return isScalar(this.#node) && this.#node.value === null;
+  }
+
+  /** The value if it is text; where it is not, nothing is reported. */
+  get plain(): string | null {
+    const value = this.#scalar();
+    return typeof value === "string" ? value : null;
   }
 
   fact<Value>(value: Value): Fact<Value> {
@@ -37,11 +43,11 @@ export class Cursor {
   }
 
   error(code: string, message: string): void {
-    this.source.report(this.#written, { severity: "error", code, message });
+    this.source.report(this.written, { severity: "error", code, message });
   }
 
   warning(code: string, message: string): void {
-    this.source.report(this.#written, { severity: "warning", code, message });
+    this.source.report(this.written, { severity: "warning", code, message });
   }
 
   /** The entries of a map; null, and reported, when it is none. */
@@ -174,6 +180,14 @@ export class MapCursor {
       );
     }
     return value;
+  }
+
+  /**
+   * The map of a key: `volume:` and `volume: {}` say the same. Null, and reported, when it is no map.
+   */
+  body(name: string): MapCursor | null {
+    const value = this.get(name);
+    return value === null ? new MapCursor(this.key(name) ?? this.self, []) : value.map();
   }
 
   list(name: string): Cursor[] {

@@ -26,6 +26,8 @@ export class SourceText {
   readonly text: string;
   readonly #lineStarts: number[] = [0];
   readonly #diagnostics: Diagnostic[] = [];
+  /** A part that is read twice (by an alias, a merge key) has its mistake once. */
+  readonly #reported = new Set<string>();
   #errors = 0;
 
   constructor(text: string, file: string) {
@@ -57,6 +59,9 @@ export class SourceText {
     if (finding.severity === "error") this.#errors += 1;
     if (this.#diagnostics.length >= maxDiagnostics) return;
     const place = this.place(range.start);
+    const same = `${place.line}:${place.column} ${finding.code} ${finding.message}`;
+    if (this.#reported.has(same)) return;
+    this.#reported.add(same);
     const line = this.#line(place.line);
     const room = line.length - place.column + 1;
     const length = Math.max(1, Math.min(range.end - range.start, room));

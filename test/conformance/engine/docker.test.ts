@@ -155,16 +155,25 @@ describe("repair", () => {
 
 describe("a sandbox that cannot set its rules", () => {
   it("starts no workspace, and tells the operator why", async () => {
-    const script = "#!/bin/sh\necho 'iptables: no such table' >&2\nexit 3\n";
-    await using broken = await brokenHelper(script);
+    await using broken = await helperWithoutFilter();
     await using refusing = await startTestEngine({ helperImage: broken.image });
     const owner = workspaceOwner();
     await expect(open(owner, plan(), refusing)).rejects.toMatchObject({
       code: "isolation-unavailable",
-      cause: { message: "iptables: no such table" },
+      cause: { message: expect.stringContaining("iptables: no such table") },
     });
     const { members } = await refusing.engine.observe(owner);
     expect(members).toEqual([]);
+    // A sandbox made ahead is refused for the same reason.
+    await expect(refusing.engine.prepareSandbox(workspaceOwner(), step())).rejects.toMatchObject({
+      code: "isolation-unavailable",
+    });
+  });
+
+  it("starts it all the same where the operator said ONELOOP_ISOLATION=off", async () => {
+    await using broken = await helperWithoutFilter();
+    await using trusting = await startTestEngine({ helperImage: broken.image, isolation: "off" });
+    await open(workspaceOwner(), plan(), trusting);
   });
 });
 
@@ -268,15 +277,20 @@ async function untilRunning(owner: Owner): Promise<void> {
   }
 }
 
-/** The helper image with another entry for its sandboxes. */
-async function brokenHelper(script: string): Promise<AsyncDisposable & { image: string }> {
+/** The helper image as on a kernel that has no packet filter. */
+async function helperWithoutFilter(): Promise<AsyncDisposable & { image: string }> {
+  const script = "#!/bin/sh\necho 'iptables: no such table' >&2\nexit 3\n";
+  const programs = ["iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy"];
   const image = `oneloop-test/helper:${randomIds.id()}`;
   const context = pack();
   context.entry(
     { name: "Dockerfile" },
-    `FROM ${test.images.helper}\nCOPY oneloop-sandbox /usr/local/bin/oneloop-sandbox\n`,
+    // Before the real ones in the path that the engine sets by default.
+    `FROM ${test.images.helper}\nCOPY bin/ /usr/local/sbin/\n`,
   );
-  context.entry({ name: "oneloop-sandbox", mode: 0o755 }, script);
+  for (const program of programs) {
+    context.entry({ name: `bin/${program}-restore`, mode: 0o755 }, script);
+  }
   context.finalize();
   const building = await docker.buildImage(Readable.from(context), { t: image });
   await new Promise<void>((resolve, reject) => {

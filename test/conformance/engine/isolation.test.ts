@@ -1,15 +1,22 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Owner, SupervisorAddress } from "../../../server/engine/engine.ts";
 import { supervisorPort } from "../../../server/protocol/supervisor.ts";
 import { Lifetime } from "../../../server/util/lifetime.ts";
 import { docker } from "../../helpers/engine-objects.ts";
 import { carryAddresses, listenEverywhere } from "../../helpers/host-addresses.ts";
+import { hostPublicAddress, startOutside, type Outside } from "../../helpers/outside.ts";
 import { planOf, service } from "../../helpers/plans.ts";
 import { machineAddress } from "../../helpers/ports.ts";
 import {
   containerOf,
   hello,
   inside,
+  insideAs,
   startTestEngine,
   step,
   workspaceOwner,
@@ -18,6 +25,35 @@ import {
 
 const metadataAddress = "169.254.169.254";
 const privateAddress = "10.99.99.1";
+
+/** Beyond this machine, each of another range that is not the internet. */
+const outsideRanges = {
+  private10: "10.77.77.1",
+  private172: "172.29.77.1",
+  private192: "192.168.177.1",
+  carrierGrade: "100.64.77.1",
+  linkLocal: "169.254.77.1",
+  benchmark: "198.18.77.1",
+} as const;
+const outsidePort = 8443;
+const resolverAddress = outsideRanges.private10;
+
+/** From a service: by TCP and UDP, what each `host port` answers; one line for each. */
+const prober = `
+import socket, sys
+for target in sys.argv[1:]:
+    kind, host, port = target.split(" ")
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+    sock.settimeout(5)
+    try:
+        sock.connect((host, int(port)))
+        if kind == "udp": sock.send(b"hello")
+        print("reached" if sock.recv(16) == b"reached\\n" else "nothing")
+    except TimeoutError:
+        print("no answer")
+    except OSError:
+        print("refused")
+`;
 
 /** Greets on every address of its namespace, of both families; says when it listens. */
 const greeter = [
@@ -35,11 +71,13 @@ interface Opened {
 
 describe("isolation of a workspace", () => {
   const lifetime = new Lifetime();
+  let resolvConf: string;
   let allowedPort: number;
   let refusedPort: number;
   let closed: TestEngine;
   let one: Opened;
   let other: Opened;
+  let outside: Outside;
 
   const open = async (test: TestEngine): Promise<Opened> => {
     const owner = workspaceOwner();
@@ -65,9 +103,18 @@ describe("isolation of a workspace", () => {
     lifetime.own(await carryAddresses([metadataAddress, privateAddress]));
     allowedPort = lifetime.own(await listenEverywhere()).port;
     refusedPort = lifetime.own(await listenEverywhere()).port;
-    closed = lifetime.own(
-      await startTestEngine({ allowNet: [`${privateAddress}:${allowedPort}`] }),
+    outside = lifetime.own(
+      await startOutside({
+        addresses: Object.values(outsideRanges),
+        ports: [outsidePort, 53],
+      }),
     );
+    const folder = await mkdtemp(join(tmpdir(), "oneloop-resolv-"));
+    lifetime.defer(() => rm(folder, { recursive: true }));
+    resolvConf = join(folder, "resolv.conf");
+    await writeFile(resolvConf, `nameserver ${resolverAddress}\n`);
+    const allowNet = [`${privateAddress}:${allowedPort}`];
+    closed = lifetime.own(await startTestEngine({ allowNet, resolvConf }));
     [one, other] = await Promise.all([open(closed), open(closed)]);
   });
   afterAll(() => lifetime[Symbol.asyncDispose]());
@@ -78,6 +125,47 @@ describe("isolation of a workspace", () => {
     const { output } = await inside(one.owner, service, ["timeout", "5", "bash", "-c", command]);
     return /reached|refused|unreachable/i.exec(output)?.[0].toLowerCase() ?? `nothing: ${output}`;
   };
+
+  /** The same by two protocols and two users, of several addresses in one go. */
+  const probe = async (targets: readonly string[], user = "0:0"): Promise<string[]> => {
+    const command = ["python3", "-c", prober, ...targets];
+    const { output } = await insideAs(user, { owner: one.owner, service: "dev" }, command);
+    return output.trim().split("\n");
+  };
+  const users = [
+    ["root", "0:0"],
+    ["the image's user", "1000:1000"],
+  ] as const;
+
+  it.each(users)("reaches the internet, as %s", async (_name, user) => {
+    const targets = [`tcp ${outside.publicAddress} ${outsidePort}`];
+    targets.push(`udp ${outside.publicAddress} ${outsidePort}`);
+    expect(await probe(targets, user)).toEqual(["reached", "reached"]);
+  });
+
+  it.each(users)(
+    "is refused by what is beyond this machine and private, as %s",
+    async (_n, user) => {
+      const targets = Object.values(outsideRanges).flatMap((address) =>
+        ["tcp", "udp"].map((kind) => `${kind} ${address} ${outsidePort}`),
+      );
+      expect(await probe(targets, user)).toEqual(targets.map(() => "refused"));
+    },
+  );
+
+  it("reaches the resolver, and nothing of it but its names", async () => {
+    const at = (kind: string, port: number): string => `${kind} ${resolverAddress} ${port}`;
+    const targets = [at("tcp", 53), at("udp", 53), at("tcp", outsidePort), at("udp", outsidePort)];
+    expect(await probe(targets)).toEqual(["reached", "reached", "refused", "refused"]);
+    // It is the resolver's address that is open, not the port.
+    expect(await probe([`udp ${outsideRanges.private192} 53`])).toEqual(["refused"]);
+  });
+
+  it.each(users)("is refused by the host, whatever address it has, as %s", async (_name, user) => {
+    const hosts = [hostPublicAddress, metadataAddress, machineAddress(), privateAddress];
+    const targets = hosts.map((host) => `tcp ${host} ${refusedPort}`);
+    expect(await probe(targets, user)).toEqual(hosts.map(() => "refused"));
+  });
 
   it("reaches its own services by name, and over both loopbacks", async () => {
     for (const host of ["127.0.0.1", "::1", "web", "dev", "localhost", "alone"]) {
@@ -114,6 +202,13 @@ describe("isolation of a workspace", () => {
     expect(await hello(one.address)).toMatchObject({ workspace: one.owner.id });
   });
 
+  it("refuses the host's users every other port, which the port proxy would ask who they are", async () => {
+    for (const { address } of [one, other]) {
+      const socket = connect(8080, address.host);
+      await expect(once(socket, "connect")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    }
+  });
+
   it("leaves its members no way to see or change the rules", async () => {
     const flush = await inside(one.owner, "tools", ["iptables-nft", "-F", "OUTPUT"]);
     expect(flush.exitCode).not.toBe(0);
@@ -132,19 +227,28 @@ describe("isolation of a workspace", () => {
     expect(raw.output).toMatch(/PermissionError/);
   });
 
-  it("has no IPv6 beyond the loopback", async () => {
+  it("has no IPv6 beyond the loopback, and root cannot make it", async () => {
+    const script =
+      "for i in all eth0; do echo 0 > /proc/sys/net/ipv6/conf/$i/disable_ipv6; done; ip -6 addr add fd00::2/64 dev eth0";
+    const made = await inside(one.owner, "dev", ["sh", "-c", script]);
+    expect(made.exitCode, made.output).not.toBe(0);
     const { output } = await inside(one.owner, "dev", ["cat", "/proc/net/if_inet6"]);
     expect(output.trim().split("\n")).toHaveLength(1);
     expect(output).toMatch(/\blo$/m);
   });
 
-  it("reaches the host only where the operator said so: the same probes without rules", async () => {
+  it("is refused by the rules alone: the same probes without them", async () => {
     await using unruled = await startTestEngine({ isolation: "off" });
     const before = one;
     one = await open(unruled);
     try {
       expect(await dial("dev", metadataAddress, refusedPort)).toBe("reached");
       expect(await dial("dev", machineAddress(), refusedPort)).toBe("reached");
+      const beyond = Object.values(outsideRanges).flatMap((address) =>
+        ["tcp", "udp"].map((kind) => `${kind} ${address} ${outsidePort}`),
+      );
+      const targets = [...beyond, `tcp ${hostPublicAddress} ${refusedPort}`];
+      expect(await probe(targets)).toEqual(targets.map(() => "reached"));
     } finally {
       one = before;
     }

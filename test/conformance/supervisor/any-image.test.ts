@@ -1,75 +1,20 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { contextTar } from "../../../server/engine/docker/images/context.ts";
-import type { Images } from "../../../server/engine/docker/images/index.ts";
-import { followOutput } from "../../../server/engine/docker/images/operation.ts";
 import { supervisorProtocol } from "../../../server/protocol/supervisor.ts";
 import { randomIds } from "../../../server/util/ids.ts";
 import { startContainer } from "../../helpers/container.ts";
 import { docker } from "../../helpers/engine-objects.ts";
 import { testImages } from "../../helpers/images.ts";
-import { SupervisorUnderTest } from "../../helpers/supervisor.ts";
+import type { SupervisorUnderTest } from "../../helpers/supervisor.ts";
+import { anyImages, imageKinds, users, type AnyImages } from "./images.ts";
 
 const installation = `t${randomIds.id().slice(0, 8)}`;
-const imageName = (target: string): string => `oneloop-test/${target}:${installation}`;
-let images: Images & AsyncDisposable;
-
-/** One image with only musl, a program for it and a library to preload; one with nothing at all. */
-const dockerfile = `
-FROM oneloop/base:bookworm AS build
-RUN apt-get update && apt-get install -y --no-install-recommends musl-tools busybox-static
-COPY hello.c marker.c /src/
-RUN mkdir -p /out/bin /out/lib /out/tmp && cp -L /lib/ld-musl-*.so.1 /out/lib/ \\
- && cp /bin/busybox /out/bin/busybox && ln -s busybox /out/bin/sh \\
- && musl-gcc -o /out/bin/hello /src/hello.c \\
- && musl-gcc -shared -fPIC -o /out/lib/marker.so /src/marker.c
-FROM scratch AS musl
-COPY --from=build /out /
-FROM scratch AS empty
-LABEL oneloop.test=empty
-`;
-const hello = `#include <stdio.h>
-#include <unistd.h>
-int main(void) { printf("musl, %s\\n", getppid() == -7 ? "preloaded" : "alone"); return 0; }`;
-const marker = `int getppid(void) { return -7; }`;
-
-async function buildTestImage(target: string): Promise<void> {
-  const context = contextTar([
-    { name: "Dockerfile", source: { content: dockerfile } },
-    { name: "hello.c", source: { content: hello } },
-    { name: "marker.c", source: { content: marker } },
-  ]);
-  const output = await docker.buildImage(context, { t: imageName(target), target, version: "2" });
-  await followOutput(docker, output, () => undefined);
-}
+let images: AnyImages;
 
 beforeAll(async () => {
-  images = await testImages(installation);
-  await buildTestImage("musl");
-  await buildTestImage("empty");
+  images = await anyImages(installation);
 });
-afterAll(async () => {
-  await images[Symbol.asyncDispose]();
-  for (const target of ["musl", "empty"]) await docker.getImage(imageName(target)).remove();
-});
-
-const users = [
-  { uid: 0, gid: 0 },
-  { uid: 12_345, gid: 12_345 },
-];
-/** The image's own PATH, as the engine hands it on. */
-const path = "/usr/local/bin:/usr/bin:/bin";
-
-function start(image: string, more: { user?: { uid: number; gid: number }; env?: object } = {}) {
-  return SupervisorUnderTest.start({
-    docker,
-    image,
-    volume: images.supervisorVolume,
-    installation,
-    user: more.user ?? { uid: 12_345, gid: 12_345 },
-    env: { PATH: path, ...more.env },
-  });
-}
+afterAll(() => images[Symbol.asyncDispose]());
 
 /** The supervisor's own process on the host: the child of its init. */
 async function nodePid({ initPid }: SupervisorUnderTest): Promise<number> {
@@ -87,16 +32,11 @@ async function withVolume(volume: string, command: string): Promise<string> {
   return running.firstLine;
 }
 
-const imageOf = {
-  default: () => images.workspace,
-  musl: () => imageName("musl"),
-  empty: () => imageName("empty"),
-};
 const shell = "/.oneloop/bin/sh";
 
-describe.each(["default", "musl", "empty"] as const)("in the %s image", (kind) => {
+describe.each(imageKinds)("in the %s image", (kind) => {
   test.each(users)("it serves as uid $uid, read-only, without capabilities", async (user) => {
-    await using supervisor = await start(imageOf[kind](), { user });
+    await using supervisor = await images.start(kind, { user });
     expect(await supervisor.hello()).toMatchObject({
       protocol: supervisorProtocol,
       boot: supervisor.boot,
@@ -112,7 +52,7 @@ describe.each(["default", "musl", "empty"] as const)("in the %s image", (kind) =
   });
 
   test.each(users)("sftp-server answers uid $uid", async (user) => {
-    await using supervisor = await start(imageOf[kind](), { user });
+    await using supervisor = await images.start(kind, { user });
     // SSH_FXP_INIT, version 3: length, type 1, version; SSH_FXP_VERSION is type 2.
     const init = Buffer.from([0, 0, 0, 5, 1, 0, 0, 0, 3]);
     const { stdout, stderr } = await supervisor.exec(
@@ -128,7 +68,7 @@ describe.each(["default", "musl", "empty"] as const)("in the %s image", (kind) =
 });
 
 test("git clones, commits and pushes where the image has neither git nor a shell", async () => {
-  await using supervisor = await start(imageName("empty"), { env: { HOME: "/tmp" } });
+  await using supervisor = await images.start("empty", { env: { HOME: "/tmp" } });
   const script = `set -e
 cd /tmp; export GIT_AUTHOR_NAME=n GIT_AUTHOR_EMAIL=e@x GIT_COMMITTER_NAME=n GIT_COMMITTER_EMAIL=e@x
 git init -q --bare -b main origin
@@ -142,7 +82,7 @@ git fetch -q; git status -sb; git log --format=%s; cat file; git submodule statu
 });
 
 test("git says what is missing: a server that is away, an ssh that is not there", async () => {
-  await using supervisor = await start(imageName("empty"), { env: { HOME: "/tmp" } });
+  await using supervisor = await images.start("empty", { env: { HOME: "/tmp" } });
   const https = await supervisor.exec({ argv: ["git", "ls-remote", "https://127.0.0.1:9/x"] });
   expect(https.stderr).toContain("Failed to connect to 127.0.0.1 port 9");
   const ssh = await supervisor.exec({ argv: ["git", "ls-remote", "ssh://127.0.0.1/x"] });
@@ -151,7 +91,7 @@ test("git says what is missing: a server that is away, an ssh that is not there"
 
 test("the image's LD_PRELOAD and NODE_OPTIONS reach what it starts, and not the supervisor", async () => {
   const env = { LD_PRELOAD: "/lib/marker.so", NODE_OPTIONS: "--require=/nowhere.js" };
-  await using supervisor = await start(imageName("musl"), { env });
+  await using supervisor = await images.start("musl", { env });
   const { stdout } = await supervisor.exec({
     argv: ["/bin/sh", "-c", "/bin/hello; echo $NODE_OPTIONS; git --version"],
   });
@@ -162,7 +102,7 @@ test("the image's LD_PRELOAD and NODE_OPTIONS reach what it starts, and not the 
 });
 
 test("processes that lose their parent are reaped", async () => {
-  await using supervisor = await start(imageName("empty"));
+  await using supervisor = await images.start("empty");
   // The orphan holds no output; when its parent has ended, it waits for the fifo, and then ends.
   const made = await supervisor.exec({
     argv: [
@@ -184,9 +124,12 @@ test("processes that lose their parent are reaped", async () => {
   expect(exit).toMatchObject({ code: 0 });
 });
 
-test("the idle supervisor has less than 25 MB of its own", async () => {
-  await using supervisor = await start(imageName("empty"));
+test("the idle supervisor, with its control stream, has less than 25 MB of its own", async () => {
+  await using supervisor = await images.start("empty");
+  await supervisor.setup();
+  using control = await supervisor.control();
   await supervisor.exec({ argv: [shell, "-c", "exit 0"] });
+  await control.until(() => control.of("activity")[0]);
   const status = await readFile(`/proc/${await nodePid(supervisor)}/status`, "utf8");
   const rssAnonKilobytes = Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1]);
   expect(rssAnonKilobytes).toBeLessThan(25_000);

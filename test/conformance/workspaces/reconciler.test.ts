@@ -1,22 +1,38 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { json } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from "vitest";
 import { GrantSigner } from "../../../server/auth/grants.ts";
 import { AccountStore } from "../../../server/db/accounts.ts";
 import { Database } from "../../../server/db/database.ts";
 import { applyMigrations } from "../../../server/db/migrate.ts";
 import { WorkspaceStore, type WorkspaceRow } from "../../../server/db/workspaces.ts";
-import type { ImageFacts, Job, JobResult } from "../../../server/engine/engine.ts";
+import type { ImageFacts, Job, JobResult, StepOptions } from "../../../server/engine/engine.ts";
 import { FakeEngine } from "../../../server/engine/fake/index.ts";
 import { plan } from "../../../server/plan/plan.ts";
 import { OneloopError } from "../../../server/protocol/errors.ts";
+import type { PlannedService } from "../../../server/protocol/service.ts";
 import { defaultImage, defaultModel } from "../../../server/sources/fallback/default-model.ts";
 import { Supervisors } from "../../../server/terminals/supervisors.ts";
 import { systemClock } from "../../../server/util/clock.ts";
 import { randomIds } from "../../../server/util/ids.ts";
 import { createLog } from "../../../server/util/log.ts";
 import { Poke } from "../../../server/util/poke.ts";
-import { ownerOf, Reconciler } from "../../../server/workspaces/reconciler.ts";
+import {
+  stepDeadlines,
+  type Step,
+  type StepDeadlines,
+} from "../../../server/workspaces/reconciler-deadlines.ts";
+import {
+  ownerOf,
+  Reconciler,
+  type ReconcilerParts,
+} from "../../../server/workspaces/reconciler.ts";
 import { root } from "../../helpers/installation.ts";
+import { untilEvent, untilRow } from "../../helpers/rows.ts";
+import { service } from "../../helpers/plans.ts";
 import { throwawayPostgres, type ThrowawayPostgres } from "../../helpers/postgres.ts";
 
 const log = createLog({ level: "silent" });
@@ -44,21 +60,30 @@ beforeAll(async () => {
   store = new WorkspaceStore(database);
   ({ id: userId } = await new AccountStore(database).ensureOwner({ id: "ada", name: "ada" }));
   await store.ensureMachine({ id: "local", name: "this machine", engine: "fake" });
+  supervisor = await listenForSetups();
 });
 
 afterAll(async () => {
+  await supervisor?.[Symbol.asyncDispose]();
   await database?.[Symbol.asyncDispose]();
   await postgres?.[Symbol.asyncDispose]();
 });
 
 let engine: FakeEngine;
 let reconciler: Reconciler;
+/** Answers for every supervisor, and takes what it is told. */
+let supervisor: { readonly port: number } & AsyncDisposable;
+const setups: unknown[] = [];
 /** What the next jobs answer. */
-let runJob: (job: Job) => JobResult | Promise<JobResult>;
+let runJob: (job: Job, options: StepOptions) => JobResult | Promise<JobResult>;
 
 beforeEach(() => {
   runJob = () => ({ exitCode: 0, stdout: "", stderr: "" });
-  engine = new FakeEngine({ images: { [defaultImage]: facts }, runJob: (job) => runJob(job) });
+  engine = new FakeEngine({
+    images: { [defaultImage]: facts },
+    runJob: (job, options) => runJob(job, options),
+    address: { host: "127.0.0.1", port: supervisor.port },
+  });
   reconciler = makeReconciler("one");
 });
 
@@ -66,7 +91,7 @@ afterEach(async () => {
   await reconciler[Symbol.asyncDispose]();
 });
 
-function makeReconciler(holder: string): Reconciler {
+function makeReconciler(holder: string, more: Partial<ReconcilerParts> = {}): Reconciler {
   const signer = new GrantSigner("s".repeat(32), { clock: systemClock, ids: randomIds });
   const supervisors = new Supervisors(engine, signer);
   return new Reconciler({
@@ -76,14 +101,38 @@ function makeReconciler(holder: string): Reconciler {
     signer,
     log,
     holder,
+    inside: {
+      tellSetup: async () => undefined,
+      running: () => undefined,
+      ended: async () => undefined,
+    },
     environmentOf: () => ({ env: {} }),
+    ...more,
   });
 }
 
-async function insert(): Promise<WorkspaceRow> {
+async function listenForSetups(): Promise<typeof supervisor> {
+  const server = createServer((request, response) => {
+    void json(request).then((body) => {
+      setups.push(body);
+      response.writeHead(204).end();
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    [Symbol.asyncDispose]: async () => {
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+async function insert(beside: readonly PlannedService[] = []): Promise<WorkspaceRow> {
   const id = randomIds.id();
   const url = `https://git.example/${id}.git`;
   const checkout = { url, ref: "refs/heads/main", commit, path: "/workspace/app" };
+  const planned = plan(defaultModel(), null, { checkout });
   const row = await store.insert({
     id,
     name: `app-main-${id.slice(0, 8)}`,
@@ -93,31 +142,24 @@ async function insert(): Promise<WorkspaceRow> {
     repository: url,
     ref: checkout.ref,
     commit,
-    plan: plan(defaultModel(), null, { checkout }),
+    plan: { ...planned, services: [...planned.services, ...beside] },
   });
   if (row === null) throw new Error("the workspace was not inserted");
   return row;
 }
 
-/** Waits, by the database's own notifications, until the row is as wanted. */
-async function until(
+const until = (
   id: string,
   wanted: (row: WorkspaceRow | null) => boolean,
-): Promise<WorkspaceRow | null> {
-  const poke = new Poke();
-  using _changes = database.onChange(() => poke.poke());
-  const signal = AbortSignal.timeout(15_000);
-  for (;;) {
-    const row = await store.byId(id);
-    if (wanted(row)) return row;
-    if (!(await poke.wait(signal))) throw new Error(`still ${JSON.stringify(row?.state)}`);
-  }
-}
+): Promise<WorkspaceRow | null> => untilRow({ database, store }, id, { wanted });
+
+const told = (id: string, code: string): Promise<string> =>
+  untilEvent({ database, store }, id, { code });
 
 const inState = (state: string) => (row: WorkspaceRow | null) => row?.state === state;
 
-async function running(): Promise<WorkspaceRow> {
-  const row = await insert();
+async function running(beside: readonly PlannedService[] = []): Promise<WorkspaceRow> {
+  const row = await insert(beside);
   reconciler.kick(row.id);
   await until(row.id, inState("running"));
   return row;
@@ -125,6 +167,21 @@ async function running(): Promise<WorkspaceRow> {
 
 async function codes(id: string): Promise<string[]> {
   return (await store.eventsAfter(id, 0)).map(({ code }) => code);
+}
+
+/** What hangs at each step of a workspace's life, and how it comes there. */
+const startCalls = {
+  image: "ensureImage",
+  storage: "ensureStorage",
+  checkout: "runJob",
+  sandbox: "ensureSandbox",
+  start: "ensureMembers",
+} as const;
+const startSteps = Object.entries(startCalls) as [Step, (typeof startCalls)["image"]][];
+
+/** One step is given up after a moment, the others are not. */
+function hurried(step: Step): StepDeadlines {
+  return { ...stepDeadlines, [step]: 50 };
 }
 
 describe("starting", () => {
@@ -198,7 +255,152 @@ describe("starting", () => {
   });
 });
 
+describe("no state can hang", () => {
+  const slow = async (deadlines: StepDeadlines): Promise<void> => {
+    await reconciler[Symbol.asyncDispose]();
+    reconciler = makeReconciler("one", { deadlines });
+  };
+
+  it.each(startSteps)("a start fails when %s takes too long, and says so", async (step, call) => {
+    await slow(hurried(step));
+    const row = await insert();
+    engine.hangNext(call);
+    reconciler.kick(row.id);
+    const failed = await until(row.id, inState("failed"));
+    expect(failed?.errorCode).toBe("deadline-exceeded");
+    expect(failed?.errorMessage).toMatch(/took longer than 1 s and was given up\. Start/);
+    await store.setDesired(row.id, "running");
+    reconciler.kick(row.id, { interrupt: true });
+    await until(row.id, inState("running"));
+  });
+
+  it.each([
+    ["stop", "stop", "stopped"],
+    ["delete", "remove", "deleted"],
+  ] as const)(
+    "a %s that takes too long is a failure that can be repeated",
+    async (step, call, wish) => {
+      await slow(hurried(step));
+      const row = await running();
+      engine.hangNext(call);
+      await store.setDesired(row.id, wish);
+      reconciler.kick(row.id, { interrupt: true });
+      expect((await until(row.id, inState("failed")))?.errorCode).toBe("deadline-exceeded");
+      await store.setDesired(row.id, wish);
+      reconciler.kick(row.id, { interrupt: true });
+      await until(row.id, (now) => now === null || now.state === "stopped");
+    },
+  );
+
+  it.each(startSteps)("a stop while %s hangs is done at once", async (_step, call) => {
+    const row = await insert();
+    engine.hangNext(call);
+    reconciler.kick(row.id);
+    await called(call);
+    await store.setDesired(row.id, "stopped");
+    reconciler.kick(row.id, { interrupt: true });
+    await until(row.id, inState("stopped"));
+    expect((await engine.observe(ownerOf(row))).sandbox).not.toBe("running");
+  });
+
+  it.each(startSteps)("a delete while %s hangs is done at once", async (_step, call) => {
+    const row = await insert();
+    engine.hangNext(call);
+    reconciler.kick(row.id);
+    await called(call);
+    await store.setDesired(row.id, "deleted");
+    reconciler.kick(row.id, { interrupt: true });
+    await until(row.id, (now) => now === null);
+    expect(await engine.owners()).not.toContainEqual(ownerOf(row));
+  });
+
+  it("a step that fails does not wait for those beside it", async () => {
+    const row = await insert();
+    engine.hangNext("runJob");
+    engine.failNext("ensureSandbox", new OneloopError("isolation-unavailable", "No rules."));
+    reconciler.kick(row.id);
+    expect((await until(row.id, inState("failed")))?.errorCode).toBe("isolation-unavailable");
+  });
+
+  it("an engine that says nothing of a running workspace does not fail it", async () => {
+    const row = await running();
+    engine.failNext("observe", new OneloopError("engine-unreachable", "The engine is gone."));
+    reconciler.kick(row.id);
+    await reconciler.settled(row.id);
+    expect((await store.byId(row.id))?.state).toBe("running");
+  });
+
+  /** Resolves when the engine was asked for a step, and everything else that goes on has settled. */
+  async function called(call: string): Promise<void> {
+    while (!engine.calls.includes(call)) await new Promise((resolve) => setImmediate(resolve));
+  }
+});
+
 describe("running", () => {
+  const beside = (): PlannedService[] => [service("db", { image: defaultImage })];
+
+  it("a service that ends is told of once, in words, and `start` starts it again", async () => {
+    const row = await running(beside());
+    await reconciler.start();
+    engine.end(ownerOf(row), "db", { exitCode: 137 });
+    expect(await told(row.id, "container-exited")).toMatch(
+      /^The container of db was ended by SIGKILL\./,
+    );
+    reconciler.kick(row.id);
+    await reconciler.settled(row.id);
+    expect((await codes(row.id)).filter((code) => code === "container-exited")).toHaveLength(1);
+    expect((await store.byId(row.id))?.state).toBe("running");
+    await store.setDesired(row.id, "running");
+    reconciler.kick(row.id, { interrupt: true });
+    await reconciler.settled(row.id);
+    const states = (await engine.observe(ownerOf(row))).members.map(({ state }) => state);
+    expect(states).toEqual(["running", "running"]);
+    expect((await store.byId(row.id))?.state).toBe("running");
+  });
+
+  it("a service that ended while the workspace started is told of, too", async () => {
+    const row = await insert(beside());
+    await reconciler[Symbol.asyncDispose]();
+    // Its end comes before the state that the start leads to.
+    const onPhase: ReconcilerParts["onPhase"] = (phase) => {
+      if (phase === "members-started") engine.end(ownerOf(row), "db", { exitCode: 3 });
+    };
+    reconciler = makeReconciler("one", { onPhase });
+    await reconciler.start();
+    await until(row.id, inState("running"));
+    expect(await told(row.id, "container-exited")).toContain("ended by itself with status 3");
+  });
+
+  it("a program that is ended for memory is told of, and the workspace goes on", async () => {
+    const row = await running();
+    await reconciler.start();
+    for (let each = 0; each < 3; each += 1) engine.endProgram(ownerOf(row), row.plan.devService);
+    expect(await told(row.id, "out-of-memory")).toContain("memory limit");
+    expect((await store.byId(row.id))?.state).toBe("running");
+    engine.end(ownerOf(row), row.plan.devService, { exitCode: 1 });
+    await until(row.id, inState("failed"));
+    expect((await codes(row.id)).filter((code) => code === "out-of-memory")).toHaveLength(1);
+  });
+
+  it("a network that was taken away is made again", async () => {
+    const row = await running();
+    await reconciler.start();
+    engine.cutOff(ownerOf(row));
+    expect(await told(row.id, "engine-restarted")).toContain("network was taken away");
+    await until(row.id, inState("running"));
+    expect((await engine.observe(ownerOf(row))).sandbox).toBe("running");
+  });
+
+  it("what ended while the engine was away, without a word, is started again", async () => {
+    const row = await running();
+    await reconciler.start();
+    // Looked at, and found running: from here on nobody would look again.
+    await reconciler.settled(row.id);
+    engine.goAway(ownerOf(row));
+    await told(row.id, "engine-restarted");
+    await until(row.id, inState("running"));
+  });
+
   it("a dev container that ends by itself is a failure with its status in words", async () => {
     const row = await running();
     await reconciler.start();

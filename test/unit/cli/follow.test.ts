@@ -19,7 +19,8 @@ async function followUpdates(goal: Goal, updates: readonly WorkspaceUpdate[]) {
         .subscription(async function* ({ ctx, signal }) {
           if (ctx.authorization !== "Bearer secret") throw new Error("no token");
           for (const update of updates) yield tracked("1", update);
-          // As the control plane does: it stays until the client leaves.
+          // As the control plane does: it stays until the client leaves or there is nothing to say.
+          if (updates.at(-1)?.kind === "deleted") return;
           if (signal !== undefined && !signal.aborted) await once(signal, "abort");
         }),
     }),

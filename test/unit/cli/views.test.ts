@@ -1,23 +1,31 @@
 import { expect, test } from "vitest";
 import {
+  behindText,
   detailJson,
   eventLine,
   listLines,
   placesLines,
+  portLines,
   showLines,
   summaryJson,
   unsavedLines,
 } from "../../../cli/src/views.ts";
 import { workspaceDetail } from "./workspace.ts";
 
-const placeKeys = ["id", "name", "state", "url", "repository", "branch", "commit"];
+const look = { width: null, coloured: false };
+const placeKeys = [
+  ...["id", "name", "state", "url", "repository", "branch", "ref", "commit", "behind", "work"],
+];
 
 test("the JSON of a workspace has exactly the documented keys, in their order", () => {
   const json = detailJson(workspaceDetail);
-  expect(Object.keys(json)).toEqual([...placeKeys, "ssh", "ports", "services", "events"]);
+  expect(Object.keys(json)).toEqual([
+    ...placeKeys,
+    ...["ssh", "ports", "services", "events", "leftOut"],
+  ]);
   expect(Object.keys(json.ssh)).toEqual(["host", "port", "user"]);
   expect(json.ports.map(Object.keys)).toEqual([
-    ["port", "protocol", "visibility", "url", "process"],
+    ["port", "protocol", "visibility", "url", "process", "name", "service", "listening"],
   ]);
   expect(json.services.map(Object.keys)).toEqual([["name", "state", "health", "image", "ports"]]);
   expect(json.events.map(Object.keys)).toEqual([
@@ -34,11 +42,11 @@ test("the JSON of a list has no events", () => {
 });
 
 test("a list names the workspace, its state and its source; an empty one says how to begin", () => {
-  expect(listLines([workspaceDetail])).toEqual([
+  expect(listLines([workspaceDetail], look)).toEqual([
     "NAME             STATE    BRANCH  COMMIT     REPOSITORY",
     "govapp-main-abc  running  main    012345678  file:///srv/govapp.git",
   ]);
-  expect(listLines([]).join()).toContain("loop open");
+  expect(listLines([], look).join()).toContain("loop open");
 });
 
 test("an opened workspace shows its page, its ssh command and its ports", () => {
@@ -55,7 +63,7 @@ test("what a file or a program says is shown without its control characters", ()
   expect(warning && eventLine(warning)).toBe(
     "2026-01-05T09:00:01.000Z  warning: devfile.yaml:3:5: evil name",
   );
-  const shown = [...showLines(workspaceDetail), ...unsavedLines(unsaved)].join("\n");
+  const shown = [...showLines(workspaceDetail, look), ...unsavedLines(unsaved)].join("\n");
   // eslint-disable-next-line no-control-regex
   expect(shown).not.toMatch(/[\u0000-\u0009\u000B-\u001F]/);
   expect(shown).toContain("devfile.yaml:9:3: events: not supported");
@@ -66,6 +74,28 @@ const unsaved = {
   unpushed: ["main: 0123456 Work"],
   stashes: [],
 };
+
+test("a workspace says what its branch lacks, and what is only in it", () => {
+  const work = {
+    uncommitted: 1,
+    unpushed: 2,
+    stashes: 0,
+    head: null,
+    at: workspaceDetail.createdAt,
+  };
+  const shown = showLines({ ...workspaceDetail, behind: 3, work }, look).join("\n");
+  expect(shown).toContain("3 commits behind: `git pull` in it brings them");
+  expect(shown).toContain("1 file not committed, 2 commits not pushed");
+  expect(behindText({ behind: 1 })).toBe("1 commit behind: `git pull` in it brings it");
+  expect([behindText({ behind: 0 }), behindText({ behind: null })]).toEqual([null, null]);
+});
+
+test("ports say who may see them, and whether something listens", () => {
+  expect(portLines(workspaceDetail.ports, look)).toEqual([
+    "PORT  NAME    OPEN  VISIBLE TO  URL",
+    "3000  portal  yes   private     http://3000-govapp-main-abc.localhost:7700/",
+  ]);
+});
 
 test("work that would be lost is listed by its kind, and kinds without any are left out", () => {
   expect(unsavedLines(unsaved)).toEqual([

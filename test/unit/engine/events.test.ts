@@ -1,8 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { readEvent } from "../../../server/engine/docker/events.ts";
+import { readEvent as read } from "../../../server/engine/docker/events.ts";
+import { Names } from "../../../server/engine/docker/names.ts";
+
+const names = new Names("aaaaaaaa");
+const readEvent = (event: Parameters<typeof read>[0]): ReturnType<typeof read> =>
+  read(event, names);
 
 function event(Action: string, labels: Record<string, string>): Parameters<typeof readEvent>[0] {
-  return { Action, Actor: { Attributes: labels } };
+  const own = { "oneloop.installation": "aaaaaaaa" };
+  return { Type: "container", Action, Actor: { Attributes: { ...own, ...labels } } };
 }
 
 const member = { "oneloop.workspace": "w1", "oneloop.role": "service", "oneloop.service": "db" };
@@ -34,5 +40,22 @@ describe("readEvent", () => {
     expect(readEvent(event("die", { ...member, "oneloop.role": "job" }))).toBeNull();
     expect(readEvent(event("start", member))).toBeNull();
     expect(readEvent(event("die", { "oneloop.workspace": "", "oneloop.role": "dev" }))).toBeNull();
+  });
+
+  it("passes over another installation's members", () => {
+    const theirs = { ...member, "oneloop.installation": "bbbbbbbb", exitCode: "1" };
+    expect(readEvent(event("die", theirs))).toBeNull();
+  });
+
+  it("reads the loss of a workspace's network, by its name", () => {
+    const lost = (name: string, Action = "disconnect"): ReturnType<typeof readEvent> =>
+      readEvent({ Type: "network", Action, Actor: { Attributes: { name, container: "c1" } } });
+    const cutOff = { owner, service: null, kind: "cut-off", exitCode: null };
+    expect(lost("oneloop-aaaaaaaa-w1")).toEqual(cutOff);
+    expect(lost("oneloop-aaaaaaaa-cache")?.owner).toEqual({ kind: "part", id: "cache" });
+    expect(lost("oneloop-bbbbbbbb-w1")).toBeNull();
+    expect(lost("bridge")).toBeNull();
+    // It cannot be destroyed before it is disconnected.
+    expect(lost("oneloop-aaaaaaaa-w1", "destroy")).toBeNull();
   });
 });

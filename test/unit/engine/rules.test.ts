@@ -72,7 +72,22 @@ describe("sandboxRules", () => {
     const rest = input.indexOf("-A INPUT -s 10.213.0.16/28 -j ACCEPT");
     expect(fromHost).toBeGreaterThan(0);
     expect(fromOthers).toBe(fromHost + 1);
-    expect(rest).toBe(fromOthers + 1);
+    expect(rest).toBeGreaterThan(fromOthers);
+  });
+
+  it("refuses the host every other port: its users pass the port proxy, or not at all", () => {
+    const input = chain(v4, "INPUT");
+    const supervisor = input.findIndex((line) => line.includes("--dport 22022 -j ACCEPT"));
+    const refused = input.findIndex((line) => line.startsWith("-A INPUT -s 10.213.0.17/32 -j REJ"));
+    const neighbours = input.indexOf("-A INPUT -s 10.213.0.16/28 -j ACCEPT");
+    expect(refused).toBeGreaterThan(supervisor);
+    expect(refused).toBeLessThan(neighbours);
+    expect(input.indexOf("-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT")).toBe(2);
+  });
+
+  it("refuses the metadata services of the clouds, the one on a public address too", () => {
+    position(v4, "-d 169.254.0.0/16 -j REJECT");
+    position(v4, "-d 168.63.129.16/32 -j REJECT");
   });
 
   it("opens nothing but the loopback for IPv6", () => {

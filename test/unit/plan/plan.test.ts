@@ -37,6 +37,7 @@ const devfile = {
     },
     { name: "docs", container: { image: "docs:1", sourceMapping: "/projects" } },
     { name: "home", volume: { size: "1Gi" } },
+    { name: "deploy", kubernetes: { uri: "deploy.yaml" } },
   ],
   commands: [{ id: "build", exec: { component: "tools", commandLine: "make" } }],
 };
@@ -100,7 +101,7 @@ describe("a plan", () => {
       line: 30,
       column: 11,
     });
-    expect(leftOut.map(({ what }) => what)).toEqual(['command "build"']);
+    expect(leftOut.map(({ what }) => what)).toEqual(['component "deploy" (kubernetes)']);
   });
 
   test("lists what is not known and can be done without", () => {
@@ -113,7 +114,7 @@ describe("a plan", () => {
     const { services, leftOut } = plan(source, null, { checkout });
     expect(services[0]).toMatchObject({ memoryLimitBytes: null, env: {} });
     expect(leftOut.map(({ what }) => what)).toEqual([
-      'command "build"',
+      'component "deploy" (kubernetes)',
       "memoryLimitBytes of service db",
       "environment variable KEY of service db",
     ]);

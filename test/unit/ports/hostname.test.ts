@@ -5,6 +5,7 @@ import {
   parsePortHost,
   parsePortUrl,
   portOrigin,
+  serviceLabel,
 } from "../../../server/ports/hostname.ts";
 
 const label = (maxLength: number): fc.Arbitrary<string> =>
@@ -121,5 +122,32 @@ describe("the URL of a port", () => {
     ]) {
       expect(parse(elsewhere)).toBeNull();
     }
+  });
+});
+
+describe("the label of a service", () => {
+  test("is its own name where there is room", () => {
+    for (const name of ["db", "front-end", "a".repeat(22), "x1-y2"]) {
+      expect(serviceLabel(name)).toBe(name);
+    }
+  });
+
+  test("of a long name is always the same, and readable", () => {
+    expect(serviceLabel("a-service-of-rather-many-words")).toBe("a-service-of-v64iryrk");
+    expect(serviceLabel("Payment_Service")).toMatch(/^payment-servi-[a-z2-7]{8}$/);
+    expect(serviceLabel("a--b")).toMatch(/^a-b-[a-z2-7]{8}$/);
+    expect(serviceLabel("\u{1F41F}")).toMatch(/^[a-z2-7]{8}$/);
+  });
+
+  test("of any name is read back from its host name, is its own label, and is one name's only", () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 1 }), fc.string({ minLength: 1 }), (service, other) => {
+        const text = formatPortHost({ port: 1, workspace: "ws", service }, "localhost");
+        const label = parsePortHost(text, "localhost")?.service ?? "";
+        expect(label).toBe(serviceLabel(service));
+        expect(serviceLabel(label)).toBe(label);
+        if (service !== other) expect(serviceLabel(other)).not.toBe(label);
+      }),
+    );
   });
 });

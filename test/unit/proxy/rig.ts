@@ -8,11 +8,17 @@ import {
 } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { pino } from "pino";
+import { LiveConnections } from "../../../server/auth/live.ts";
+import type { WorkspaceRow } from "../../../server/db/workspaces.ts";
+import type { PortVisibility } from "../../../server/protocol/workspace.ts";
+import type { PortSession } from "../../../server/proxy/access.ts";
 import { createPortProxy, type PortProxy } from "../../../server/proxy/port-proxy.ts";
+import { portRights } from "../../../server/proxy/port-rights.ts";
 import { OneloopError } from "../../../server/protocol/errors.ts";
 import type { Supervisors } from "../../../server/terminals/supervisors.ts";
 import { randomIds } from "../../../server/util/ids.ts";
 import { startFarEnd } from "../../helpers/far-end.ts";
+import { Told } from "../../helpers/signals.ts";
 
 /** A program in the workspace, a real server on a port of its own. */
 export interface Program extends AsyncDisposable {
@@ -43,7 +49,13 @@ export interface Received {
   readonly body: string;
 }
 
-/** A proxy in front of workspace `ws`, which is Ada's; Bob and everybody else are strangers. */
+/** A service of `ws` whose name is longer than a host name has room for. */
+export const longService = "a-service-of-rather-many-words";
+
+/**
+ * A proxy in front of workspace `ws`, which is Ada's; Bob and everybody else are strangers. Of each
+ * person there is one session, named after them.
+ */
 export interface Rig extends AsyncDisposable {
   readonly proxy: PortProxy;
   readonly port: number;
@@ -57,18 +69,40 @@ export interface Rig extends AsyncDisposable {
     headers?: Record<string, string | string[]>,
     method?: string,
   ): Promise<Received>;
+  /** Called with the far address of each connection that the proxy gets from now on. */
+  onConnection(listener: (from: string) => void): void;
   /** A raw connection to the proxy. */
   dial(): Promise<Socket>;
   readonly clock: { at: number; now(): number };
-  /** Ada's rights, to be taken away. */
-  readonly rights: { ada: boolean };
+  /** Sets a port's visibility, as the database does and tells it. */
+  setVisibility(port: number, visibility: PortVisibility, service?: string): void;
+  /** Ends somebody's session, as the database does and tells it. */
+  revoke(userId: string): void;
   state: "running" | "stopped";
+}
+
+export function sessionOf(userId: string): PortSession {
+  return { userId, tokenId: `session-of-${userId}` };
 }
 
 export async function startRig(): Promise<Rig> {
   const farEnd = await startFarEnd();
   const clock = { at: Date.now(), now: () => clock.at };
-  const rights = { ada: true };
+  const revocations = new Told();
+  const changes = new Told();
+  const revoked = new Set<string>();
+  const visibility = new Map<
+    string,
+    { service: string; port: number; visibility: PortVisibility }
+  >();
+  const log = pino({ level: process.env["ONELOOP_TEST_LOG"] ?? "silent" });
+  const live = new LiveConnections({
+    revocations: { onRevoked: (listener) => revocations.listen(listener) },
+    thoseThere: async (ids) => new Set(ids.filter((id) => !revoked.has(id))),
+    log,
+  });
+  const services = ["dev", "db", longService].map((name) => ({ name }));
+  const row = { id: farEnd.owner.id, name: "ws", ownerId: "ada", plan: { services } };
   const dial: Supervisors["dial"] = (target, to) => {
     if (rig.state === "running") return farEnd.supervisors.dial(target, to);
     return Promise.reject(new OneloopError("workspace-not-running", "It is stopped."));
@@ -80,15 +114,25 @@ export async function startRig(): Promise<Rig> {
   const proxy = createPortProxy({
     domain: "localhost",
     publicUrl: `http://app.localhost:${port}`,
-    authorize: async ({ userId }, name) =>
-      userId === "ada" && name === "ws" && rights.ada
-        ? { owner: farEnd.owner, actor: userId }
-        : null,
+    authorize: portRights({
+      accounts: {
+        byTokenId: async (tokenId) => {
+          const id = tokenId.replace("session-of-", "");
+          return revoked.has(tokenId) ? null : { id, name: id, role: "member", tokenId };
+        },
+      },
+      store: {
+        byName: async (name) => (name === "ws" ? (row as WorkspaceRow) : null),
+        portSettings: async () => [...visibility.values()],
+      },
+    }),
+    live,
+    changes: { onChange: (listener) => changes.listen(listener) },
     supervisors: { dial },
     secretKey: "k".repeat(32),
     clock,
     ids: randomIds,
-    log: pino({ level: process.env["ONELOOP_TEST_LOG"] ?? "silent" }),
+    log,
   });
   server.on("request", proxy.handleRequest);
   server.on("upgrade", proxy.handleUpgrade);
@@ -120,15 +164,25 @@ export async function startRig(): Promise<Rig> {
     proxy,
     port,
     clock,
-    rights,
+    setVisibility(to, wanted, service = "") {
+      visibility.set(`${service} ${to}`, { service, port: to, visibility: wanted });
+      changes.tell(row.id);
+    },
+    revoke(userId) {
+      revoked.add(`session-of-${userId}`);
+      revocations.tell(`session-of-${userId}`);
+    },
     state: "running",
     host: (to, workspace = "ws") => `${to}-${workspace}.localhost:${port}`,
     async cookie(host, userId = "ada") {
-      const code = encodeURIComponent(proxy.mintCode(userId, host));
+      const code = encodeURIComponent(proxy.mintCode(sessionOf(userId), host));
       const { headers } = await get(host, `/.oneloop/sign-in?code=${code}&to=/`);
       return headers["set-cookie"]?.[0]?.split(";")[0] ?? "";
     },
     get,
+    onConnection(listener) {
+      server.on("connection", ({ remotePort }) => listener(String(remotePort)));
+    },
     async dial() {
       const socket = connect(port, "127.0.0.1");
       await once(socket, "connect");
@@ -138,6 +192,7 @@ export async function startRig(): Promise<Rig> {
       server.close();
       server.closeAllConnections();
       await proxy[Symbol.asyncDispose]();
+      live[Symbol.dispose]();
       await farEnd[Symbol.asyncDispose]();
     },
   };

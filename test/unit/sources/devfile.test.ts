@@ -1,9 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatDiagnostic } from "../../../server/protocol/errors.ts";
 import { SourceModel } from "../../../server/protocol/source-model.ts";
 import { readDevfile } from "../../../server/sources/devfile/read.ts";
 import { defaultModel } from "../../../server/sources/fallback/default-model.ts";
+import { leftOut, read, shown, wrong } from "./reading.ts";
 
 const full = `schemaVersion: 2.2.2
 metadata:
@@ -11,11 +11,11 @@ metadata:
   displayName: The portal
   globalMemoryLimit: 4Gi
 variables:
-  tag: latest
+  tag: '1'
 components:
   - name: front-end
     container:
-      image: govapp/front-end:1
+      image: govapp/front-end:{{tag}}
       command: [node]
       args: ["server.js", "--port=3000"]
       env:
@@ -64,20 +64,6 @@ commands:
 events:
   postStart: [build]
 `;
-
-function read(text: string): SourceModel {
-  const result = readDevfile(text, "devfile.yaml");
-  if (!result.ok) throw new Error(result.diagnostics.map(formatDiagnostic).join("\n"));
-  expect(result.warnings).toEqual([]);
-  return SourceModel.parse(result.model);
-}
-
-/** `line:column code` of everything that is wrong. */
-function wrong(text: string): string[] {
-  const result = readDevfile(text, "devfile.yaml");
-  const found = result.ok ? result.warnings : result.diagnostics;
-  return found.map(({ line, column, code }) => `${line}:${column} ${code}`);
-}
 
 /** A devfile with one container that has these lines, of which the first is line 6. */
 function container(...lines: string[]): string {
@@ -141,16 +127,10 @@ describe("a devfile", () => {
   });
 
   test("names every part that is not run, with its line", () => {
-    const parts = read(full).leftOut.map(
-      ({ what, where }) => `${"line" in where && where.line} ${what}`,
-    );
-    expect(parts).toEqual([
+    expect(leftOut(read(full))).toEqual([
       "5 metadata.globalMemoryLimit",
-      "6 variables",
       '35 attributes of component "alone"',
       '51 component "deploy" (kubernetes)',
-      '55 command "build"',
-      '58 event "postStart"',
     ]);
   });
 
@@ -220,6 +200,21 @@ describe("a mistake in a devfile", () => {
     ],
     ["a mount over the supervisor", container("sourceMapping: /.oneloop/x"), "6:22 reserved-path"],
     ["a path that climbs", container("sourceMapping: /a/../b"), "6:22 bad-path"],
+    [
+      "an image that would be a question to the engine",
+      container().replace("image: a", 'image: "get?names=oneloop/workspace:latest&x="'),
+      "5:14 bad-image",
+    ],
+    [
+      "an image with a climbing segment",
+      container().replace("image: a", "image: a/../b"),
+      "5:14 bad-image",
+    ],
+    [
+      "an image in capitals",
+      container().replace("image: a", "image: Acme/Tools"),
+      "5:14 bad-image",
+    ],
     ["a value with a NUL", container('args: ["a\\0b"]'), "6:14 bad-character"],
     [
       "a missing image",
@@ -264,10 +259,14 @@ describe("a mistake in a devfile", () => {
     ]);
   });
 
+  test("that a merge key brings into two components is reported once", () => {
+    const base = "  - name: b\n    container: &base {image: b, memoryLimit: 1XB}\n";
+    const merged = "  - name: c\n    container:\n      <<: *base";
+    expect(wrong(`${container()}\n${base}${merged}`)).toEqual(["7:46 bad-quantity"]);
+  });
+
   test("is shown with a caret under it, and moves no terminal's cursor", () => {
-    const result = readDevfile(container('imag: "\u001B[2J"'), "devfile.yaml");
-    const [found] = result.ok ? [] : result.diagnostics;
-    expect(found && formatDiagnostic(found).split("\n")).toEqual([
+    expect(shown(container('imag: "\u001B[2J"'))).toEqual([
       'devfile.yaml:6:7: unknown-key: The devfile schema has no key "imag" here; did you mean "image"?',
       '  6 |       imag: "\uFFFD[2J"',
       "    |       ^^^^",

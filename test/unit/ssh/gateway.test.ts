@@ -249,6 +249,24 @@ describe("a user", () => {
     });
   });
 
+  test.each(["adas-key", "ada"])(
+    "whose key is removed, or who is, is cut off at once (%s)",
+    async (id) => {
+      await using own = await startOpenSsh();
+      const child = own.start(["ws@127.0.0.1", "echo $$; exec cat"]);
+      const [pid] = (await once(child.stdout, "data")) as [Buffer];
+      const closed = once(child, "close");
+      own.revoke("somebody-else");
+      child.stdin.write("still here\n");
+      expect(String((await once(child.stdout, "data"))[0])).toBe("still here\n");
+      own.revoke(id);
+      expect((await closed)[0]).toBe(255);
+      await gone(Number(pid.toString()));
+      // A connection that was being made while the key was removed.
+      expect((await own.ssh(["ws@127.0.0.1", "true"])).code).toBe(255);
+    },
+  );
+
   test.each(["rsa", "ecdsa"])("signs in with an %s key too", async (type) => {
     await using other = await startOpenSsh(type);
     const { code, stderr } = await other.ssh(["ws@127.0.0.1", "exit 5"]);

@@ -6,7 +6,9 @@ import { promisify } from "node:util";
 import { pino } from "pino";
 import { OneloopError } from "../../../server/protocol/errors.ts";
 import { ensureHostKeys, startSshGateway, type SshGateway } from "../../../server/ssh/gateway.ts";
+import { LiveConnections } from "../../../server/auth/live.ts";
 import { startFarEnd } from "../../helpers/far-end.ts";
+import { Told } from "../../helpers/signals.ts";
 
 const run = promisify(execFile);
 
@@ -20,6 +22,8 @@ export interface Finished {
 export interface OpenSsh extends AsyncDisposable {
   readonly folder: string;
   readonly gateway: SshGateway;
+  /** Says that an id is good no longer: the user's is `ada`, their key's `adas-key`. */
+  revoke(id: string): void;
   /** Arguments of ssh and sftp that make them use nothing of this machine's user. */
   options(key?: string): string[];
   start(args: readonly string[], program?: "ssh" | "sftp"): ChildProcessWithoutNullStreams;
@@ -32,18 +36,26 @@ export async function startOpenSsh(keyType = "ed25519"): Promise<OpenSsh> {
   await run("ssh-keygen", ["-q", "-t", keyType, "-N", "", "-f", key]);
   const [, blob] = (await readFile(`${key}.pub`, "utf8")).split(" ");
   const farEnd = await startFarEnd();
+  const log = pino({ level: process.env["ONELOOP_TEST_LOG"] ?? "silent" });
+  const revocations = new Told();
+  const live = new LiveConnections({
+    revocations: { onRevoked: (listener) => revocations.listen(listener) },
+    thoseThere: async (ids) => new Set(ids),
+    log,
+  });
   const gateway = await startSshGateway({
     host: "127.0.0.1",
     port: 0,
     hostKeys: await ensureHostKeys(folder),
     authenticate: async (offered) =>
-      offered.blob.toString("base64") === blob ? { userId: "ada" } : null,
+      offered.blob.toString("base64") === blob ? { userId: "ada", keyId: "adas-key" } : null,
+    live,
     resolve: async (userId, login) => {
       if (userId === "ada" && login === "ws") return { owner: farEnd.owner, name: "ws" };
       throw new OneloopError("not-found", `You have no workspace ${JSON.stringify(login)}.`);
     },
     supervisors: farEnd.supervisors,
-    log: pino({ level: process.env["ONELOOP_TEST_LOG"] ?? "silent" }),
+    log,
     sftpServer: ["/usr/lib/openssh/sftp-server"],
   });
   const hostKey = await run("ssh-keygen", ["-y", "-f", join(folder, "ssh/ssh_host_ed25519_key")]);
@@ -78,12 +90,14 @@ export async function startOpenSsh(keyType = "ed25519"): Promise<OpenSsh> {
   return {
     folder,
     gateway,
+    revoke: (id) => revocations.tell(id),
     options,
     start,
     ssh: (args, input = "") => finish(start(args), input),
     async [Symbol.asyncDispose]() {
       for (const child of children) child.kill("SIGKILL");
       await gateway[Symbol.asyncDispose]();
+      live[Symbol.dispose]();
       await farEnd[Symbol.asyncDispose]();
       await rm(folder, { recursive: true });
     },

@@ -1,7 +1,17 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -69,6 +79,34 @@ test("a folder that cannot be made is named", async () => {
     /cannot be used.*ONELOOP_DATA_DIR/,
   );
 });
+
+test("a folder that others may write is not used: they could plant the key", async () => {
+  const path = join(await folder(), "data");
+  for (const wrong of [0o777, 0o775, 0o1777]) {
+    await mkdir(path);
+    await chmod(path, wrong);
+    await expect(prepareDataDir(settings(path), randomIds)).rejects.toMatchObject({
+      code: "bad-input",
+      message: expect.stringMatching(/written by others.*chmod go-w/) as string,
+    });
+    expect(await readdir(path)).toEqual([]);
+    await rm(path, { recursive: true });
+  }
+});
+
+test.runIf(process.getuid?.() === 0)(
+  "another user's folder is not used, whatever its mode: they could replace what is in it",
+  async () => {
+    const path = join(await folder(), "data");
+    await mkdir(path);
+    await chown(path, 65_534, 65_534);
+    await expect(prepareDataDir(settings(path), randomIds)).rejects.toMatchObject({
+      code: "bad-input",
+      message: expect.stringMatching(/belongs to user 65534.*ONELOOP_DATA_DIR/) as string,
+    });
+    expect(await readdir(path)).toEqual([]);
+  },
+);
 
 test("a second control plane on the same folder is told that one is running", async () => {
   const path = await folder();

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { machineAddress } from "../../helpers/ports.ts";
 import { testSupervisor } from "./harness.ts";
 
 let supervisor: Awaited<ReturnType<typeof testSupervisor>>;
@@ -48,6 +49,13 @@ test("localhost is ::1 too", async () => {
   const port = await serve("::1", (socket) => socket.end("six"));
   const { socket, rest } = await supervisor.dial({ host: "localhost", port });
   expect((await all(socket, rest)).toString()).toBe("six");
+});
+
+test("localhost is the machine's own address too", async () => {
+  const host = machineAddress();
+  const port = await serve(host, (socket) => socket.end(`at ${host}`));
+  const { socket, rest } = await supervisor.dial({ port });
+  expect((await all(socket, rest)).toString()).toBe(`at ${host}`);
 });
 
 test("where nobody listens, the answer is 502 with a sentence", async () => {

@@ -53,6 +53,21 @@ test("what the image and the devfile say wins, and the request after that", () =
   });
 });
 
+test("the person's variables win over a service's and a task's, and not over a request's", () => {
+  const environment = make({ env: { A: "service", B: "service", C: "service", PATH: "/a" } });
+  environment.setPerson({
+    B: "person",
+    C: "person",
+    D: "person",
+    HOME: "/x",
+    PATH: "/usr/bin:/bin",
+  });
+  const taskEnv = { A: "task", B: "task" };
+  const { env } = environment.program({ ...plain, taskEnv, env: { C: "request" } });
+  expect(env).toMatchObject({ A: "task", B: "person", C: "request", D: "person" });
+  expect(env).toMatchObject({ HOME: "/home/h", PATH: "/usr/bin:/bin:/.oneloop/bin" });
+});
+
 test("a uid without an entry, and an image without users", async () => {
   await writeFile(passwd, "other:x:4711:4711::/:/bin/false\n");
   expect(make().program(plain).env["USER"]).toBe("oneloop");

@@ -1,11 +1,21 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { z } from "zod";
+import { ControlAnswer, WorkspaceAsk } from "../../../server/protocol/control.ts";
 import * as protocol from "../../../server/protocol/supervisor.ts";
 import * as guards from "../../../workspace-image/supervisor/guards.ts";
 import { Refusal } from "../../../workspace-image/supervisor/refusal.ts";
 
-const text = fc.oneof(fc.string(), fc.constantFrom("start", "exec", "resize", "x".repeat(101)));
+const text = fc.oneof(
+  fc.string(),
+  fc.constantFrom(
+    "start",
+    "exec",
+    "control",
+    "stop",
+    ...[64, 101, 301, 2001].map((n) => "x".repeat(n)),
+  ),
+);
 const size = fc.oneof(fc.integer({ min: -1, max: 3000 }), fc.constantFrom(1, 80, 1000, 1001, 2000));
 const strings = fc.oneof(fc.array(text, { maxLength: 3 }), fc.dictionary(text, text));
 /** Right and wrong values for any field. */
@@ -26,6 +36,8 @@ const task = {
   needs: ["install"],
   command: null,
   terminal: true,
+  cwd: "/workspace",
+  env: { A: "b" },
 };
 
 const cases: [string, z.ZodType, (input: unknown) => unknown, Record<string, unknown>][] = [
@@ -84,6 +96,25 @@ const cases: [string, z.ZodType, (input: unknown) => unknown, Record<string, unk
     guards.readClientMessage,
     { type: "resize", cols: 80, rows: 24 },
   ],
+  [
+    "a setup",
+    protocol.WorkspaceSetup,
+    guards.readSetup,
+    { env: { A: "b" }, git: { name: "n", email: "e" } },
+  ],
+  [
+    "a question for a credential",
+    WorkspaceAsk,
+    guards.readAsk,
+    { kind: "credential", protocol: "https", host: "h", path: null },
+  ],
+  [
+    "a question for an address",
+    WorkspaceAsk,
+    guards.readAsk,
+    { kind: "url", port: 3000, service: "db" },
+  ],
+  ["a question without more", WorkspaceAsk, guards.readAsk, { kind: "show" }],
 ];
 
 test.each(cases)("%s is read as the protocol's schema reads it", (_, schema, read, good) => {
@@ -102,6 +133,48 @@ test.each(cases)("%s is read as the protocol's schema reads it", (_, schema, rea
     { numRuns: 500 },
   );
   fc.assert(fc.property(value, same));
+});
+
+const answers = [
+  { type: "answer", id: "i", ok: true, result: { url: "u" } },
+  {
+    type: "answer",
+    id: "i",
+    ok: false,
+    error: { code: "not-found", message: "m", diagnostics: [] },
+  },
+];
+
+test("every answer that the protocol knows is read, and what is refused is none", () => {
+  const check = (input: unknown): void => {
+    const parsed = ControlAnswer.safeParse(input);
+    let answer: guards.Answer | null;
+    try {
+      answer = guards.readAnswer(input);
+    } catch (error) {
+      expect(error).toBeInstanceOf(Refusal);
+      expect(parsed.success, JSON.stringify(input)).toBe(false);
+      return;
+    }
+    // More is taken: types and codes of a later version. What is known is read as it is.
+    if (!parsed.success) return;
+    const { id, ...said } = parsed.data;
+    expect(answer).toEqual(
+      said.ok
+        ? { id, ok: true, result: said.result ?? null }
+        : { id, ok: false, error: { code: said.error.code, message: said.error.message } },
+    );
+  };
+  for (const good of answers) {
+    check(good);
+    expect(ControlAnswer.safeParse(good).success).toBe(true);
+    const changed = fc.tuple(fc.constantFrom("type", "id", "ok", "result", "error"), value);
+    fc.assert(
+      fc.property(changed, ([name, other]) => check({ ...good, [name]: other })),
+      { numRuns: 500 },
+    );
+  }
+  expect(guards.readAnswer({ type: "news", of: "tomorrow" })).toBeNull();
 });
 
 const nested = fc.record({ name: fc.constantFrom(...Object.keys(task)), value });

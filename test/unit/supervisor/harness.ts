@@ -13,13 +13,18 @@ import {
   type GrantAction,
   type SupervisorConfig,
   type TerminalInfo,
+  type WorkspaceSetup,
 } from "../../../server/protocol/supervisor.ts";
 import { ExecStream } from "../../../server/terminals/exec-stream.ts";
 import { readResponseHead } from "../../../server/terminals/response-head.ts";
 import { systemClock } from "../../../server/util/clock.ts";
 import { randomIds } from "../../../server/util/ids.ts";
-import type { KillSchedule } from "../../../workspace-image/supervisor/processes.ts";
-import { startSupervisor } from "../../../workspace-image/supervisor/server.ts";
+import { killSchedule, type KillSchedule } from "../../../workspace-image/supervisor/processes.ts";
+import {
+  startSupervisor,
+  type SupervisorOptions,
+} from "../../../workspace-image/supervisor/server.ts";
+import { ControlEnd } from "../../helpers/control-end.ts";
 
 export const workspace = "workspace-under-test";
 
@@ -34,16 +39,20 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A real supervisor on a free port of the loopback, with a home of its own. */
+/** So that a test waits for milliseconds where a person waits for half a second. */
+const pollMs = 20;
+
+/** A real supervisor on a free port of the loopback, with a home and a run folder of its own. */
 export async function testSupervisor(
   options: {
     readonly config?: Partial<SupervisorConfig>;
     readonly home?: string;
-    readonly schedule?: KillSchedule;
-    readonly now?: () => number;
-  } = {},
+    readonly schedule?: Partial<KillSchedule>;
+  } & Pick<SupervisorOptions, "runFolder" | "now" | "askTimeoutMs" | "memoryFiles"> = {},
 ) {
-  const home = options.home ?? (await mkdtemp(join(tmpdir(), "oneloop-supervisor-")));
+  const { config, home: givenHome, schedule, ...more } = options;
+  const home = givenHome ?? (await mkdtemp(join(tmpdir(), "oneloop-supervisor-")));
+  const ownRun = await mkdtemp(join(tmpdir(), "oneloop-run-"));
   const log: string[] = [];
   const supervisor = await startSupervisor({
     config: {
@@ -55,12 +64,14 @@ export async function testSupervisor(
       env: {},
       tasks: [],
       imageCommand: [],
-      ...options.config,
+      ...config,
     },
     port: 0,
     log: (line) => log.push(line),
-    ...(options.schedule === undefined ? {} : { schedule: options.schedule }),
-    ...(options.now === undefined ? {} : { now: options.now }),
+    pollMs,
+    runFolder: ownRun,
+    schedule: { ...killSchedule, ...schedule },
+    ...more,
   });
   const { port, boot } = supervisor;
 
@@ -111,9 +122,18 @@ export async function testSupervisor(
     return { status, rest, socket };
   };
 
+  const exec = async (request: Partial<ExecRequest>): Promise<ExecStream> => {
+    const path = `${supervisorPaths.exec}?q=${encodeURIComponent(JSON.stringify(request))}`;
+    const { status, rest, socket } = await upgrade(path, grant("exec"));
+    if (status !== 101) throw new Error(`${status} ${rest.toString()}`);
+    return new ExecStream(socket, rest);
+  };
+
   return {
     ...supervisor,
     home,
+    runFolder: ownRun,
+    socket: join(ownRun, "oneloop.sock"),
     log,
     grant,
     http,
@@ -126,15 +146,26 @@ export async function testSupervisor(
       if (rest.length > 0) socket.unshift(rest);
       return socket;
     },
-    exec: async (request: Partial<ExecRequest>): Promise<ExecStream> => {
-      const path = `${supervisorPaths.exec}?q=${encodeURIComponent(JSON.stringify(request))}`;
-      const { status, rest, socket } = await upgrade(path, grant("exec"));
-      if (status !== 101) throw new Error(`${status} ${rest.toString()}`);
-      return new ExecStream(socket, rest);
-    },
+    exec,
     dial: async (request: Partial<DialRequest>) => {
       const path = `${supervisorPaths.dial}?q=${encodeURIComponent(JSON.stringify(request))}`;
       return upgrade(path, grant("dial"));
+    },
+    setup: (setup: Partial<WorkspaceSetup> = {}) =>
+      json<null>("POST", supervisorPaths.setup, {
+        action: "setup",
+        body: JSON.stringify({ env: {}, git: null, ...setup }),
+      }),
+    /** The control stream; the test is the control plane. */
+    control: async (): Promise<ControlEnd> => {
+      const { status, rest, socket } = await upgrade(supervisorPaths.control, grant("control"));
+      if (status !== 101) throw new Error(`${status} ${rest.toString()}`);
+      return new ControlEnd(socket, rest);
+    },
+    /** Runs a line in `sh`, and gives what it printed. */
+    sh: async (script: string): Promise<string> => {
+      const { stdout } = await (await exec({ argv: ["sh", "-c", script] })).collect();
+      return stdout.toString();
     },
     createTerminal: (command: readonly string[] | null, more: object = {}) =>
       json<TerminalInfo>("POST", supervisorPaths.terminals, {
@@ -148,7 +179,8 @@ export async function testSupervisor(
       }),
     [Symbol.asyncDispose]: async () => {
       await supervisor[Symbol.asyncDispose]();
-      if (options.home === undefined) await rm(home, { recursive: true, force: true });
+      await rm(ownRun, { recursive: true, force: true });
+      if (givenHome === undefined) await rm(home, { recursive: true, force: true });
     },
   };
 }

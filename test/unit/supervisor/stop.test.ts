@@ -2,12 +2,14 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
+import { request, type IncomingMessage } from "node:http";
 import { createInterface } from "node:readline";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "rolldown";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ReadyLine, supervisorConfigVariable } from "../../../server/protocol/supervisor.ts";
+import { freePort } from "../../helpers/ports.ts";
 import { signer, testSupervisor, workspace } from "./harness.ts";
 
 // The program itself, as a process.
@@ -26,15 +28,26 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-function start(config: object | string) {
+function start(config: object | string, port = 0) {
   const child = spawn(process.execPath, [join(folder, "supervisor.mjs")], {
     env: {
       [supervisorConfigVariable]: typeof config === "string" ? config : JSON.stringify(config),
-      ONELOOP_SUPERVISOR_PORT: "0",
+      ONELOOP_SUPERVISOR_PORT: String(port),
+      ONELOOP_SUPERVISOR_RUN: folder,
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
   return { child, lines: createInterface({ input: child.stdout }), exit: once(child, "exit") };
+}
+
+/** The first setup starts the tasks. */
+async function setUp(port: number, boot: string): Promise<void> {
+  const claims = { workspace, boot, actor: "tester", action: "setup", readOnly: false } as const;
+  const headers = { host: "supervisor", authorization: signer().sign(claims) };
+  const outgoing = request({ port, method: "POST", path: "/setup", agent: false, headers });
+  outgoing.end(JSON.stringify({ env: {}, git: null }));
+  const [response] = (await once(outgoing, "response")) as [IncomingMessage];
+  expect(response.statusCode).toBe(204);
 }
 
 const config = {
@@ -71,7 +84,10 @@ test("TERM ends what runs, and then the supervisor", async () => {
     command: ["sh", "-c", script],
     terminal: false,
   };
-  const { child, exit } = start({ ...config, home, cwd: home, tasks: [task] });
+  const port = await freePort();
+  const { child, lines, exit } = start({ ...config, home, cwd: home, tasks: [task] }, port);
+  const [line] = (await once(lines, "line")) as [string];
+  await setUp(port, ReadyLine.parse(JSON.parse(line)).boot ?? "");
   await expect.poll(() => existsSync(join(home, "up")), { timeout: 10_000 }).toBe(true);
   child.kill("SIGTERM");
   expect(await exit).toEqual([0, null]);

@@ -1,4 +1,5 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -29,7 +30,8 @@ function task(name: string, script: string | null, more: Partial<Task> = {}): Ta
 /** One start of a workspace: runs all tasks, and gives their last states by name. */
 async function start(tasks: Task[], config: Partial<SupervisorConfig> = {}) {
   await using supervisor = await testSupervisor({ home, config: { tasks, ...config } });
-  await supervisor.runTasks();
+  await supervisor.setup();
+  await supervisor.tasksEnded;
   const states = await supervisor.json<TaskInfo[]>("GET", "/tasks", { action: "state" });
   const brief = states.map(({ name, state, exitCode }) => `${name} ${state} ${exitCode}`);
   return { brief, states, terminals: await supervisor.terminals(), log: supervisor.log };
@@ -105,9 +107,126 @@ test("tasks of other phases are not run here", async () => {
 test("a task that runs is said to run, and ends with the workspace", async () => {
   const tasks = [task("server", "echo up >> log; sleep 1000", { terminal: true })];
   await using supervisor = await testSupervisor({ home, config: { tasks } });
-  const ended = supervisor.runTasks();
+  await supervisor.setup();
   const [state] = await supervisor.json<TaskInfo[]>("GET", "/tasks", { action: "state" });
   expect(state).toMatchObject({ state: "running", exitCode: null });
   await supervisor[Symbol.asyncDispose]();
-  await ended;
+  await supervisor.tasksEnded;
+});
+
+test("nothing starts before the first setup, and a second setup starts nothing again", async () => {
+  const tasks = [task("once", "echo once >> log"), task("pre", "echo never", { phase: "stop" })];
+  await using supervisor = await testSupervisor({ home, config: { tasks } });
+  const list = () => supervisor.json<TaskInfo[]>("GET", "/tasks", { action: "state" });
+  expect(await list()).toMatchObject([{ name: "once", state: "waiting" }]);
+  await supervisor.setup();
+  await supervisor.tasksEnded;
+  await supervisor.setup({ env: { A: "2" } });
+  expect(await list()).toMatchObject([{ name: "once", state: "done" }]);
+  expect(await log()).toEqual(["once"]);
+});
+
+test("a task has the folder and the variables that it names; the person's variables win", async () => {
+  const script = 'echo "$PWD $(pwd -P) $A $B $HOME" >> "$HOME/log"';
+  const folder = join(home, "sub");
+  await mkdir(folder);
+  const tasks = [
+    task("here", script, { cwd: folder, env: { A: "task", B: "task", HOME: home } }),
+    task("plain", script, { cwd: null, needs: ["here"] }),
+  ];
+  const config = { tasks, env: { A: "service", B: "service" } };
+  await using supervisor = await testSupervisor({ home, config });
+  await supervisor.setup({ env: { B: "person" } });
+  await supervisor.tasksEnded;
+  expect(await log()).toEqual([
+    `${folder} ${folder} task person ${home}`,
+    `${home} ${home} service person ${home}`,
+  ]);
+});
+
+test("a long server of `start` holds up none of the other tasks that need nothing", async () => {
+  const tasks = [
+    task("server", "mkfifo go; read _ < go", { terminal: true }),
+    task("beside", "exit 0"),
+  ];
+  await using supervisor = await testSupervisor({ home, config: { tasks } });
+  using control = await supervisor.control();
+  await supervisor.setup();
+  const ended = await control.until(() => control.of("task")[0]);
+  expect(ended).toEqual({ type: "task", name: "beside", state: "done", exitCode: 0 });
+});
+
+test("stop tasks run before anything ends, in the order of their needs", async () => {
+  // The last to end: what is said of the others has the time to come.
+  const last = "trap '' HUP; trap 'sleep 0.3; echo server >> log; exit' TERM";
+  const tasks = [
+    task("server", `${last}; echo $$ > up; mkfifo go; read _ < go`),
+    task("quick", "sleep 1000"),
+    task("second", "echo second >> log", { phase: "stop", needs: ["first"] }),
+    task("first", "kill -0 $(cat up) && echo first >> log", { phase: "stop" }),
+  ];
+  const supervisor = await testSupervisor({ home, config: { tasks } });
+  using control = await supervisor.control();
+  await supervisor.setup();
+  await expect.poll(() => existsSync(join(home, "go"))).toBe(true);
+  await supervisor[Symbol.asyncDispose]();
+  await control.closed;
+  expect(await log()).toEqual(["first", "second", "server"]);
+  // What a stop ends has not failed.
+  expect(control.of("task").map(({ name, state }) => `${name} ${state}`)).toEqual([
+    "first done",
+    "second done",
+  ]);
+});
+
+test("stop tasks have a time in all; what never started is not stopped", async () => {
+  const schedule = { stopTasksMs: 200, stopAfterMs: 200 };
+  const tasks = [
+    task("slow", "trap '' TERM HUP; echo slow >> log; while :; do sleep 1; done", {
+      phase: "stop",
+    }),
+  ];
+  const first = await testSupervisor({ home, config: { tasks }, schedule });
+  await first[Symbol.asyncDispose]();
+  await expect(log()).rejects.toThrow("ENOENT");
+  const second = await testSupervisor({ home, config: { tasks }, schedule });
+  await second.setup();
+  const startedAt = performance.now();
+  await second[Symbol.asyncDispose]();
+  expect(performance.now() - startedAt).toBeLessThan(2000);
+  expect(await log()).toEqual(["slow"]);
+});
+
+test("a stop in the middle of `create` starts nothing of `start`", async () => {
+  const tasks = [
+    task("install", "echo install >> log; sleep 1000", { phase: "create" }),
+    task("serve", "echo serve >> log"),
+  ];
+  const supervisor = await testSupervisor({ home, config: { tasks } });
+  await supervisor.setup();
+  await expect.poll(() => log().catch(() => [])).toEqual(["install"]);
+  await supervisor[Symbol.asyncDispose]();
+  await supervisor.tasksEnded;
+  expect(await log()).toEqual(["install"]);
+});
+
+test("the control plane hears of tasks that end and that cannot start", async () => {
+  const tasks = [
+    task("good", "exit 0"),
+    task("bad", "exit 7"),
+    task("after", "exit 0", { needs: ["bad"] }),
+    task("x".repeat(300), null, { command: ["/no/such/program"] }),
+  ];
+  await using supervisor = await testSupervisor({ home, config: { tasks } });
+  using control = await supervisor.control();
+  await supervisor.setup();
+  const ended = await control.until(() =>
+    control.of("task").length === 4 ? control.of("task") : undefined,
+  );
+  expect(ended.map(({ name, state, exitCode }) => `${name} ${state} ${exitCode}`).sort()).toEqual([
+    "after failed null",
+    "bad failed 7",
+    "good done 0",
+    `${"x".repeat(200)} failed 127`,
+  ]);
 });

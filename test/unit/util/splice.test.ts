@@ -55,3 +55,14 @@ it("a side that breaks ends the other", async () => {
   const [error] = (await broken) as [NodeJS.ErrnoException];
   expect(error.code).toBe("ECONNRESET");
 });
+
+it("a side that ends and breaks at once closes the other, and nothing of it is left", async () => {
+  const [left, leftInner] = await socketPair();
+  const [, rightInner] = await socketPair();
+  splice(leftInner, rightInner);
+  const closed = new Promise<void>((resolve) => rightInner.on("close", () => resolve()));
+  // After splice's own: the end has been passed on, and its packet is not sent yet.
+  leftInner.on("end", () => leftInner.destroy(new Error("broken")));
+  left.end();
+  await closed;
+});

@@ -2,10 +2,11 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import type { UnsavedWork } from "../../../server/protocol/workspace.ts";
 import { trpc } from "../lib/api.ts";
 import { wireError } from "../lib/errors.ts";
+import { plainText } from "../lib/plain-text.ts";
 import { showToast } from "../lib/toasts.ts";
 import { Button } from "./button.tsx";
 import { Dialog } from "./dialog.tsx";
-import { SpinnerIcon } from "./icons.tsx";
+import { Loading } from "./loading.tsx";
 import { Notice } from "./notice.tsx";
 
 /** Asks before a workspace is deleted; once more, with a list, where work would be lost. */
@@ -39,23 +40,22 @@ export function DeleteDialog({ name, onClose }: { name: string; onClose: () => v
             Stopping keeps everything.
           </p>
         )}
-        {failure !== null && <Notice title={failure.message} />}
-        {wouldLose && unsaved.isPending && (
-          <p className="flex items-center gap-2">
-            <SpinnerIcon /> Looking at what would be lost
-          </p>
-        )}
+        {failure !== null && !wouldLose && <Notice title={failure.message} />}
+        {wouldLose && <p>Deleting loses this. Push it first, or stop the workspace instead.</p>}
+        {wouldLose && unsaved.isPending && <Loading what="Looking at what would be lost" />}
         {wouldLose && unsaved.error !== null && <Notice title={wireError(unsaved.error).message} />}
         {wouldLose && unsaved.data !== undefined && <Unsaved work={unsaved.data} />}
       </div>
       <div className="mt-6 flex flex-wrap justify-end gap-2">
-        <Button onClick={onClose}>Keep it</Button>
+        <Button data-autofocus onClick={onClose}>
+          Keep it
+        </Button>
         <Button
           kind="danger"
-          disabled={remove.isPending || (wouldLose && unsaved.isPending)}
+          busy={remove.isPending}
+          disabled={wouldLose && unsaved.isPending}
           onClick={() => remove.mutate({ workspace: name, force: wouldLose })}
         >
-          {remove.isPending && <SpinnerIcon />}
           {wouldLose ? "Delete anyway" : "Delete"}
         </Button>
       </div>
@@ -80,8 +80,12 @@ function Lines({ title, lines }: { title: string; lines: readonly string[] }) {
       <h3 className="text-xs font-semibold text-ink">
         {title} ({lines.length})
       </h3>
-      <pre className="mt-1.5 overflow-x-auto rounded-lg bg-sunken p-3 font-mono text-xs leading-relaxed text-ink">
-        {lines.join("\n")}
+      <pre
+        tabIndex={0}
+        aria-label={title}
+        className="mt-1.5 overflow-x-auto rounded-lg bg-sunken p-3 font-mono text-xs leading-relaxed text-ink"
+      >
+        {plainText(lines.join("\n"))}
       </pre>
     </section>
   );

@@ -1,18 +1,33 @@
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
+import type { WireError } from "../../../server/protocol/errors.ts";
 import { trpc } from "../lib/api.ts";
+import { contextUrlProblem } from "../lib/context-url.ts";
 import { wireError } from "../lib/errors.ts";
+import { duration } from "../lib/format.ts";
 import { showToast } from "../lib/toasts.ts";
+import { useNow } from "../lib/use-now.ts";
 import { Button } from "./button.tsx";
+import { CopyButton } from "./copy-button.tsx";
+import { DevfileEditor, jumpTo } from "./devfile-editor.tsx";
 import { Diagnostics } from "./diagnostics.tsx";
+import { Failure } from "./failure.tsx";
+import { inputLook, technical } from "./field.tsx";
 import { SpinnerIcon } from "./icons.tsx";
+import { Loading } from "./loading.tsx";
 import { Notice } from "./notice.tsx";
 
 /** Opens a workspace. `suggested` (from the address) only fills the field in: a click starts it. */
 export function OpenForm({ suggested }: { suggested: string }) {
   const navigate = useNavigate();
   const [contextUrl, setContextUrl] = useState(suggested);
+  const [problem, setProblem] = useState<string | null>(null);
+  /** The text in the place of the repository's devfile; null: the repository's own. */
+  const [devfile, setDevfile] = useState<string | null>(null);
+  const [editing, setEditing] = useState(false);
+  /** Of the last try; it stays while the next one is on its way. */
+  const [failure, setFailure] = useState<WireError | null>(null);
   const open = useMutation(
     trpc.workspaces.open.mutationOptions({
       meta: { quiet: true },
@@ -21,58 +36,151 @@ export function OpenForm({ suggested }: { suggested: string }) {
         if (existing) showToast("done", `You have this one already: ${name}.`);
         await navigate({ to: "/workspaces/$name", params: { name } });
       },
+      onError: (error) => setFailure(wireError(error)),
     }),
   );
-  const failure = open.error === null ? null : wireError(open.error);
+  const mendable = failure?.code === "devfile-invalid" || failure?.code === "plan-impossible";
+
+  const submit = (): void => {
+    const found = contextUrlProblem(contextUrl);
+    setProblem(found);
+    if (found === null) open.mutate({ contextUrl: contextUrl.trim(), devfile });
+  };
+
   return (
     <form
       aria-label="Open a workspace"
+      noValidate
       onSubmit={(event) => {
         event.preventDefault();
-        open.mutate({ contextUrl: contextUrl.trim() });
+        submit();
       }}
     >
-      <h1 className="text-2xl font-semibold tracking-tight">
-        <label htmlFor="context-url">Open a workspace</label>
-      </h1>
-      <div className="mt-4 flex flex-col gap-2 sm:flex-row">
+      <label htmlFor="context-url" className="text-[13px] font-medium">
+        Repository, branch, tag, commit or pull request
+      </label>
+      <div className="mt-1.5 flex flex-col gap-2 sm:flex-row">
         <input
-          autoFocus={suggested !== ""}
+          // Filled in, only Open is left to press.
+          autoFocus
           id="context-url"
           name="contextUrl"
           required
-          autoComplete="off"
-          autoCapitalize="off"
-          spellCheck={false}
           inputMode="url"
+          {...technical}
           value={contextUrl}
           onChange={(event) => {
             setContextUrl(event.target.value);
-            open.reset();
+            setProblem(null);
+            setEditing(false);
+            setDevfile(null);
+            setFailure(null);
           }}
           placeholder="https://host/owner/repository"
+          aria-invalid={problem !== null}
           aria-describedby="context-url-help"
-          className="h-11 w-full min-w-0 rounded-lg border border-line-strong bg-surface px-3.5 font-mono text-sm placeholder:text-muted/70"
+          className={`${inputLook} h-11 px-3.5 font-mono`}
         />
-        <Button type="submit" kind="solid" size="large" disabled={open.isPending}>
-          {open.isPending && <SpinnerIcon />}
-          {open.isPending ? "Opening" : "Open"}
-        </Button>
+        {!editing && (
+          <Button type="submit" kind="solid" size="large" busy={open.isPending} className="sm:w-28">
+            Open
+          </Button>
+        )}
       </div>
-      <p id="context-url-help" className="mt-2 text-[13px] text-muted">
-        {suggested === ""
-          ? "The URL of a repository, or of a branch, a tag or a commit of it."
-          : "Filled in from the address. Nothing starts until you press Open."}
+      <p
+        id="context-url-help"
+        className={`mt-2 text-[13px] ${problem === null ? "text-muted" : "text-bad"}`}
+        role={problem === null ? undefined : "alert"}
+      >
+        {problem ??
+          (suggested !== "" && contextUrl === suggested
+            ? "Filled in from a link. Nothing starts until you press Open."
+            : "As it stands in your browser's address bar on GitHub, GitLab, Bitbucket, Gitea or Forgejo; or git@host:owner/repository.")}
       </p>
-      {failure !== null && (
-        <div className="mt-3">
+      {open.isPending && !editing && <Opening />}
+      {failure !== null && !editing && !open.isPending && (
+        <div className="mt-4">
           <Notice title={failure.message}>
-            {failure.diagnostics.length > 0 ? (
-              <Diagnostics diagnostics={failure.diagnostics} />
-            ) : undefined}
+            {mendable && (
+              <div className="space-y-4">
+                <Diagnostics diagnostics={failure.diagnostics} />
+                <Button onClick={() => setEditing(true)}>Edit and retry</Button>
+              </div>
+            )}
           </Notice>
         </div>
       )}
+      {editing && (
+        <Mending
+          contextUrl={contextUrl.trim()}
+          text={devfile}
+          onText={setDevfile}
+          failure={failure}
+          busy={open.isPending}
+        />
+      )}
     </form>
+  );
+}
+
+function Opening() {
+  const [since] = useState(() => Date.now());
+  const now = useNow(1000);
+  return (
+    <div role="status" className="late mt-4 rounded-xl border border-line bg-surface p-4 text-sm">
+      <p className="flex items-center gap-2.5">
+        <SpinnerIcon className="text-wait" />
+        <span className="flex-1">Asking the repository, and reading its devfile</span>
+        <span aria-hidden="true" className="font-mono text-xs text-muted tabular-nums">
+          {duration(now - since)}
+        </span>
+      </p>
+      <p className="mt-1.5 pl-6.5 text-[13px] text-muted">
+        The first time fetches it, which takes as long as a clone. Later it is quick.
+      </p>
+    </div>
+  );
+}
+
+interface MendingProps {
+  contextUrl: string;
+  text: string | null;
+  onText: (text: string) => void;
+  failure: WireError | null;
+  busy: boolean;
+}
+
+/** The repository's devfile with its mistakes, to be opened with another text. */
+function Mending({ contextUrl, text, onText, failure, busy }: MendingProps) {
+  const file = useQuery(
+    trpc.workspaces.devfile.queryOptions({ contextUrl }, { staleTime: 0, gcTime: 0 }),
+  );
+  if (file.isPending) return <Loading what="Reading the devfile" />;
+  if (file.error !== null) return <Failure error={file.error} className="mt-4" />;
+  const { path, text: original } = file.data ?? { path: "devfile.yaml", text: "" };
+  const current = text ?? original;
+  const diagnostics = failure?.diagnostics ?? [];
+  return (
+    <div className="mt-5 space-y-4">
+      {failure !== null && (
+        <Notice title={failure.message}>
+          {diagnostics.length > 0 && <Diagnostics diagnostics={diagnostics} onJump={jumpTo} />}
+        </Notice>
+      )}
+      <DevfileEditor path={path} text={current} diagnostics={diagnostics} onChange={onText} />
+      <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
+        <Button type="submit" kind="solid" busy={busy}>
+          Open with this text
+        </Button>
+        <p className="min-w-56 flex-1 text-[13px] text-pretty text-muted">
+          Only this workspace is opened with it: the repository itself is not changed. To keep it,
+          copy the text and commit it.
+        </p>
+        <span className="flex items-center text-[13px] text-muted">
+          Copy the text
+          <CopyButton text={current} label={`Copy the text of ${path}`} />
+        </span>
+      </div>
+    </div>
   );
 }

@@ -35,15 +35,17 @@ const looks: Record<WorkspaceState, { word: string; color: string; icon: ReactNo
   },
 };
 
-export function StateBadge({ state }: { state: WorkspaceState }) {
+/** `short`: the word is for screen readers only. */
+export function StateBadge({ state, short = false }: { state: WorkspaceState; short?: boolean }) {
   const { word, color, icon } = looks[state];
   return (
     <span
-      className={`inline-flex h-6 items-center gap-1 rounded-full pr-2.5 pl-2 text-xs font-semibold ${color}`}
+      className={`inline-flex h-6 items-center shrink-0 gap-1 rounded-full text-xs font-medium ${short ? "px-1.5" : "pr-2.5 pl-2"} ${color}`}
       data-state={state}
+      title={short ? word : undefined}
     >
       {icon}
-      {word}
+      <span className={short ? "sr-only" : ""}>{word}</span>
     </span>
   );
 }

@@ -1,9 +1,12 @@
 import { useEffect, useRef, useState } from "react";
 import "@xterm/xterm/css/xterm.css";
 import type { ConnectionState } from "../terminal/connection.ts";
-import { TerminalView } from "../terminal/view.ts";
+import { count } from "../lib/format.ts";
+import { showToast } from "../lib/toasts.ts";
+import { TerminalView, type SearchResults } from "../terminal/view.ts";
 import { Button } from "./button.tsx";
 import { SpinnerIcon } from "./icons.tsx";
+import { TerminalSearch } from "./terminal-search.tsx";
 
 interface TerminalPaneProps {
   workspaceId: string;
@@ -12,6 +15,8 @@ interface TerminalPaneProps {
   title: string;
   ports: readonly { port: number; url: string }[];
   visible: boolean;
+  searching: boolean;
+  onSearch: (searching: boolean) => void;
   onTitle: (title: string) => void;
   /** The program has ended, or the terminal may be gone: the list should be looked at again. */
   onDoubt: () => void;
@@ -23,6 +28,7 @@ export function TerminalPane(props: TerminalPaneProps) {
   const { workspaceId, terminalId, visible } = props;
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<TerminalView>(null);
+  const [results, setResults] = useState<SearchResults | null>(null);
   const [state, setState] = useState<ConnectionState>({ kind: "connecting" });
   // The view outlives renders and must call what the latest one was given.
   const latest = useRef(props);
@@ -42,6 +48,10 @@ export function TerminalPane(props: TerminalPaneProps) {
       },
       onTitle: (title) => latest.current.onTitle(title),
       onLeave: () => latest.current.onLeave(),
+      onSearch: () => latest.current.onSearch(true),
+      onResults: setResults,
+      onCopied: (characters) =>
+        showToast("done", `A program in the terminal copied ${count(characters, "character")}.`),
     });
     view.current = made;
     return () => {
@@ -71,9 +81,21 @@ export function TerminalPane(props: TerminalPaneProps) {
       <div
         ref={host}
         role="application"
-        aria-label={`Terminal ${props.title}. Control F6 leaves it.`}
+        aria-label={`Terminal ${props.title}. Control F6 leaves it, Control Shift F searches.`}
         className="terminal-host absolute inset-x-3 inset-y-2 font-mono"
       />
+      {props.searching && (
+        <TerminalSearch
+          results={results}
+          onFind={(text, direction) => view.current?.find(text, direction)}
+          onClose={() => {
+            view.current?.endSearch();
+            view.current?.focus();
+            setResults(null);
+            props.onSearch(false);
+          }}
+        />
+      )}
       <ConnectionNote state={state} onRetry={() => view.current?.retryNow()} />
     </div>
   );
@@ -81,14 +103,14 @@ export function TerminalPane(props: TerminalPaneProps) {
 
 function ConnectionNote({ state, onRetry }: { state: ConnectionState; onRetry: () => void }) {
   const note =
-    "absolute top-3 right-5 z-10 flex items-center gap-2.5 rounded-lg border border-line " +
+    "absolute right-5 bottom-3 z-10 flex items-center gap-2.5 rounded-lg border border-line " +
     "bg-surface px-3 py-1.5 text-[13px] shadow-md";
   switch (state.kind) {
     case "open":
       return state.readOnly ? <p className={note}>View only</p> : null;
     case "connecting":
       return (
-        <p role="status" className={note}>
+        <p role="status" className={`${note} late`}>
           <SpinnerIcon /> Connecting
         </p>
       );

@@ -65,6 +65,7 @@ export function TerminalTabList(props: TerminalTabListProps) {
                 tabIndex={active ? 0 : -1}
                 onClick={() => props.onSelect(id)}
                 title={title}
+                aria-description="Delete closes it"
                 className="flex h-full min-w-0 items-center gap-1.5 rounded-lg pr-1 pl-2.5 focus-visible:-outline-offset-2"
               >
                 {task === null ? (
@@ -79,9 +80,10 @@ export function TerminalTabList(props: TerminalTabListProps) {
               </button>
               <button
                 type="button"
-                aria-label={`Close terminal ${title}`}
+                // For pointers: a list of tabs holds tabs only, and Delete closes one by the keyboard.
+                aria-hidden="true"
                 title="Close"
-                tabIndex={active ? 0 : -1}
+                tabIndex={-1}
                 onClick={() => props.onClose(terminal)}
                 className={`rounded p-0.5 hover:bg-line focus-visible:opacity-100 group-hover:opacity-100 ${
                   active ? "opacity-70" : "opacity-0"

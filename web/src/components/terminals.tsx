@@ -1,13 +1,12 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { TerminalView, WorkspaceSummary } from "../../../server/protocol/workspace.ts";
 import { trpc } from "../lib/api.ts";
-import { wireError } from "../lib/errors.ts";
-import { cleanTitle } from "../lib/format.ts";
-import { Button } from "./button.tsx";
-import { Dialog } from "./dialog.tsx";
-import { PlusIcon, SpinnerIcon } from "./icons.tsx";
-import { Notice } from "./notice.tsx";
+import { plainLine } from "../lib/plain-text.ts";
+import { Ask } from "./ask.tsx";
+import { Button, IconButton } from "./button.tsx";
+import { Failure } from "./failure.tsx";
+import { PlusIcon, SearchIcon, SpinnerIcon } from "./icons.tsx";
 import { TerminalPane } from "./terminal-pane.tsx";
 import { TerminalTabList } from "./terminal-tab-list.tsx";
 
@@ -16,12 +15,10 @@ interface TerminalsProps {
   /** The terminal that the address names. */
   chosen: string | undefined;
   onChoose: (id: string | undefined) => void;
-  /** Stands at the end of the row of tabs. */
-  children: ReactNode;
 }
 
 /** The terminals of a running workspace as tabs; a first visit finds a shell. */
-export function Terminals({ workspace, chosen, onChoose, children }: TerminalsProps) {
+export function Terminals({ workspace, chosen, onChoose }: TerminalsProps) {
   const queryClient = useQueryClient();
   const input = { workspace: workspace.name };
   // Another window or `ssh` may have made or ended one meanwhile.
@@ -31,13 +28,21 @@ export function Terminals({ workspace, chosen, onChoose, children }: TerminalsPr
   const refresh = () => queryClient.invalidateQueries(trpc.terminals.list.queryFilter(input));
   const create = useMutation(
     trpc.terminals.create.mutationOptions({
+      meta: { quiet: true },
       onSuccess: async ({ id }) => {
         await refresh();
         onChoose(id);
       },
     }),
   );
-  const close = useMutation(trpc.terminals.close.mutationOptions({ onSettled: refresh }));
+  const close = useMutation(
+    trpc.terminals.close.mutationOptions({
+      meta: { quiet: true },
+      onSuccess: () => setClosing(null),
+      onSettled: refresh,
+    }),
+  );
+  const [searching, setSearching] = useState(false);
   const [closing, setClosing] = useState<TerminalView | null>(null);
   const [titles, setTitles] = useState<ReadonlyMap<string, string>>(new Map());
   const [visited, setVisited] = useState<ReadonlySet<string>>(new Set());
@@ -45,7 +50,7 @@ export function Terminals({ workspace, chosen, onChoose, children }: TerminalsPr
   const terminals = inOrder(list.data ?? []);
   const selected = terminals.find(({ id }) => id === chosen) ?? firstShell(terminals);
   const titleOf = ({ id, title, task }: TerminalView): string =>
-    task ?? titles.get(id) ?? (cleanTitle(title) || "shell");
+    task ?? titles.get(id) ?? (plainLine(title) || "shell");
 
   const madeFirst = useRef(false);
   const loaded = list.data !== undefined;
@@ -89,8 +94,18 @@ export function Terminals({ workspace, chosen, onChoose, children }: TerminalsPr
           onClose={askClose}
           onCreate={() => create.mutate(input)}
         />
-        {children}
+        {selected !== undefined && (
+          <IconButton
+            label="Search in the terminal (Ctrl+Shift+F)"
+            size="medium"
+            aria-pressed={searching}
+            onClick={() => setSearching(!searching)}
+          >
+            <SearchIcon />
+          </IconButton>
+        )}
       </div>
+      {closing === null && <Failure error={create.error ?? close.error} className="m-2" />}
       <div className="relative min-h-0 flex-1 overflow-hidden bg-terminal">
         {terminals
           .filter(({ id }) => visited.has(id))
@@ -102,10 +117,10 @@ export function Terminals({ workspace, chosen, onChoose, children }: TerminalsPr
               title={titleOf(terminal)}
               ports={workspace.ports}
               visible={terminal.id === selectedId}
+              searching={searching && terminal.id === selectedId}
+              onSearch={setSearching}
               onTitle={(title) =>
-                setTitles((before) =>
-                  new Map(before).set(terminal.id, cleanTitle(title) || "shell"),
-                )
+                setTitles((before) => new Map(before).set(terminal.id, plainLine(title) || "shell"))
               }
               onDoubt={() => void refresh()}
               onLeave={() => document.getElementById(`tab-${terminal.id}`)?.focus()}
@@ -114,11 +129,12 @@ export function Terminals({ workspace, chosen, onChoose, children }: TerminalsPr
         {terminals.length === 0 && (
           <div className="absolute inset-0 grid place-content-center justify-items-center gap-4 p-6 text-sm text-muted">
             {list.error !== null ? (
-              <Notice title={wireError(list.error).message}>
+              <>
+                <Failure error={list.error} />
                 <Button onClick={() => void refresh()}>Try again</Button>
-              </Notice>
+              </>
             ) : list.isPending || create.isPending ? (
-              <p role="status" className="flex items-center gap-2">
+              <p role="status" className="late flex items-center gap-2">
                 <SpinnerIcon /> Opening a terminal
               </p>
             ) : (
@@ -133,21 +149,20 @@ export function Terminals({ workspace, chosen, onChoose, children }: TerminalsPr
         )}
       </div>
       {closing !== null && (
-        <Dialog title={`Close ${titleOf(closing)}?`} onClose={() => setClosing(null)}>
-          <p className="mt-2 text-sm text-muted">The program that runs in it is ended.</p>
-          <div className="mt-6 flex justify-end gap-2">
-            <Button onClick={() => setClosing(null)}>Keep it</Button>
-            <Button
-              kind="danger"
-              onClick={() => {
-                close.mutate({ ...input, terminal: closing.id });
-                setClosing(null);
-              }}
-            >
-              End it
-            </Button>
-          </div>
-        </Dialog>
+        <Ask
+          title={`Close ${titleOf(closing)}?`}
+          action="End it"
+          keep="Keep it"
+          busy={close.isPending}
+          error={close.error}
+          onConfirm={() => close.mutate({ ...input, terminal: closing.id })}
+          onClose={() => {
+            close.reset();
+            setClosing(null);
+          }}
+        >
+          <p>The program that runs in it is ended.</p>
+        </Ask>
       )}
     </section>
   );

@@ -1,3 +1,4 @@
+import { plainText } from "../lib/plain-text.ts";
 import { dismissToast, useToasts } from "../lib/toasts.ts";
 import { IconButton } from "./button.tsx";
 import { CheckIcon, CrossIcon, WarningIcon } from "./icons.tsx";
@@ -20,7 +21,9 @@ export function Toasts() {
           ) : (
             <CheckIcon className="mt-1 size-4 text-good" />
           )}
-          <p className="min-w-0 flex-1 py-0.5 break-words whitespace-pre-wrap">{message}</p>
+          <p className="min-w-0 flex-1 py-0.5 break-words whitespace-pre-wrap">
+            {plainText(message)}
+          </p>
           <IconButton label="Dismiss" size="small" onClick={() => dismissToast(id)}>
             <CrossIcon />
           </IconButton>

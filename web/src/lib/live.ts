@@ -1,9 +1,10 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useSubscription } from "@trpc/tanstack-react-query";
 import { useEffect, useState, useSyncExternalStore } from "react";
 import type { WorkspaceEvent, WorkspaceSummary } from "../../../server/protocol/workspace.ts";
-import { trpc, type Outputs } from "./api.ts";
-import { wireError } from "./errors.ts";
+import { queryClient, trpc, type Outputs } from "./api.ts";
+import { useReportBroken } from "./connectivity.ts";
+import { isNotSignedIn, wireError } from "./errors.ts";
 
 /** The wait before a subscription that the control plane's end broke off is opened anew. */
 const resubscribeMs = 2000;
@@ -26,31 +27,26 @@ interface Subscription {
 
 /**
  * Opens a subscription again that ended with an error which is not an answer (a proxy's 502, say);
- * the browser itself reconnects one whose connection broke.
+ * the browser itself reconnects one whose connection broke. A browser does not tell which answer
+ * ended a subscription: so the control plane is asked who we are, and says so if we are nobody.
  */
 function useResubscribe({ status, error, reset }: Subscription): void {
-  const broken = status === "error" && wireError(error).code === "internal";
+  const failed = status === "error" && wireError(error).code === "internal";
+  const refused = status === "error" && isNotSignedIn(error);
+  useReportBroken(error !== null && !refused, reset);
   useEffect(() => {
-    if (!broken) return undefined;
+    if (!failed && !refused) return undefined;
+    void queryClient.refetchQueries(trpc.auth.me.queryFilter());
+    if (refused) return undefined;
     const timer = setTimeout(reset, resubscribeMs);
     return () => clearTimeout(timer);
-  }, [broken, reset]);
+  }, [failed, refused, reset]);
 }
 
-export interface Live {
-  /** False while the page shows what was last heard. */
-  connected: boolean;
-}
-
-/** The list of workspaces, kept current by the control plane. */
-export function useWorkspaceList(): Live & {
-  workspaces: Outputs["workspaces"]["list"] | undefined;
-  error: unknown;
-} {
-  const queryClient = useQueryClient();
+/** Keeps the list of workspaces current, for every component that shows it. */
+export function useLiveList(wanted: boolean): void {
   // A browser opens six HTTP/1.1 connections to a host: pages that nobody looks at give theirs back.
-  const enabled = useVisible();
-  const list = useQuery(trpc.workspaces.list.queryOptions());
+  const enabled = useVisible() && wanted;
   const subscription = useSubscription(
     trpc.workspaces.watchList.subscriptionOptions(undefined, {
       enabled,
@@ -58,14 +54,9 @@ export function useWorkspaceList(): Live & {
     }),
   );
   useResubscribe(subscription);
-  return {
-    workspaces: list.data,
-    error: list.error,
-    connected: subscription.error === null,
-  };
 }
 
-export interface LiveWorkspace extends Live {
+export interface LiveWorkspace {
   workspace: WorkspaceSummary | undefined;
   events: readonly WorkspaceEvent[];
   leftOut: Outputs["workspaces"]["show"]["leftOut"];
@@ -83,7 +74,6 @@ const nothingHeard: Heard = { workspace: undefined, events: new Map(), deleted: 
 
 /** One workspace with its events, kept current by the control plane. Mount it anew for another. */
 export function useWorkspace(name: string): LiveWorkspace {
-  const queryClient = useQueryClient();
   const enabled = useVisible();
   const [heard, setHeard] = useState(nothingHeard);
   const show = useQuery(trpc.workspaces.show.queryOptions({ workspace: name }));
@@ -131,6 +121,5 @@ export function useWorkspace(name: string): LiveWorkspace {
     leftOut: show.data?.leftOut ?? [],
     deleted: heard.deleted,
     error: show.error,
-    connected: subscription.error === null,
   };
 }

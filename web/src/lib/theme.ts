@@ -1,6 +1,8 @@
 import { useSyncExternalStore } from "react";
 
 export type Theme = "light" | "dark";
+/** `system`: what the device says, also when it changes. */
+export type ThemeChoice = Theme | "system";
 
 /** public/theme.js reads the same key before the first paint. */
 const storageKey = "oneloop.theme";
@@ -13,9 +15,14 @@ function notify(): void {
 
 system.addEventListener("change", notify);
 
-export function currentTheme(): Theme {
+export function themeChoice(): ThemeChoice {
   const chosen = document.documentElement.dataset["theme"];
-  if (chosen === "light" || chosen === "dark") return chosen;
+  return chosen === "light" || chosen === "dark" ? chosen : "system";
+}
+
+export function currentTheme(): Theme {
+  const chosen = themeChoice();
+  if (chosen !== "system") return chosen;
   return system.matches ? "dark" : "light";
 }
 
@@ -25,19 +32,21 @@ export function onThemeChange(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Chooses the other theme; choosing what the system says forgets the choice. */
-export function toggleTheme(): void {
-  const next: Theme = currentTheme() === "dark" ? "light" : "dark";
-  if ((next === "dark") === system.matches) {
+export function chooseTheme(choice: ThemeChoice): void {
+  if (choice === "system") {
     delete document.documentElement.dataset["theme"];
     localStorage.removeItem(storageKey);
   } else {
-    document.documentElement.dataset["theme"] = next;
-    localStorage.setItem(storageKey, next);
+    document.documentElement.dataset["theme"] = choice;
+    localStorage.setItem(storageKey, choice);
   }
   notify();
 }
 
 export function useTheme(): Theme {
   return useSyncExternalStore(onThemeChange, currentTheme);
+}
+
+export function useThemeChoice(): ThemeChoice {
+  return useSyncExternalStore(onThemeChange, themeChoice);
 }

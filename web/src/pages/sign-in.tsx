@@ -1,29 +1,23 @@
 import { useMutation } from "@tanstack/react-query";
-import { useLocation, useNavigate } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { useLocation, useNavigate, useRouter, useSearch } from "@tanstack/react-router";
+import { useEffect, useState, type ReactNode } from "react";
 import { Button } from "../components/button.tsx";
+import { Failure } from "../components/failure.tsx";
+import { Code, Field, technical } from "../components/field.tsx";
+import { askCommitNameAgain } from "../components/first-sign-in.tsx";
 import { LogoIcon, SpinnerIcon } from "../components/icons.tsx";
-import { Notice } from "../components/notice.tsx";
+import { PageHeading } from "../components/page.tsx";
 import { ThemeToggle } from "../components/top-bar.tsx";
 import { queryClient, trpc } from "../lib/api.ts";
-import { wireError } from "../lib/errors.ts";
 import { usePageTitle } from "../lib/page-title.ts";
+import { takePlace } from "../lib/session.ts";
 
 /** `/sign-in#<code>`: gives the code for a session by itself; without one, explains and asks. */
 export function SignInPage() {
+  usePageTitle("Sign in");
   const navigate = useNavigate();
   const { hash } = useLocation();
-  const [pasted, setPasted] = useState("");
-  usePageTitle("Sign in");
-  const exchange = useMutation(
-    trpc.auth.exchange.mutationOptions({
-      meta: { quiet: true },
-      onSuccess: async () => {
-        queryClient.clear();
-        await navigate({ to: "/", replace: true });
-      },
-    }),
-  );
+  const exchange = useExchange();
   const { mutate } = exchange;
   useEffect(() => {
     if (hash === "") return;
@@ -32,74 +26,100 @@ export function SignInPage() {
     mutate({ code: hash, kind: "session" });
   }, [hash, mutate, navigate]);
 
-  const failure = exchange.error === null ? null : wireError(exchange.error);
   const busy = exchange.isPending || exchange.isSuccess || hash !== "";
   return (
+    <Frame title={busy ? "Signing you in" : "Sign in"}>
+      {busy ? (
+        <p role="status" className="late mt-4 flex items-center gap-2 text-sm text-muted">
+          <SpinnerIcon /> One moment
+        </p>
+      ) : (
+        <CodeForm exchange={exchange} />
+      )}
+    </Frame>
+  );
+}
+
+/** After a sign-out; `ended`: not by this page, but because the session was ended elsewhere. */
+export function SignedOutPage() {
+  usePageTitle("Signed out");
+  const { ended = false } = useSearch({ from: "/signed-out" });
+  const exchange = useExchange();
+  return (
+    <Frame title={ended ? "Your session has ended" : "You are signed out"}>
+      <p className="mt-2 text-sm text-pretty text-muted">
+        {ended
+          ? "It was signed out elsewhere, revoked, or too old. Your workspaces run on, and nothing in them is lost."
+          : "Your workspaces run on, and nothing in them is lost."}
+      </p>
+      <CodeForm exchange={exchange} />
+    </Frame>
+  );
+}
+
+function useExchange() {
+  const router = useRouter();
+  return useMutation(
+    trpc.auth.exchange.mutationOptions({
+      meta: { quiet: true },
+      onSuccess: () => {
+        queryClient.clear();
+        askCommitNameAgain();
+        router.history.replace(takePlace());
+      },
+    }),
+  );
+}
+
+function Frame({ title, children }: { title: string; children: ReactNode }) {
+  return (
     <div className="flex min-h-dvh flex-col">
-      <div className="flex justify-end p-3">
+      <header className="flex justify-end p-3">
         <ThemeToggle />
-      </div>
-      <main className="mx-auto w-full max-w-md flex-1 px-4 pt-[10dvh] pb-16">
+      </header>
+      <main className="mx-auto w-full max-w-md flex-1 px-4 pt-[8dvh] pb-16">
         <div className="rounded-2xl border border-line bg-surface p-6 sm:p-8">
-          <div className="flex items-center gap-2 text-[15px] font-semibold tracking-tight">
+          <div className="mb-6 flex items-center gap-2 text-[15px] font-semibold tracking-tight">
             <LogoIcon /> Oneloop
           </div>
-          <h1 className="mt-6 text-2xl font-semibold tracking-tight">
-            {busy ? "Signing you in" : "Sign in"}
-          </h1>
-          {busy ? (
-            <p role="status" className="mt-4 flex items-center gap-2 text-sm text-muted">
-              <SpinnerIcon /> One moment
-            </p>
-          ) : (
-            <>
-              <p className="mt-2 text-sm text-pretty text-muted">
-                <Command>npm start</Command> prints a link that signs you in. It works once; run it
-                again for a new one.
-              </p>
-              {failure !== null && (
-                <div className="mt-4">
-                  <Notice title={failure.message} />
-                </div>
-              )}
-              <form
-                className="mt-6"
-                onSubmit={(event) => {
-                  event.preventDefault();
-                  mutate({ code: codeIn(pasted), kind: "session" });
-                }}
-              >
-                <label htmlFor="code" className="text-sm font-medium">
-                  Link or code
-                </label>
-                <input
-                  id="code"
-                  name="code"
-                  required
-                  autoComplete="off"
-                  autoCapitalize="off"
-                  spellCheck={false}
-                  value={pasted}
-                  onChange={(event) => setPasted(event.target.value)}
-                  className="mt-2 h-11 w-full rounded-lg border border-line-strong bg-canvas px-3.5 font-mono text-sm"
-                />
-                <Button type="submit" kind="solid" size="large" className="mt-3 w-full">
-                  Sign in
-                </Button>
-              </form>
-            </>
-          )}
+          <PageHeading>{title}</PageHeading>
+          {children}
         </div>
       </main>
     </div>
   );
 }
 
-function Command({ children }: { children: string }) {
+function CodeForm({ exchange }: { exchange: ReturnType<typeof useExchange> }) {
+  const [pasted, setPasted] = useState("");
   return (
-    <code className="rounded bg-sunken px-1.5 py-0.5 font-mono text-[13px] text-ink">
-      {children}
-    </code>
+    <>
+      <p className="mt-2 text-sm text-pretty text-muted">
+        <Code>npm start</Code> prints a link that signs you in, and the owner of this installation
+        can make you one under People. A link works once.
+      </p>
+      <Failure error={exchange.error} className="mt-4" />
+      <form
+        className="mt-5"
+        onSubmit={(event) => {
+          event.preventDefault();
+          exchange.mutate({ code: codeIn(pasted), kind: "session" });
+        }}
+      >
+        <Field
+          label="Link or code"
+          name="code"
+          required
+          code
+          {...technical}
+          value={pasted}
+          onChange={(event) => setPasted(event.target.value)}
+        />
+        <Button type="submit" kind="solid" busy={exchange.isPending} className="mt-4 w-full">
+          Sign in
+        </Button>
+      </form>
+    </>
   );
 }
 

@@ -1,23 +1,27 @@
-import { useMutation } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { useCallback, useEffect, useState } from "react";
-import { Activity, ActivityDrawer } from "../components/activity.tsx";
+import { useCallback, useEffect } from "react";
 import { Button } from "../components/button.tsx";
-import { ActivityIcon, PlayIcon, SpinnerIcon } from "../components/icons.tsx";
+import { Failure } from "../components/failure.tsx";
+import { PlayIcon } from "../components/icons.tsx";
+import { Loading } from "../components/loading.tsx";
 import { Notice } from "../components/notice.tsx";
+import { PageHeading } from "../components/page.tsx";
+import { Startup } from "../components/startup.tsx";
 import { StateBadge } from "../components/state-badge.tsx";
 import { Terminals } from "../components/terminals.tsx";
 import { TopBar } from "../components/top-bar.tsx";
 import { WorkspaceActions } from "../components/workspace-actions.tsx";
-import { WorkspaceHeader } from "../components/workspace-header.tsx";
-import { trpc } from "../lib/api.ts";
-import { wireError } from "../lib/errors.ts";
+import { ViewPanel, ViewTabs } from "../components/workspace-panel.tsx";
 import { useWorkspace, type LiveWorkspace } from "../lib/live.ts";
-import { showToast } from "../lib/toasts.ts";
 import { usePageTitle } from "../lib/page-title.ts";
+import { showToast } from "../lib/toasts.ts";
 import { useNarrow } from "../lib/use-narrow.ts";
+import { useWishes, type Wishes } from "../lib/wishes.ts";
 
-/** `/workspaces/<name>?terminal=<id>`: the way there while it starts, its terminals when it runs. */
+/**
+ * `/workspaces/<name>?terminal=<id>&view=<view>`: the way there while it starts, its terminals when
+ * it runs, and beside them (on a narrow screen in their place) one of the views.
+ */
 export function WorkspacePage() {
   const { name } = useParams({ from: "/signed-in/workspaces/$name" });
   // Another workspace is another page: nothing heard of one may show in the other.
@@ -28,6 +32,7 @@ function WorkspaceView({ name }: { name: string }) {
   const navigate = useNavigate();
   const live = useWorkspace(name);
   const { workspace, deleted, error } = live;
+  const wishes = useWishes();
   const narrow = useNarrow();
   usePageTitle(name);
   useEffect(() => {
@@ -39,43 +44,46 @@ function WorkspaceView({ name }: { name: string }) {
   return (
     <div className="flex h-dvh flex-col">
       <TopBar>
-        <span aria-hidden="true" className="text-line-strong">
-          /
-        </span>
-        <h1 className="min-w-0 truncate text-[15px] font-semibold tracking-tight" title={name}>
-          {name}
-        </h1>
-        {workspace !== undefined && !narrow && <StateBadge state={workspace.state} />}
-        {!live.connected && (
-          <span role="status" className="flex items-center gap-1.5 text-xs text-wait">
-            <SpinnerIcon className="size-3.5" />
-            <span className="hidden sm:inline">Reconnecting</span>
-          </span>
-        )}
-        {workspace !== undefined && !narrow && (
-          <div className="ml-auto">
-            <WorkspaceActions workspace={workspace} />
-          </div>
+        <Crumb name={name} />
+        {workspace !== undefined && (
+          <>
+            <StateBadge state={workspace.state} short={narrow} />
+            <div className="ml-auto pl-2">
+              <WorkspaceActions workspace={workspace} wishes={wishes} onItsPage />
+            </div>
+          </>
         )}
       </TopBar>
-      {workspace !== undefined && <WorkspaceHeader workspace={workspace} narrow={narrow} />}
-      {workspace === undefined && error === null && (
-        <p role="status" className="flex items-center gap-2 p-6 text-sm text-muted">
-          <SpinnerIcon /> Loading
-        </p>
-      )}
-      {workspace === undefined && error !== null && (
-        <main className="mx-auto w-full max-w-2xl space-y-4 p-6">
-          <Notice title={wireError(error).message} />
-          <Link to="/" className="text-sm text-accent underline">
-            All workspaces
-          </Link>
-        </main>
-      )}
-      {workspace?.state === "running" && <Running live={live} workspace={workspace} />}
-      {workspace !== undefined && workspace.state !== "running" && (
-        <NotRunning live={live} workspace={workspace} />
-      )}
+      <main id="main" className="flex min-h-0 flex-1 flex-col">
+        {workspace === undefined ? (
+          <div className="mx-auto w-full max-w-2xl space-y-4 p-6">
+            {error === null ? <Loading /> : <Failure error={error} />}
+            {error !== null && (
+              <Link to="/" className="text-sm underline underline-offset-2">
+                All workspaces
+              </Link>
+            )}
+          </div>
+        ) : (
+          <>
+            <Failure error={wishes.start.error ?? wishes.stop.error} className="m-3" />
+            <Body live={live} workspace={workspace} wishes={wishes} narrow={narrow} />
+          </>
+        )}
+      </main>
+    </div>
+  );
+}
+
+function Crumb({ name }: { name: string }) {
+  return (
+    <div className="flex min-w-0 items-center gap-2 pr-1">
+      <span aria-hidden="true" className="text-line-strong">
+        /
+      </span>
+      <div className="min-w-0 truncate [&>h1]:truncate [&>h1]:text-[15px]" title={name}>
+        <PageHeading>{name}</PageHeading>
+      </div>
     </div>
   );
 }
@@ -83,81 +91,103 @@ function WorkspaceView({ name }: { name: string }) {
 interface PartProps {
   live: LiveWorkspace;
   workspace: NonNullable<LiveWorkspace["workspace"]>;
+  wishes: Wishes;
 }
 
-function Running({ live, workspace }: PartProps) {
+function Body({ live, workspace, wishes, narrow }: PartProps & { narrow: boolean }) {
+  const { view } = useSearch({ from: "/signed-in/workspaces/$name" });
+  // Hidden, not gone: what a terminal shows stays, and its connection too.
+  const covered = narrow && view !== undefined;
+  return (
+    <div className="flex min-h-0 flex-1 flex-col md:flex-row">
+      <div className={`min-h-0 min-w-0 flex-1 ${covered ? "hidden" : "flex"}`}>
+        {workspace.state === "running" ? (
+          <RunningTerminals workspace={workspace} />
+        ) : (
+          <NotRunning live={live} workspace={workspace} wishes={wishes} />
+        )}
+      </div>
+      {view !== undefined && (
+        <ViewPanel view={view} live={live} workspace={workspace} wishes={wishes} />
+      )}
+      <ViewTabs view={view} narrow={narrow} workspace={workspace} leftOut={live.leftOut.length} />
+    </div>
+  );
+}
+
+function RunningTerminals({ workspace }: Pick<PartProps, "workspace">) {
   const navigate = useNavigate();
   const { terminal } = useSearch({ from: "/signed-in/workspaces/$name" });
-  const [activity, setActivity] = useState(false);
+  const { name } = workspace;
   const choose = useCallback(
     (id: string | undefined) => {
       void navigate({
         to: "/workspaces/$name",
-        params: { name: workspace.name },
-        search: id === undefined ? {} : { terminal: id },
+        params: { name },
+        search: ({ view }) => ({
+          ...(view === undefined ? {} : { view }),
+          ...(id === undefined ? {} : { terminal: id }),
+        }),
         replace: true,
       });
     },
-    [navigate, workspace.name],
+    [navigate, name],
   );
-  return (
-    <main className="relative flex min-h-0 flex-1">
-      <Terminals workspace={workspace} chosen={terminal} onChoose={choose}>
-        <Button
-          kind="quiet"
-          size="small"
-          aria-expanded={activity}
-          onClick={() => setActivity(!activity)}
-        >
-          <ActivityIcon />
-          <span className="sr-only sm:not-sr-only">Activity</span>
-          {live.leftOut.length > 0 && (
-            <span className="rounded-full bg-wait-soft px-1.5 text-xs text-wait">
-              {live.leftOut.length}
-              <span className="sr-only"> not run</span>
-            </span>
-          )}
-        </Button>
-      </Terminals>
-      {activity && (
-        <ActivityDrawer
-          events={live.events}
-          leftOut={live.leftOut}
-          state={workspace.state}
-          onClose={() => setActivity(false)}
-        />
-      )}
-    </main>
-  );
+  return <Terminals workspace={workspace} chosen={terminal} onChoose={choose} />;
 }
 
-function NotRunning({ live, workspace }: PartProps) {
+/** What it waits for, why it failed and what to do, or that it is stopped. */
+function NotRunning({ live, workspace, wishes }: PartProps) {
   const { state, error, name } = workspace;
-  const start = useMutation(trpc.workspaces.start.mutationOptions());
+  const { start } = wishes;
   return (
-    <main className="min-h-0 flex-1 overflow-y-auto">
-      <div className="mx-auto max-w-2xl space-y-6 px-4 py-8 sm:px-6">
+    <div className="min-h-0 flex-1 overflow-y-auto">
+      <div className="mx-auto max-w-3xl space-y-5 px-4 py-6 sm:px-6 sm:py-8">
         {state === "failed" && error !== null && (
           <Notice title={error.message}>
-            <Button disabled={start.isPending} onClick={() => start.mutate({ workspace: name })}>
-              <PlayIcon className="size-3.5" /> Try again
+            <p className="text-[13px] text-pretty">
+              Source and home are kept. Starting again tries everything anew; if the devfile asks
+              for the wrong thing, change it on a branch of the repository and open that.
+            </p>
+            <Button
+              className="mt-3"
+              busy={start.isPending}
+              onClick={() => start.mutate({ workspace: name })}
+            >
+              <PlayIcon className="size-3.5" /> Start again
             </Button>
           </Notice>
         )}
         {state === "stopped" && (
           <div className="flex flex-wrap items-center justify-between gap-4 rounded-xl border border-line bg-surface p-4">
-            <p className="text-sm">Stopped. Source and home are kept.</p>
+            <p className="text-sm">
+              It is stopped. Source and home are kept.
+              <span className="block text-[13px] text-muted">
+                <code className="font-mono">ssh</code> starts it too.
+              </span>
+            </p>
             <Button
               kind="solid"
-              disabled={start.isPending}
+              busy={start.isPending}
               onClick={() => start.mutate({ workspace: name })}
             >
               <PlayIcon className="size-3.5" /> Start it
             </Button>
           </div>
         )}
-        <Activity events={live.events} leftOut={live.leftOut} state={state} />
+        {(state === "stopping" || state === "deleting") && (
+          <Loading
+            what={
+              state === "stopping"
+                ? "Stopping. Source and home are kept."
+                : "Deleting its containers, source and home."
+            }
+          />
+        )}
+        {(state === "starting" || state === "failed") && (
+          <Startup events={live.events} state={state} />
+        )}
       </div>
-    </main>
+    </div>
   );
 }

@@ -1,82 +1,111 @@
-import { useLocation } from "@tanstack/react-router";
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useState } from "react";
+import type { WorkspaceSummary } from "../../../server/protocol/workspace.ts";
+import { buttonLook } from "../components/button.tsx";
 import { CopyButton } from "../components/copy-button.tsx";
-import { SpinnerIcon } from "../components/icons.tsx";
-import { Notice } from "../components/notice.tsx";
+import { Failure } from "../components/failure.tsx";
+import { CodeLine, inputLook, technical } from "../components/field.tsx";
+import { PlusIcon, SearchIcon } from "../components/icons.tsx";
+import { Loading } from "../components/loading.tsx";
 import { OpenForm } from "../components/open-form.tsx";
-import { TopBar } from "../components/top-bar.tsx";
+import { Page } from "../components/page.tsx";
 import { WorkspaceRow } from "../components/workspace-row.tsx";
-import { wireError } from "../lib/errors.ts";
-import { useWorkspaceList } from "../lib/live.ts";
-import { usePageTitle } from "../lib/page-title.ts";
+import { trpc } from "../lib/api.ts";
+import { matching } from "../lib/matching.ts";
 
-/** `/`: all workspaces, and the way to a new one. `/#<context URL>` fills the form in. */
+/** Below this, one sees them all at once. */
+const filterAbove = 8;
+
+/** `/`: all workspaces of the person. */
 export function WorkspacesPage() {
-  const { workspaces, error, connected } = useWorkspaceList();
-  const suggested = contextUrlOf(useLocation().hash);
-  usePageTitle("Workspaces");
+  const list = useQuery(trpc.workspaces.list.queryOptions());
+  const workspaces = list.data;
+  if (workspaces?.length === 0) return <FirstWorkspace />;
   return (
-    <div className="flex min-h-dvh flex-col">
-      <TopBar />
-      <main className="mx-auto w-full max-w-4xl flex-1 px-4 py-8 sm:px-6 sm:py-12">
-        <OpenForm key={suggested} suggested={suggested} />
-        <section aria-labelledby="workspaces-title" className="mt-10">
-          <div className="mb-3 flex items-baseline justify-between">
-            <h2 id="workspaces-title" className="text-sm font-semibold">
-              Your workspaces
-            </h2>
-            {!connected && (
-              <span role="status" className="flex items-center gap-1.5 text-xs text-wait">
-                <SpinnerIcon className="size-3.5" /> Reconnecting
-              </span>
-            )}
-          </div>
-          {workspaces === undefined && error === null && (
-            <p role="status" className="flex items-center gap-2 py-6 text-sm text-muted">
-              <SpinnerIcon /> Loading
-            </p>
-          )}
-          {workspaces === undefined && error !== null && (
-            <Notice title={wireError(error).message} />
-          )}
-          {workspaces?.length === 0 && <Empty />}
-          {workspaces !== undefined && workspaces.length > 0 && (
-            <ul className="divide-y divide-line overflow-hidden rounded-2xl border border-line bg-surface">
-              {workspaces.map((workspace) => (
-                <WorkspaceRow key={workspace.id} workspace={workspace} />
-              ))}
-            </ul>
-          )}
-        </section>
-      </main>
-    </div>
+    <Page
+      title="Workspaces"
+      actions={
+        <Link to="/new" className={buttonLook("solid")}>
+          <PlusIcon /> New workspace
+        </Link>
+      }
+    >
+      {list.isPending && <Loading />}
+      {workspaces === undefined && <Failure error={list.error} />}
+      {workspaces !== undefined && <List workspaces={workspaces} />}
+    </Page>
   );
 }
 
-const openCommand = "npx loop open <url>";
-
-function Empty() {
+function List({ workspaces }: { workspaces: readonly WorkspaceSummary[] }) {
+  const [words, setWords] = useState("");
+  const filters = workspaces.length > filterAbove;
+  const shown = filters ? matching(workspaces, words) : workspaces;
   return (
-    <div className="rounded-2xl border border-dashed border-line-strong px-5 py-10 text-center">
-      <p className="font-semibold tracking-tight">No workspace yet</p>
-      <p className="mx-auto mt-1.5 max-w-md text-sm text-pretty text-muted">
-        Paste the URL of a repository with a{" "}
-        <code className="font-mono text-[13px]">devfile.yaml</code> above. Its services start beside
-        your code, and you get a terminal, ssh and its ports. Or from a shell:
-      </p>
-      <div className="mx-auto mt-4 flex h-9 w-fit max-w-full items-center rounded-lg border border-line bg-surface pr-1 pl-3">
-        <code className="font-mono text-[13px]">{openCommand}</code>
-        <CopyButton text={openCommand} label="Copy the command" />
-      </div>
-    </div>
+    <>
+      {filters && (
+        <div role="search" className="relative mb-3">
+          <SearchIcon className="pointer-events-none absolute top-2.5 left-3 size-4 text-muted" />
+          <input
+            type="search"
+            aria-label="Filter by name, repository, branch or state"
+            placeholder="Filter by name, repository, branch or state"
+            className={`${inputLook} h-9 pl-9`}
+            {...technical}
+            value={words}
+            onChange={(event) => setWords(event.target.value)}
+          />
+          <p role="status" className="sr-only">
+            {words === "" ? "" : `${shown.length} of ${workspaces.length}`}
+          </p>
+        </div>
+      )}
+      {shown.length === 0 ? (
+        <p className="rounded-xl border border-dashed border-line-strong px-5 py-10 text-center text-sm text-muted">
+          No workspace has these words in its name, repository, branch or state.
+        </p>
+      ) : (
+        <ul
+          aria-label="Workspaces"
+          className="divide-y divide-line rounded-xl border border-line bg-surface"
+        >
+          {shown.map((workspace) => (
+            <WorkspaceRow key={workspace.id} workspace={workspace} />
+          ))}
+        </ul>
+      )}
+    </>
   );
 }
 
-/** The context URL in the address after `#`, as it is or percent-encoded. */
-function contextUrlOf(hash: string): string {
-  if (hash.includes("://")) return hash;
-  try {
-    return decodeURIComponent(hash);
-  } catch {
-    return hash;
-  }
+/** No workspace yet: the form itself, and the other ways to one. */
+function FirstWorkspace() {
+  const commands = [
+    { command: "npx loop open <repository URL>", help: "From a shell, in Oneloop's checkout" },
+    { command: "npm run sample", help: "A sample with a front-end, a back-end and a database" },
+  ];
+  return (
+    <Page
+      title="Open a workspace"
+      intro="A workspace is a container for one branch of a repository, with the services that its devfile.yaml names running beside it. You work in it through a terminal here, ssh, or your own editor."
+    >
+      <OpenForm suggested="" />
+      <section aria-labelledby="other-ways" className="mt-10 border-t border-line pt-6">
+        <h2 id="other-ways" className="text-[15px] font-semibold tracking-tight">
+          Or
+        </h2>
+        <ul className="mt-3 grid gap-4 sm:grid-cols-2">
+          {commands.map(({ command, help }) => (
+            <li key={command} className="min-w-0">
+              <p className="mb-1.5 text-[13px] text-muted">{help}</p>
+              <CodeLine text={command}>
+                <CopyButton text={command} label={`Copy ${command}`} />
+              </CodeLine>
+            </li>
+          ))}
+        </ul>
+      </section>
+    </Page>
+  );
 }

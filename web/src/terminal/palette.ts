@@ -1,3 +1,4 @@
+import type { ISearchOptions } from "@xterm/addon-search";
 import type { ITheme } from "@xterm/xterm";
 import type { Theme } from "../lib/theme.ts";
 
@@ -57,4 +58,21 @@ const light: ITheme = {
 
 export function palette(theme: Theme): ITheme {
   return theme === "dark" ? dark : light;
+}
+
+/** All places that a search found, and the present one. The addon takes `#RRGGBB` only. */
+export function searchColors(theme: Theme): NonNullable<ISearchOptions["decorations"]> {
+  return theme === "dark"
+    ? {
+        matchBackground: "#4a3a1a",
+        matchOverviewRuler: "#f0b84d",
+        activeMatchBackground: "#8a5a00",
+        activeMatchColorOverviewRuler: "#ff8a5c",
+      }
+    : {
+        matchBackground: "#fdf2db",
+        matchOverviewRuler: "#8a5a00",
+        activeMatchBackground: "#f0b84d",
+        activeMatchColorOverviewRuler: "#c2410c",
+      };
 }

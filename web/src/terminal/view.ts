@@ -1,4 +1,6 @@
+import { ClipboardAddon, type IClipboardProvider } from "@xterm/addon-clipboard";
 import { FitAddon } from "@xterm/addon-fit";
+import { SearchAddon, type ISearchOptions } from "@xterm/addon-search";
 import { Unicode11Addon } from "@xterm/addon-unicode11";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { WebglAddon } from "@xterm/addon-webgl";
@@ -11,7 +13,13 @@ import {
   type TerminalSink,
 } from "./connection.ts";
 import { linkTarget } from "./links.ts";
-import { palette } from "./palette.ts";
+import { palette, searchColors } from "./palette.ts";
+
+/** How many places a search found; `index` of the present one, -1 where they are not numbered. */
+export interface SearchResults {
+  index: number;
+  count: number;
+}
 
 export interface ViewOptions {
   workspaceId: string;
@@ -23,7 +31,15 @@ export interface ViewOptions {
   onTitle: (title: string) => void;
   /** The user wants out by the keyboard: a terminal takes every other key. */
   onLeave: () => void;
+  /** The user wants to search (Ctrl+Shift+F). */
+  onSearch: () => void;
+  onResults: (results: SearchResults) => void;
+  /** A program put text into the clipboard (OSC 52): nobody should have to wonder. */
+  onCopied: (characters: number) => void;
 }
+
+/** More is no text to paste any more; it also bounds what a program can do to the clipboard. */
+const maxCopiedCharacters = 1_000_000;
 
 /** Lines above the screen; about what the supervisor's ring can replay, a few times over. */
 const scrollbackLines = 10_000;
@@ -38,6 +54,7 @@ export class TerminalView implements Disposable {
   readonly #host: HTMLElement;
   readonly #terminal: Terminal;
   readonly #fit = new FitAddon();
+  readonly #search = new SearchAddon();
   readonly #connection: TerminalConnection;
   readonly #ends: (() => void)[] = [];
   #webgl: WebglAddon | null = null;
@@ -62,6 +79,11 @@ export class TerminalView implements Disposable {
     terminal.loadAddon(this.#fit);
     terminal.loadAddon(new Unicode11Addon());
     terminal.unicode.activeVersion = "11";
+    terminal.loadAddon(this.#search);
+    this.#search.onDidChangeResults(({ resultIndex, resultCount }) =>
+      options.onResults({ index: resultIndex, count: resultCount }),
+    );
+    terminal.loadAddon(new ClipboardAddon(undefined, this.#clipboard(options)));
     terminal.loadAddon(
       new WebLinksAddon((event, uri) => {
         event.preventDefault();
@@ -70,7 +92,7 @@ export class TerminalView implements Disposable {
       }),
     );
     terminal.open(host);
-    terminal.attachCustomKeyEventHandler((event) => this.#key(event, options.onLeave));
+    terminal.attachCustomKeyEventHandler((event) => this.#key(event, options));
     terminal.onTitleChange(options.onTitle);
 
     this.#connection = new TerminalConnection({
@@ -121,6 +143,25 @@ export class TerminalView implements Disposable {
     this.#terminal.focus();
   }
 
+  /** Marks all places of a text and goes to one; the empty text takes the marks away. */
+  find(text: string, direction: "next" | "previous" | "typing"): void {
+    if (text === "") {
+      this.endSearch();
+      return;
+    }
+    const search: ISearchOptions = {
+      incremental: direction === "typing",
+      decorations: searchColors(currentTheme()),
+    };
+    if (direction === "previous") this.#search.findPrevious(text, search);
+    else this.#search.findNext(text, search);
+  }
+
+  endSearch(): void {
+    this.#search.clearDecorations();
+    this.#terminal.clearSelection();
+  }
+
   /** Fills the element at the next frame, and tells the terminal in the workspace. */
   fit(): void {
     cancelAnimationFrame(this.#frame);
@@ -140,6 +181,27 @@ export class TerminalView implements Disposable {
     for (const end of this.#ends.splice(0)) end();
     this.#connection[Symbol.dispose]();
     this.#terminal.dispose();
+  }
+
+  /**
+   * Programs may put text into the clipboard, never read it: what a person copied elsewhere is
+   * nothing for a workspace. A replay of old output copies nothing again.
+   */
+  #clipboard(options: ViewOptions): IClipboardProvider {
+    return {
+      readText: () => "",
+      writeText: async (_selection, text) => {
+        const { kind } = this.#connection.state;
+        if (kind !== "open" || !this.#visible || !document.hasFocus()) return;
+        if (text === "" || text.length > maxCopiedCharacters) return;
+        try {
+          await navigator.clipboard.writeText(text);
+          options.onCopied(text.length);
+        } catch {
+          // The browser's own rule; the program's text is still on the screen to be selected.
+        }
+      },
+    };
   }
 
   #sink(): TerminalSink {
@@ -169,11 +231,11 @@ export class TerminalView implements Disposable {
   }
 
   /** False: xterm.js leaves the key alone. */
-  #key(event: KeyboardEvent, onLeave: () => void): boolean {
+  #key(event: KeyboardEvent, options: ViewOptions): boolean {
     if (event.type !== "keydown") return true;
     if (event.ctrlKey && event.key === "F6") {
       event.preventDefault();
-      onLeave();
+      options.onLeave();
       return false;
     }
     if (!event.ctrlKey || !event.shiftKey || event.altKey || event.metaKey) return true;
@@ -181,6 +243,11 @@ export class TerminalView implements Disposable {
       event.preventDefault();
       const selection = this.#terminal.getSelection();
       if (selection !== "") void navigator.clipboard?.writeText(selection);
+      return false;
+    }
+    if (event.code === "KeyF") {
+      event.preventDefault();
+      options.onSearch();
       return false;
     }
     // The browser pastes as plain text, and xterm.js takes it from its own text area.

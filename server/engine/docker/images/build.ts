@@ -15,6 +15,12 @@ export interface BuiltImage {
   readonly id: string;
 }
 
+/** What our builds, and nothing else, write into an image. */
+const partLabel = "oneloop.part";
+const part = "image";
+/** The hash of all that went into it. */
+const contentLabel = "oneloop.content";
+
 /**
  * The image for this content: the one that is there, else built now. Its tag is the hash of all
  * that goes into it, so a changed input is another image and running workspaces keep theirs.
@@ -40,8 +46,11 @@ export async function ensureBuilt(
     const hash = await contextHash(entries, [base.id]);
     const ref = `oneloop/${name}:${hash}`;
     const present = await orMissing(step.docker.getImage(ref).inspect());
-    if (present !== null) return { ref, hash, id: present.Id };
-    await build(step, entries, { ref, name, base, trust });
+    // By its name alone an image of somebody else's could stand here.
+    const isOurs =
+      present?.Config.Labels?.[partLabel] === part && present.Config.Labels[contentLabel] === hash;
+    if (present !== null && isOurs) return { ref, hash, id: present.Id };
+    await build(step, entries, { ref, hash, name, base, trust });
     return { ref, hash, id: (await step.docker.getImage(ref).inspect()).Id };
   } catch (error) {
     throw stepError(error, step.signal, advice);
@@ -51,7 +60,7 @@ export async function ensureBuilt(
 async function build(
   step: ImageStep,
   entries: readonly ContextEntry[],
-  image: { ref: string; name: OwnImage; base: Base; trust: Trust },
+  image: { ref: string; hash: string; name: OwnImage; base: Base; trust: Trust },
 ): Promise<void> {
   const { docker } = step;
   step.onProgress(image.name, `building ${image.ref}`);
@@ -60,7 +69,7 @@ async function build(
     t: image.ref,
     version: "2",
     buildargs: { BASE: image.base.ref },
-    labels: { "oneloop.part": "image", ...trustLabel(image.trust) },
+    labels: { [partLabel]: part, [contentLabel]: image.hash, ...trustLabel(image.trust) },
     abortSignal: signal,
   });
   await followOutput(docker, output, (line) => step.onProgress(image.name, line));

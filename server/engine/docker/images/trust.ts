@@ -56,8 +56,9 @@ async function machineCertificates(): Promise<string> {
 async function ownCertificates(file: string): Promise<string[]> {
   try {
     const found = (await readFile(file, "utf8")).match(pemCertificate) ?? [];
-    for (const pem of found) new X509Certificate(pem);
-    if (found.length > 0) return found;
+    // Each is parsed: what only looks like a certificate would break every TLS program inside.
+    const parsed = found.map((pem) => new X509Certificate(pem));
+    if (parsed.length > 0) return found;
   } catch (error) {
     throw notCertificates(file, error);
   }

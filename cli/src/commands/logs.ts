@@ -1,0 +1,60 @@
+import type { Command } from "commander";
+import { createRun, withExamples, withJson, workspaceArgument } from "../action.ts";
+import type { Api } from "../api.ts";
+import { Failure } from "../failure.ts";
+import type { Output } from "../output.ts";
+import { escapeControls } from "../text.ts";
+import { eventJson, eventLine } from "../views.ts";
+import type { WorkspaceEvent } from "../wire.ts";
+
+interface Options {
+  readonly json?: boolean;
+  readonly follow?: boolean;
+}
+
+export function defineLogs(command: Command): void {
+  command
+    .argument(...workspaceArgument)
+    .option("-f, --follow", "go on with what happens, until Ctrl+C or the workspace is deleted")
+    .action(async (workspace: string, { json = false, follow = false }: Options) => {
+      const { output, session } = createRun(json);
+      const opened = await session();
+      if (follow) return opened.run((api) => followEvents(api, workspace, { json, output }));
+      const { events } = await opened.run((api) => api.workspaces.show.query({ workspace }));
+      if (json) output.json(events.map(eventJson));
+      else output.lines(events.map(eventLine));
+    });
+  withExamples(withJson(command), [
+    "loop logs govapp-main-abc",
+    "loop logs govapp-main-abc -f",
+    "loop logs govapp-main-abc -f --json | jq -r .message     # one object a line",
+  ]);
+}
+
+/** Every event, from the first: a line each, and with `json` an object a line. */
+function followEvents(
+  api: Api,
+  workspace: string,
+  { json, output }: { json: boolean; output: Output },
+): Promise<void> {
+  const show = (event: WorkspaceEvent): void =>
+    output.lines([json ? escapeControls(JSON.stringify(eventJson(event))) : eventLine(event)]);
+  return new Promise((resolve, reject) => {
+    const subscription = api.workspaces.watch.subscribe(
+      { workspace },
+      {
+        onData: ({ data: update }) => {
+          if (update.kind === "event") show(update.event);
+          if (update.kind !== "deleted") return;
+          resolve();
+          subscription.unsubscribe();
+        },
+        onError: reject,
+        onComplete: () =>
+          reject(
+            new Failure("control-plane-unreachable", "The control plane ended the connection."),
+          ),
+      },
+    );
+  });
+}

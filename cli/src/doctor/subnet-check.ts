@@ -1,0 +1,91 @@
+import { good, trouble, type Check } from "./check.ts";
+import type { NetworkFact, RouteFact } from "./facts.ts";
+
+/** Addresses of the /28 that a workspace takes. */
+const blockSize = 16;
+/** Of /28s; the pool of prepared workspaces takes two of them. */
+const fewBlocks = 16;
+
+/** As the engine's side names them: `ws-` and 12 digits of a hash. */
+const workspaceBridge = /^ws-[0-9a-f]{12}$/;
+
+/**
+ * How many workspaces the range has room for beside what is in use. The engine's own address pools,
+ * which end at 31 networks, are not used: each workspace's network gets an explicit subnet.
+ */
+export function checkSubnets(
+  range: string,
+  networks: readonly NetworkFact[],
+  routes: readonly RouteFact[],
+): Check {
+  const name = "Addresses";
+  const whole = parseRange(range);
+  if (whole === null) {
+    return trouble("bad", name, {
+      detail: `${range} is no IPv4 range`,
+      means: "No workspace can get a network.",
+      mend: "unset ONELOOP_SUBNETS",
+    });
+  }
+  // A workspace's bridge counts as well where the engine has forgotten its network.
+  const own = new Set([
+    ...networks.flatMap(({ subnets }) => subnets),
+    ...routes.flatMap(({ device, network }) => (workspaceBridge.test(device) ? [network] : [])),
+  ]);
+  const foreign = routes.filter(({ network }) => {
+    const other = parseRange(network);
+    // A default route leads everywhere and takes nothing.
+    return !own.has(network) && other !== null && other.size < 2 ** 32 && overlaps(whole, other);
+  });
+  if (foreign.length > 0) {
+    const routed = foreign.map(({ network, device }) => `${network} (${device})`).join(", ");
+    return trouble("warn", name, {
+      detail: `${range} overlaps ${routed}`,
+      means: "Workspaces cannot reach what is there, or take its addresses.",
+      mend: "export ONELOOP_SUBNETS=<a private range that is free here>, then npm start",
+    });
+  }
+  const free = freeBlocks(
+    whole,
+    [...own].flatMap((subnet) => parseRange(subnet) ?? []),
+  );
+  const detail = `room for ${free} more workspaces in ${range}`;
+  if (free >= fewBlocks) return good(name, detail);
+  return trouble(free === 0 ? "bad" : "warn", name, {
+    detail,
+    means: "Each workspace that is not deleted keeps a /28; without one no other can start.",
+    mend: "export ONELOOP_SUBNETS=<a larger private range>, then npm start; or loop delete WORKSPACE",
+  });
+}
+
+export interface Range {
+  readonly first: number;
+  /** Of addresses. */
+  readonly size: number;
+}
+
+/** `10.213.0.0/16`; null for what is no IPv4 range. */
+export function parseRange(text: string): Range | null {
+  const [, address = "", length = ""] = /^(\d+\.\d+\.\d+\.\d+)\/(\d+)$/.exec(text) ?? [];
+  const bytes = address.split(".").map(Number);
+  const bits = Number(length);
+  if (bytes.length !== 4 || bytes.some((byte) => byte > 255) || bits > 32) return null;
+  const size = 2 ** (32 - bits);
+  const number = bytes.reduce((sum, byte) => sum * 256 + byte, 0);
+  return { first: number - (number % size), size };
+}
+
+function overlaps(a: Range, b: Range): boolean {
+  return a.first < b.first + b.size && b.first < a.first + a.size;
+}
+
+function freeBlocks(range: Range, taken: readonly Range[]): number {
+  const used = new Set<number>();
+  for (const { first, size } of taken) {
+    const end = Math.min(first + size, range.first + range.size);
+    for (let at = Math.max(first, range.first); at < end; at += blockSize) {
+      used.add(Math.floor((at - range.first) / blockSize));
+    }
+  }
+  return Math.floor(range.size / blockSize) - used.size;
+}

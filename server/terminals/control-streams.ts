@@ -1,0 +1,178 @@
+import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Owner } from "../engine/engine.ts";
+import {
+  ControlMessage,
+  maxControlLineBytes,
+  type ControlAnswer,
+  type DetectedPort,
+  type WorkspaceAsk,
+} from "../protocol/control.ts";
+import { OneloopError, toOneloopError } from "../protocol/errors.ts";
+import { supervisorPaths } from "../protocol/supervisor.ts";
+import type { Log } from "../util/log.ts";
+import type { Supervisors } from "./supervisors.ts";
+
+/** What a workspace says of itself. It is a stranger's word: checked for form, believed for nothing else. */
+export interface ControlListener {
+  onPorts(owner: Owner, ports: readonly DetectedPort[]): Promise<void>;
+  onActivity(owner: Owner): Promise<void>;
+  onTask(
+    owner: Owner,
+    task: { readonly name: string; readonly state: "done" | "failed"; exitCode: number | null },
+  ): Promise<void>;
+  onOutOfMemory(owner: Owner): Promise<void>;
+  /** @throws OneloopError, whose sentence the asking program is shown. */
+  onAsk(owner: Owner, ask: WorkspaceAsk): Promise<unknown>;
+}
+
+export interface ControlStreamsOptions {
+  readonly supervisors: Pick<Supervisors, "upgrade">;
+  readonly listener: ControlListener;
+  readonly log: Log;
+}
+
+/** Between attempts; a workspace that restarts its supervisor is back within a second. */
+const reconnectMs = { first: 250, most: 10_000 };
+/** Asks of one workspace that are worked on at a time; more are refused at once. */
+const maxRunningAsks = 16;
+/** Messages of one workspace that wait for the database; then its stream is not read. */
+const maxWaiting = 64;
+
+/** Holds the control stream of every workspace that runs; a stream that breaks is opened again. */
+export class ControlStreams implements AsyncDisposable {
+  readonly #options: ControlStreamsOptions;
+  readonly #held = new Map<string, { stop: AbortController; ended: Promise<void> }>();
+
+  constructor(options: ControlStreamsOptions) {
+    this.#options = options;
+  }
+
+  /** From now on, until `release`. A second call does nothing. */
+  hold(owner: Owner): void {
+    if (this.#held.has(owner.id)) return;
+    const stop = new AbortController();
+    this.#held.set(owner.id, { stop, ended: this.#keep(owner, stop.signal) });
+  }
+
+  release(owner: Owner): void {
+    this.#held.get(owner.id)?.stop.abort();
+    this.#held.delete(owner.id);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const held = [...this.#held.values()];
+    this.#held.clear();
+    for (const { stop } of held) stop.abort();
+    await Promise.all(held.map(({ ended }) => ended));
+  }
+
+  async #keep(owner: Owner, signal: AbortSignal): Promise<void> {
+    const { supervisors, log } = this.#options;
+    const target = { owner, actor: "control-plane" };
+    let waitMs = reconnectMs.first;
+    while (!signal.aborted) {
+      try {
+        const stream = { action: "control", path: supervisorPaths.control } as const;
+        const { socket, rest } = await supervisors.upgrade(target, stream);
+        waitMs = reconnectMs.first;
+        await this.#read(owner, { socket, rest, signal });
+      } catch (error) {
+        if (signal.aborted) return;
+        // A supervisor of the version before has no such stream.
+        if (error instanceof OneloopError && error.code === "not-found") return;
+        log.debug({ err: error, workspace: owner.id }, "no control stream");
+      }
+      await delay(waitMs, undefined, { signal }).catch(() => undefined);
+      waitMs = Math.min(waitMs * 2, reconnectMs.most);
+    }
+  }
+
+  /** Resolves when the stream has ended, whoever ended it. */
+  async #read(
+    owner: Owner,
+    { socket, rest, signal }: { socket: Socket; rest: Buffer; signal: AbortSignal },
+  ): Promise<void> {
+    const end = (): void => void socket.destroy();
+    signal.addEventListener("abort", end, { once: true });
+    if (signal.aborted) end();
+    if (rest.length > 0) socket.unshift(rest);
+    const asks = { running: 0 };
+    const waiting = new Set<Promise<void>>();
+    try {
+      for await (const line of lines(socket)) {
+        const message = ControlMessage.parse(JSON.parse(line));
+        const work = this.#take(owner, message, { socket, asks }).catch((error: unknown) => {
+          this.#options.log.warn({ err: error, workspace: owner.id }, "a message was not handled");
+        });
+        waiting.add(work);
+        void work.then(() => waiting.delete(work));
+        if (waiting.size >= maxWaiting) await Promise.race(waiting);
+      }
+    } finally {
+      signal.removeEventListener("abort", end);
+      socket.destroy();
+      await Promise.all(waiting);
+    }
+  }
+
+  async #take(
+    owner: Owner,
+    message: ControlMessage,
+    stream: { readonly socket: Socket; readonly asks: { running: number } },
+  ): Promise<void> {
+    const { listener } = this.#options;
+    switch (message.type) {
+      case "ports":
+        return listener.onPorts(owner, message.ports);
+      case "activity":
+        return listener.onActivity(owner);
+      case "task":
+        return listener.onTask(owner, message);
+      case "out-of-memory":
+        return listener.onOutOfMemory(owner);
+      case "ask":
+        return this.#answer(owner, message, stream);
+      default:
+        return message satisfies never;
+    }
+  }
+
+  async #answer(
+    owner: Owner,
+    { id, ask }: Extract<ControlMessage, { type: "ask" }>,
+    { socket, asks }: { readonly socket: Socket; readonly asks: { running: number } },
+  ): Promise<void> {
+    let answer: ControlAnswer;
+    asks.running += 1;
+    try {
+      if (asks.running > maxRunningAsks) {
+        throw new OneloopError("conflict", "Too many questions at a time. Try again.");
+      }
+      const result = await this.#options.listener.onAsk(owner, ask);
+      answer = { type: "answer", id, ok: true, result };
+    } catch (error) {
+      const failure = toOneloopError(error);
+      if (failure.code === "internal") {
+        this.#options.log.error({ err: error, workspace: owner.id }, "a question failed");
+      }
+      answer = { type: "answer", id, ok: false, error: failure.toWire() };
+    } finally {
+      asks.running -= 1;
+    }
+    if (socket.writable) socket.write(`${JSON.stringify(answer)}\n`);
+  }
+}
+
+/** @throws RangeError for a line that is too long: the peer is broken or hostile. */
+async function* lines(socket: Socket): AsyncGenerator<string> {
+  let pending: Buffer = Buffer.alloc(0);
+  for await (const chunk of socket as AsyncIterable<Buffer>) {
+    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+    for (let end = pending.indexOf(10); end !== -1; end = pending.indexOf(10)) {
+      yield pending.toString("utf8", 0, end);
+      pending = pending.subarray(end + 1);
+    }
+    if (pending.length > maxControlLineBytes) throw new RangeError("a line is too long");
+  }
+}

@@ -1,0 +1,116 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buffer, text } from "node:stream/consumers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseContextUrl } from "../../../server/repo/context-url.ts";
+import type { GitRunner } from "../../../server/repo/git-runner.ts";
+import { cachePath, parseRefs, Repositories } from "../../../server/repo/repositories.ts";
+import { git, gitEnv } from "../../helpers/git.ts";
+
+let folder: string;
+let origin: string;
+let main: string;
+let proposed: string;
+let repositories: Repositories;
+
+/** This machine's git over a cache in a folder of the test's own. */
+const runner: GitRunner = {
+  async run({ args, stdin, env }) {
+    const child = spawn(
+      "git",
+      args.map((arg) => arg.replace(cachePath, join(folder, "cache"))),
+      { env: { ...gitEnv, ...env } },
+    );
+    const closed = once(child, "close");
+    child.stdin.end(stdin ?? "");
+    const [stdout, stderr] = await Promise.all([buffer(child.stdout), text(child.stderr)]);
+    await closed;
+    return { exitCode: child.exitCode ?? 1, stdout, stderr };
+  },
+};
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "oneloop-repositories-"));
+  origin = join(folder, "origin.git");
+  const work = join(folder, "work");
+  await git(folder, "init", "--quiet", "--bare", "--initial-branch=main", origin);
+  await git(folder, "init", "--quiet", "--initial-branch=main", work);
+  await git(work, "commit", "--quiet", "--allow-empty", "--message=One");
+  await git(work, "push", "--quiet", origin, "main");
+  main = await git(work, "rev-parse", "HEAD");
+  await git(work, "commit", "--quiet", "--allow-empty", "--message=Proposed");
+  await git(work, "push", "--quiet", origin, "HEAD:refs/pull/5/head");
+  proposed = await git(work, "rev-parse", "HEAD");
+  repositories = new Repositories(runner);
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+function of(page: string) {
+  const url = parseContextUrl(`file://${origin}/${page}`);
+  const remote = { url: url.remote, key: url.repositoryKey, localFolder: origin };
+  const signal = AbortSignal.timeout(30_000);
+  return { remote, signal, resolve: () => repositories.resolve(remote, url.target, signal) };
+}
+
+describe("a repository that was opened", () => {
+  test("gives a pull request's commit, which no branch has", async () => {
+    const { remote, signal, resolve } = of("pull/5");
+    const resolved = await resolve();
+    expect(resolved).toEqual({ ref: "refs/pull/5/head", commit: proposed, path: null });
+    await repositories.ensureCommit(remote, resolved, signal);
+    const found = await repositories.readFirst(
+      remote,
+      { commit: proposed, paths: ["devfile.yaml"], maxBytes: 1 },
+      signal,
+    );
+    expect(found).toBeNull();
+  });
+
+  test("knows an abbreviated commit that its remote shows no more", async () => {
+    const { remote, signal, resolve } = of(`commit/${proposed.slice(0, 8)}`);
+    await repositories.ensureCommit(remote, { ref: "refs/pull/5/head", commit: proposed }, signal);
+    await git(origin, "update-ref", "-d", "refs/pull/5/head");
+    expect(await resolve()).toEqual({ ref: null, commit: proposed, path: null });
+    await git(origin, "update-ref", "refs/pull/5/head", proposed);
+  });
+
+  test("does not know the abbreviation of what is no commit", async () => {
+    const tree = await git(origin, "rev-parse", `${main}^{tree}`);
+    await expect(of(`commit/${tree.slice(0, 8)}`).resolve()).rejects.toMatchObject({
+      code: "ref-not-found",
+    });
+  });
+
+  test("says so when its remote is gone", async () => {
+    const { remote, signal } = of("");
+    const gone = { ...remote, localFolder: join(folder, "nothing.git") };
+    await expect(
+      repositories.resolve(gone, { kind: "head", path: null }, signal),
+    ).rejects.toMatchObject({ code: "repository-unreachable" });
+  });
+});
+
+test("a remote's refs are taken without those that git itself would not take", () => {
+  const id = "a".repeat(40);
+  const lines = [
+    "ref: refs/heads/-x\tHEAD",
+    `${id}\tHEAD`,
+    `${id}\trefs/heads/-x`,
+    `${id}\trefs/heads/a\u001b[2J`,
+    `${id}\trefs/heads/a..b`,
+    `${id}\t--upload-pack=id`,
+    `${id}\trefs/heads/feature/x`,
+    `${id}\trefs/tags/v1^{}`,
+  ];
+  expect(parseRefs(lines.join("\n"))).toEqual({
+    refs: [
+      { name: "refs/heads/feature/x", commit: id },
+      { name: "refs/tags/v1^{}", commit: id },
+    ],
+    head: { ref: null, commit: id },
+  });
+});

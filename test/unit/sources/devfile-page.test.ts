@@ -1,0 +1,19 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { expect, test } from "vitest";
+import { read, shown } from "./reading.ts";
+
+const page = readFileSync(resolve(import.meta.dirname, "../../../docs/devfile.md"), "utf8");
+const examples = Array.from(page.matchAll(/```yaml\n(.*?)```/gs), ([, text = ""]) => text);
+
+test("every example of the page on devfiles is read whole: nothing is wrong in it", () => {
+  expect(examples.length).toBe(3);
+  const leftOut = examples.flatMap((text) => read(text).leftOut.map(({ what }) => what));
+  // The page says of this one that it is left out.
+  expect(leftOut).toEqual(['remote "origin" of project "client"']);
+});
+
+test("the mistake that the page shows looks as it says", () => {
+  const [first = ""] = examples;
+  expect(page).toContain(shown(first.replace("node:{{node}}", "node:{{ndoe}}")).join("\n"));
+});
