@@ -57,8 +57,6 @@ export const ControlMessage = z.discriminatedUnion("type", [
     state: z.enum(["done", "failed"]),
     exitCode: z.number().int().nullable(),
   }),
-  /** The container's kernel ended a process for memory, and the container lives on. */
-  z.object({ type: z.literal("out-of-memory") }),
   z.object({ type: z.literal("ask"), id: z.string().min(1).max(32), ask: WorkspaceAsk }),
 ]);
 export type ControlMessage = z.infer<typeof ControlMessage>;

@@ -79,6 +79,9 @@ export const GrantClaims = z.object({
 });
 export type GrantClaims = z.infer<typeof GrantClaims>;
 
+/** The actor of what the control plane does for itself: not somebody's work. */
+export const controlPlaneActor = "control-plane";
+
 /** How long a grant is good for: long enough for a slow host, short enough to be worthless later. */
 export const grantLifetimeMs = 30_000;
 

@@ -9,7 +9,7 @@ import {
   type WorkspaceAsk,
 } from "../protocol/control.ts";
 import { OneloopError, toOneloopError } from "../protocol/errors.ts";
-import { supervisorPaths } from "../protocol/supervisor.ts";
+import { controlPlaneActor, supervisorPaths } from "../protocol/supervisor.ts";
 import type { Log } from "../util/log.ts";
 import type { Supervisors } from "./supervisors.ts";
 
@@ -21,7 +21,6 @@ export interface ControlListener {
     owner: Owner,
     task: { readonly name: string; readonly state: "done" | "failed"; exitCode: number | null },
   ): Promise<void>;
-  onOutOfMemory(owner: Owner): Promise<void>;
   /** @throws OneloopError, whose sentence the asking program is shown. */
   onAsk(owner: Owner, ask: WorkspaceAsk): Promise<unknown>;
 }
@@ -69,7 +68,7 @@ export class ControlStreams implements AsyncDisposable {
 
   async #keep(owner: Owner, signal: AbortSignal): Promise<void> {
     const { supervisors, log } = this.#options;
-    const target = { owner, actor: "control-plane" };
+    const target = { owner, actor: controlPlaneActor };
     let waitMs = reconnectMs.first;
     while (!signal.aborted) {
       try {
@@ -129,8 +128,6 @@ export class ControlStreams implements AsyncDisposable {
         return listener.onActivity(owner);
       case "task":
         return listener.onTask(owner, message);
-      case "out-of-memory":
-        return listener.onOutOfMemory(owner);
       case "ask":
         return this.#answer(owner, message, stream);
       default:

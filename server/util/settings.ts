@@ -55,7 +55,10 @@ export const declaredSettings = {
     "The domain under which `app.<domain>` and the ports' host names stand.",
   ),
   ONELOOP_PUBLIC_URL: declare(
-    z.url().optional(),
+    z
+      .url({ protocol: /^https?$/, error: "a URL such as https://app.example.com" })
+      .refine((url) => isOrigin(url), "the scheme, host and port alone, without a path")
+      .optional(),
     "The web app's URL as browsers see it, when a TLS proxy stands in front.",
     "`http://app.<domain>:<port>`",
   ),
@@ -134,8 +137,24 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     wrong.push(`${name}: ${result.error.issues.map((issue) => issue.message).join("; ")}`);
     return [name, undefined];
   });
+  const settings = Object.fromEntries(entries) as Partial<Settings>;
+  const { ONELOOP_PUBLIC_URL: publicUrl, ONELOOP_DOMAIN: domain } = settings;
+  // Ports would get addresses that lead every browser to its own machine.
+  if (publicUrl !== undefined && domain === "localhost" && !isOfLocalhost(publicUrl)) {
+    wrong.push("ONELOOP_DOMAIN: must be set where ONELOOP_PUBLIC_URL is not of localhost");
+  }
   if (wrong.length > 0) throw new OneloopError("bad-input", `Wrong settings. ${wrong.join(". ")}`);
-  return Object.fromEntries(entries) as Settings;
+  return settings as Settings;
+}
+
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  return url.href === `${url.origin}/`;
+}
+
+function isOfLocalhost(url: string): boolean {
+  return /(^|\.)localhost$/.test(new URL(url).hostname);
 }
 
 /** Certificates that workspaces trust beside this machine's own: what Node trusts, they do too. */

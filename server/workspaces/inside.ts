@@ -4,7 +4,7 @@ import type { Owner } from "../engine/engine.ts";
 import { portOrigin } from "../ports/hostname.ts";
 import type { CredentialAnswer, DetectedPort, WorkspaceAsk } from "../protocol/control.ts";
 import { OneloopError } from "../protocol/errors.ts";
-import { supervisorPaths, type WorkspaceSetup } from "../protocol/supervisor.ts";
+import { controlPlaneActor, supervisorPaths, type WorkspaceSetup } from "../protocol/supervisor.ts";
 import { parseContextUrl } from "../repo/context-url.ts";
 import { ControlStreams, type ControlListener } from "../terminals/control-streams.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
@@ -83,15 +83,6 @@ export class Inside implements ControlListener, InsideHooks, AsyncDisposable {
     });
   }
 
-  async onOutOfMemory(owner: Owner): Promise<void> {
-    await this.#parts.store.addEvent(owner.id, {
-      level: "warning",
-      code: "out-of-memory",
-      message:
-        "A program reached the memory limit and was ended. Give the component a higher memoryLimit in the devfile if it needs more.",
-    });
-  }
-
   async onAsk(owner: Owner, ask: WorkspaceAsk): Promise<unknown> {
     const { store, address } = this.#parts;
     const row = await store.byId(owner.id);
@@ -122,7 +113,7 @@ export class Inside implements ControlListener, InsideHooks, AsyncDisposable {
 
   /** Tells a workspace whose it is and what they keep for it; the first time starts its tasks. */
   async tellSetup(row: WorkspaceRow): Promise<void> {
-    const target = { owner: ownerOf(row), actor: "control-plane" };
+    const target = { owner: ownerOf(row), actor: controlPlaneActor };
     const call = { action: "setup", method: "POST", path: supervisorPaths.setup } as const;
     try {
       await this.#parts.supervisors.json(target, { ...call, body: await this.#setupOf(row) });

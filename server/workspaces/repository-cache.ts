@@ -1,6 +1,7 @@
 import type { Engine, Owner, StepOptions, WorkspaceSpec } from "../engine/engine.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import type { WorkspacePlan } from "../protocol/plan.ts";
+import { controlPlaneActor } from "../protocol/supervisor.ts";
 import type { GitRequest, GitResult, GitRunner } from "../repo/git-runner.ts";
 import { cachePath } from "../repo/repositories.ts";
 import { randomIds } from "../util/ids.ts";
@@ -77,7 +78,7 @@ export class ConfinedGit implements GitRunner {
         : credentialedGit(request.args, request.credential);
     try {
       using stream = await this.#supervisors.exec(
-        { owner: cacheOwner, actor: "control-plane" },
+        { owner: cacheOwner, actor: controlPlaneActor },
         { argv, cwd: cachePath, env: { ...request.env } },
       );
       const stop = (): void => stream.hangup();

@@ -1,5 +1,6 @@
 import type { Owner } from "../engine/engine.ts";
 import type { Checkout } from "../protocol/plan.ts";
+import { controlPlaneActor } from "../protocol/supervisor.ts";
 import type { WorkCounts } from "../protocol/workspace.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
 
@@ -30,7 +31,7 @@ export async function countWork(
 ): Promise<WorkCounts | null> {
   const { owner, checkout, now } = work;
   using stream = await supervisors.exec(
-    { owner, actor: "control-plane" },
+    { owner, actor: controlPlaneActor },
     {
       argv: [
         ...["/.oneloop/bin/sh", "-c", countScript, "count"],

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { WorkspaceSummary } from "../../server/protocol/workspace.ts";
 import {
   axeProblems,
+  painted,
   signIn,
   startBrowser,
   typeLine,
@@ -42,13 +43,28 @@ function focused(): Promise<string> {
   );
 }
 
-/** Presses Tab until what is focused has this name: as somebody without a pointer would. */
-async function tabTo(name: RegExp): Promise<void> {
+/** Presses Tab (or Shift and Tab) until what is focused has this name: as somebody without a pointer would. */
+async function tabTo(name: RegExp, key = "Tab"): Promise<void> {
   for (let step = 0; step < 40; step += 1) {
     if (name.test(await focused())) return;
-    await page.keyboard.press("Tab");
+    await page.keyboard.press(key);
   }
   throw new Error(`Tab leads to nothing named ${name}`);
+}
+
+/** The page as it stands, at both widths in both themes: axe calls nothing serious or critical. */
+async function checkAxe(): Promise<void> {
+  // What is being loaded is transparent for its first moment.
+  await page.locator(".late").first().waitFor({ state: "detached" });
+  for (const width of [1280, 390]) {
+    await page.setViewportSize({ width, height: 800 });
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await painted(page);
+      expect(await axeProblems(page), `${page.url()} ${width} ${colorScheme}`).toEqual([]);
+    }
+  }
+  await page.setViewportSize({ width: 1280, height: 800 });
 }
 
 describe("the first sign-in", () => {
@@ -101,7 +117,7 @@ describe("by the keyboard alone", () => {
     await page.keyboard.press("Enter");
     await page.waitForURL(/\/workspaces\//, { timeout: 60_000 });
     plain = new URL(page.url()).pathname.split("/").at(-1) ?? "";
-    expect(await page.title()).toContain(plain);
+    await expect.poll(() => page.title(), { timeout: 10_000 }).toContain(plain);
   });
 
   it("the terminal takes the focus, and Ctrl+F6 leads out of it", async () => {
@@ -110,7 +126,7 @@ describe("by the keyboard alone", () => {
     await waitForTerminal(page, "typed-42");
     await page.keyboard.press("Control+F6");
     expect(await page.evaluate("document.activeElement.getAttribute('role')")).toBe("tab");
-    await tabTo(/^Connect$/);
+    await tabTo(/^Connect$/, "Shift+Tab");
     await page.keyboard.press("Enter");
     await page.getByRole("region", { name: "Connect" }).getByText(`ssh -p`).waitFor();
     await page.getByText("None of your SSH keys").waitFor();
@@ -119,7 +135,7 @@ describe("by the keyboard alone", () => {
   it("a change of page moves the focus to its heading", async () => {
     await page.getByRole("link", { name: "Oneloop: all workspaces" }).press("Enter");
     await page.getByRole("link", { name: plain, exact: true }).waitFor();
-    expect(await focused()).toBe("Workspaces");
+    await expect.poll(() => focused()).toBe("Workspaces");
     expect(await page.title()).toBe("Workspaces · Oneloop");
   });
 
@@ -152,8 +168,7 @@ describe("a terminal", () => {
     expect(await page.evaluate("navigator.clipboard.readText()")).toBe("hello-42");
     // Were it answered, the shell would get the clipboard's text as if it were typed.
     await typeLine(page, String.raw`printf '\033]52;c;?\a'; read -t 1 -s -N 12 x; echo "got:$x:"`);
-    await waitForTerminal(page, "got:");
-    expect(await page.locator(".xterm-rows").innerText()).not.toContain("aGVsbG8");
+    await waitForTerminal(page, "got::");
   });
 
   it("has a title that is text, whatever a program sets", async () => {
@@ -174,13 +189,15 @@ describe("a devfile with mistakes", () => {
     const editor = page.getByLabel("devfile.yaml", { exact: true });
     await expect.poll(() => editor.inputValue()).toContain("- nam: app");
 
+    await checkAxe();
+
     // The place of a mistake leads there.
     await page
       .getByRole("button", { name: /^devfile\.yaml:8:/ })
       .first()
       .click();
-    const selected = "(e) => e.value.slice(e.selectionStart, e.selectionEnd)";
-    expect(await editor.evaluate(selected)).toBe("lots");
+    const selected = "((area) => area.value.slice(area.selectionStart, area.selectionEnd))";
+    expect(await page.evaluate(`${selected}(document.querySelector("textarea"))`)).toBe("lots");
 
     // Tab indents, and Escape gives it back to the page.
     await editor.fill("a:");
@@ -285,8 +302,6 @@ describe("the settings", () => {
   it("revoke a token of the command line", async () => {
     await page.goto(`${oneloop.url}/settings/sessions`);
     const tokens = page.getByRole("list", { name: "Tokens" });
-    const before = await tokens.getByRole("listitem").count();
-    expect(before).toBeGreaterThan(0);
     await tokens
       .getByRole("button", { name: /^Revoke/ })
       .first()
@@ -325,19 +340,7 @@ describe("people", () => {
   });
 });
 
-/** Each page at both widths in both themes; what axe calls serious or critical is none. */
 describe("axe finds nothing serious", () => {
-  const check = async (): Promise<void> => {
-    for (const width of [1280, 390]) {
-      await page.setViewportSize({ width, height: 800 });
-      for (const colorScheme of ["light", "dark"] as const) {
-        await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-        expect(await axeProblems(page), `${page.url()} ${width} ${colorScheme}`).toEqual([]);
-      }
-    }
-    await page.setViewportSize({ width: 1280, height: 800 });
-  };
-
   it.each([
     ["/", "Workspaces"],
     ["/new", "New workspace"],
@@ -352,7 +355,7 @@ describe("axe finds nothing serious", () => {
   ])("at %s", async (path, heading) => {
     await page.goto(`${oneloop.url}${path}`);
     await page.getByRole("heading", { level: 1, name: heading }).waitFor();
-    await check();
+    await checkAxe();
   });
 
   it.each(["ports", "services", "events", "connect", "about"])(
@@ -360,19 +363,17 @@ describe("axe finds nothing serious", () => {
     async (view) => {
       await page.goto(`${oneloop.url}/workspaces/${plain}?view=${view}`);
       await page.getByRole("region", { name: new RegExp(view, "i") }).waitFor();
-      await check();
+      await checkAxe();
     },
   );
 
-  it("with mistakes in the editor, and in a dialog", async () => {
-    await page.goto(`${oneloop.url}/new`);
-    await page.getByLabel(/^Repository, branch/).fill(`${fixture.urls.mistakes}/tree/main`);
-    await page.getByRole("button", { name: `Open`, exact: true }).click();
-    await page.waitForURL(/\/workspaces\/mistakes-/, { timeout: 60_000 });
+  it("in a dialog over a terminal", async () => {
+    await page.goto(`${oneloop.url}/workspaces/${plain}`);
+    await waitForTerminal(page, "");
     await page.getByRole("button", { name: /^More for/ }).click();
     await page.getByRole("menuitem", { name: "Delete" }).click();
     await page.getByRole("dialog").waitFor();
-    await check();
+    await checkAxe();
   });
 });
 

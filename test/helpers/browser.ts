@@ -76,6 +76,13 @@ export async function signIn(page: Page, link: string): Promise<void> {
   await page.getByRole("dialog").waitFor({ state: "detached" });
 }
 
+/** Waits until a change of theme or size is painted. */
+export async function painted(page: Page): Promise<void> {
+  await page.evaluate(
+    "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))",
+  );
+}
+
 /** The part of axe's answer that a test reads. */
 interface AxeResults {
   violations: { id: string; impact: string; help: string; nodes: { html: string }[] }[];

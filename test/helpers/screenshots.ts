@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import type { WorkspaceSummary } from "../../server/protocol/workspace.ts";
-import { startBrowser, typeLine, waitForTerminal } from "./browser.ts";
+import { painted, startBrowser, typeLine, waitForTerminal } from "./browser.ts";
 import { startWebFixture, type WebFixture } from "./web-fixture.ts";
 
 const widths = [
@@ -14,10 +14,6 @@ interface Shot {
   readonly name: string;
   readonly go: (page: Page) => Promise<void>;
 }
-
-/** A change of the theme is painted by then. */
-const twoFrames =
-  "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))";
 
 /** A public key that nobody has the other half of. */
 const publicKey =
@@ -44,7 +40,7 @@ export async function takeScreenshots(
       await go(page);
       for (const colorScheme of ["light", "dark"] as const) {
         await page.emulateMedia({ colorScheme });
-        await page.evaluate(twoFrames);
+        await painted(page);
         const path = join(folder, `${name}-${size}-${colorScheme}.png`);
         await page.screenshot({ path, fullPage: true });
         onShot(path);

@@ -110,7 +110,7 @@ export class SupervisorUnderTest implements AsyncDisposable {
           { Type: "volume", Source: options.volume, Target: supervisorMount, ReadOnly: true },
         ],
         Tmpfs: {
-          [`${supervisorMount}/run`]: `rw,nosuid,nodev,mode=0700,uid=${uid},gid=${gid}`,
+          [`${supervisorMount}/run`]: `rw,nosuid,nodev,mode=0711,uid=${uid},gid=${gid}`,
           "/tmp": "rw,exec,mode=1777",
         },
         ...(options.memoryBytes === undefined

@@ -40,7 +40,7 @@ export async function startInWorkspace(
 ): Promise<string> {
   const { stdout, stderr } = await shell(
     workspace,
-    `cd ${folder} && setsid sh -c 'echo $$; exec ${command}' > /tmp/started.$$ 2>&1 < /dev/null & ` +
+    `cd ${folder}; setsid sh -c 'echo $$; exec ${command}' > /tmp/started.$$ 2>&1 < /dev/null & ` +
       `until [ -s /tmp/started.$$ ]; do :; done; head -n 1 /tmp/started.$$`,
   );
   if (!/^\d+\n$/.test(stdout)) throw new Error(`it did not start: ${stdout}${stderr}`);

@@ -90,10 +90,7 @@ export class Control implements Disposable {
     socket.on("close", () => {
       if (this.#stream === socket) this.#leave();
     });
-    this.#watch.start({
-      onPorts: () => this.#tellPorts(),
-      onOutOfMemory: () => this.#tell({ type: "out-of-memory" }),
-    });
+    this.#watch.start(() => this.#tellPorts());
     this.#untold.ports = true;
     this.#catchUp();
     if (head.length > 0) push(head);

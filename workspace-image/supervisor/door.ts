@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import {
-  streamUpgrade,
   type GrantAction,
   type GrantClaims,
   type Hello,
+  controlPlaneActor,
+  streamUpgrade,
 } from "../../server/protocol/supervisor.ts";
 import type { Control } from "./control.ts";
 import { dial, splice } from "./dial.ts";
@@ -117,8 +118,7 @@ export class Door {
         return;
       }
       case `GET /exec ${streamUpgrade}`:
-        this.#grant(request, { action: "exec", forReadOnly: false });
-        this.#exec(upgrade, query);
+        this.#exec(upgrade, query, this.#grant(request, { action: "exec", forReadOnly: false }));
         return;
       case `GET /dial ${streamUpgrade}`:
         this.#grant(request, { action: "dial", forReadOnly: false });
@@ -134,7 +134,7 @@ export class Door {
     }
   }
 
-  #exec({ socket, head }: Upgrade, query: string): void {
+  #exec({ socket, head }: Upgrade, query: string, { actor }: GrantClaims): void {
     const request = readExecRequest(parseJson(query));
     if (this.#execStreams >= maxExecStreams) {
       throw new Refusal(503, "conflict", `There are ${maxExecStreams} commands running.`);
@@ -144,7 +144,10 @@ export class Door {
       this.#execStreams -= 1;
     });
     switchProtocols(socket);
-    const onActivity = (): void => this.#parts.control.activity();
+    // The control plane's own commands are nobody's work.
+    const onActivity = (): void => {
+      if (actor !== controlPlaneActor) this.#parts.control.activity();
+    };
     serveExec({ ...this.#parts, onActivity }, request, { socket, head });
   }
 

@@ -23,11 +23,14 @@ export function gitConfig(git: WorkspaceSetup["git"]): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** Only for this user, and whole at every moment. */
+/**
+ * Whole at every moment, and for all to read: git of a program that gave up root and kept the
+ * environment dies of a configuration that it may not read. No secret stands in it.
+ */
 export function writeGitConfig(file: string, git: WorkspaceSetup["git"]): void {
   const fresh = `${file}.new`;
   rmSync(fresh, { force: true });
-  writeFileSync(fresh, gitConfig(git), { mode: 0o600, flag: "wx" });
+  writeFileSync(fresh, gitConfig(git), { mode: 0o644, flag: "wx" });
   renameSync(fresh, file);
 }
 

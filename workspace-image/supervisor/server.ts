@@ -49,7 +49,6 @@ export interface SupervisorOptions {
   readonly schedule?: KillSchedule;
   readonly pollMs?: number;
   readonly askTimeoutMs?: number;
-  readonly memoryFiles?: readonly string[];
 }
 
 export interface Supervisor extends AsyncDisposable {

@@ -1,5 +1,4 @@
 import type { DetectedPort } from "../../server/protocol/control.ts";
-import { MemoryWatch } from "./memory.ts";
 import { Ports } from "./ports.ts";
 import { SocketCount } from "./socket-count.ts";
 
@@ -19,26 +18,19 @@ const defaultAlertMs = 30_000;
 /** … and then only now and then, for what a workspace does by itself. */
 const defaultRestMs = 10_000;
 
-export interface WatchListeners {
-  readonly onPorts: () => void;
-  readonly onOutOfMemory: () => void;
-}
-
 export interface WatchOptions {
   readonly ownPort: () => number;
   readonly pollMs?: number | undefined;
   readonly alertMs?: number;
   readonly restMs?: number;
-  readonly memoryFiles?: readonly string[] | undefined;
   /** In place of /proc/net. */
   readonly procNet?: string;
 }
 
-/** Looks for ports and for what the kernel ended, while somebody wants to know. */
+/** Looks for ports while somebody wants to know. */
 export class Watch implements Disposable {
   readonly #ports: Ports;
   readonly #count: SocketCount;
-  readonly #memory: MemoryWatch;
   readonly #pollMs: number;
   readonly #alertMs: number;
   readonly #restMs: number;
@@ -51,7 +43,6 @@ export class Watch implements Disposable {
     const { procNet = "/proc/net" } = options;
     this.#ports = new Ports(options.ownPort, procNet);
     this.#count = new SocketCount(procNet);
-    this.#memory = new MemoryWatch(options.memoryFiles);
     this.#pollMs = options.pollMs ?? defaultPollMs;
     this.#alertMs = options.alertMs ?? defaultAlertMs;
     this.#restMs = options.restMs ?? defaultRestMs;
@@ -62,14 +53,13 @@ export class Watch implements Disposable {
   }
 
   /** Looks at once, without a word to `onPorts`, and then all the time; a second call only looks. */
-  start(listeners: WatchListeners): void {
+  start(onPorts: () => void): void {
     this.stir();
     this.#count.look();
     this.#ports.look();
     this.#lookedAt = performance.now();
     this.#timer ??= setInterval(() => {
-      if (this.#lookForPorts()) listeners.onPorts();
-      if (this.#memory.look()) listeners.onOutOfMemory();
+      if (this.#lookForPorts()) onPorts();
     }, this.#pollMs);
   }
 
@@ -87,7 +77,6 @@ export class Watch implements Disposable {
     this.stop();
     this.#ports[Symbol.dispose]();
     this.#count[Symbol.dispose]();
-    this.#memory[Symbol.dispose]();
   }
 
   #lookForPorts(): boolean {

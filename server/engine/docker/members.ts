@@ -120,7 +120,7 @@ function memoryLimit(bytes: number | null): { Memory?: number; MemorySwap?: numb
 }
 
 function runFolderOptions({ uid, gid }: ImageFacts["user"]): string {
-  return `rw,nosuid,nodev,noexec,mode=0700,uid=${uid},gid=${gid},size=${runFolderBytes}`;
+  return `rw,nosuid,nodev,noexec,mode=0711,uid=${uid},gid=${gid},size=${runFolderBytes}`;
 }
 
 /** Whole volumes only: a path of a tree that a user writes is never a mount's source. */

@@ -106,15 +106,3 @@ describe.each(imageKinds)("in the %s image", (kind) => {
     expect(await supervisor.sh("loop stop")).toMatchObject({ code: 0 });
   });
 });
-
-test("a process that the kernel ended for memory is told of", async () => {
-  const memoryBytes = 192 * 1024 * 1024;
-  await using supervisor = await images.start("default", { memoryBytes });
-  using control = await supervisor.control();
-  await control.until(() => control.ports);
-  const fill = "const kept = []; for (;;) kept.push(Buffer.alloc(10_000_000, 1));";
-  const { exit } = await supervisor.exec({ argv: ["/.oneloop/bin/node", "-e", fill] });
-  expect(exit.signal).toBe("KILL");
-  await control.until(() => control.of("out-of-memory")[0]);
-  expect((await supervisor.sh("echo alive")).stdout).toBe("alive\n");
-});

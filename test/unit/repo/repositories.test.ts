@@ -25,6 +25,8 @@ const runner: GitRunner = {
       { env: { ...gitEnv, ...env } },
     );
     const closed = once(child, "close");
+    // A git that ended before it read all says so by its status.
+    child.stdin.on("error", () => undefined);
     child.stdin.end(stdin ?? "");
     const [stdout, stderr] = await Promise.all([buffer(child.stdout), text(child.stderr)]);
     await closed;

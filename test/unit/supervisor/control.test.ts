@@ -1,10 +1,9 @@
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { maxControlLineBytes } from "../../../server/protocol/control.ts";
+import type { Task } from "../../../server/protocol/plan.ts";
+import { controlPlaneActor } from "../../../server/protocol/supervisor.ts";
 import { testSupervisor } from "./harness.ts";
 import { askAt } from "./asking.ts";
 
@@ -74,6 +73,9 @@ test("that somebody works is told at once, and then at most once in 30 s", async
     return count();
   };
   expect(await counted()).toBe(0);
+  // The control plane's own commands are nobody's work.
+  await (await supervisor.exec({ argv: ["true"] }, controlPlaneActor)).collect();
+  expect(await counted()).toBe(0);
   await supervisor.sh("true");
   expect(await counted()).toBe(1);
   await supervisor.sh("true");
@@ -106,6 +108,31 @@ test("work that nobody could be told of is told when the stream is there", async
   await control.until(() => control.of("activity")[0]);
 });
 
+test("a task that ended before anybody was there to hear is told, once", async () => {
+  const task: Task = {
+    name: "prepare",
+    phase: "start",
+    in: "dev",
+    oncePer: "start",
+    needs: [],
+    command: ["sh", "-c", "exit 3"],
+    terminal: false,
+  };
+  await using supervisor = await testSupervisor({ config: { tasks: [task] } });
+  await supervisor.setup();
+  await supervisor.tasksEnded;
+  using control = await supervisor.control();
+  await control.until(() => control.of("task")[0]);
+  expect(control.of("task")).toEqual([
+    { type: "task", name: "prepare", state: "failed", exitCode: 3 },
+  ]);
+  control.socket.destroy();
+  await control.closed;
+  using later = await supervisor.control();
+  await later.until(() => later.ports);
+  expect(later.of("task")).toEqual([]);
+});
+
 test("a control plane that does not read costs no memory: its stream ends", async () => {
   await using supervisor = await testSupervisor({ askTimeoutMs: 1 });
   using control = await supervisor.control();
@@ -134,41 +161,4 @@ test("a port that comes and goes while nobody reads is told as it is in the end"
   await control.untilPort(port);
   server.close();
   await control.untilNoPort(port);
-});
-
-const counters = {
-  "cgroup version 2": (kills: number, more = 3) =>
-    `low 0\nhigh 0\nmax ${more}\noom ${more}\noom_kill ${kills}\n`,
-  "cgroup version 1": (kills: number, more = 0) =>
-    `oom_kill_disable 0\nunder_oom ${more}\noom_kill ${kills}\n`,
-};
-test.each(Object.entries(counters))("%s: what the kernel ends is told", async (_, text) => {
-  const folder = await mkdtemp(join(tmpdir(), "oneloop-oom-"));
-  const file = join(folder, "counter");
-  await writeFile(file, text(2));
-  await using supervisor = await testSupervisor({ memoryFiles: ["/no/such/file", file] });
-  using control = await supervisor.control();
-  /** A whole look has passed: a port that was not there before it is known. */
-  const looked = async (): Promise<void> => {
-    const server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as AddressInfo;
-    await control.untilPort(port);
-    server.close();
-    await control.untilNoPort(port);
-  };
-  // Neither what was before the start, nor that it was only tight.
-  await looked();
-  await writeFile(file, text(2, 1));
-  await looked();
-  expect(control.of("out-of-memory")).toEqual([]);
-  await writeFile(file, text(4));
-  await control.until(() => control.of("out-of-memory")[0]);
-  // Also what happened while nobody looked.
-  control.socket.destroy();
-  await control.closed;
-  await writeFile(file, text(5));
-  using later = await supervisor.control();
-  await later.until(() => later.of("out-of-memory")[0]);
-  await rm(folder, { recursive: true });
 });

@@ -48,7 +48,7 @@ export async function testSupervisor(
     readonly config?: Partial<SupervisorConfig>;
     readonly home?: string;
     readonly schedule?: Partial<KillSchedule>;
-  } & Pick<SupervisorOptions, "runFolder" | "now" | "askTimeoutMs" | "memoryFiles"> = {},
+  } & Pick<SupervisorOptions, "runFolder" | "now" | "askTimeoutMs"> = {},
 ) {
   const { config, home: givenHome, schedule, ...more } = options;
   const home = givenHome ?? (await mkdtemp(join(tmpdir(), "oneloop-supervisor-")));
@@ -75,8 +75,8 @@ export async function testSupervisor(
   });
   const { port, boot } = supervisor;
 
-  const grant = (action: GrantAction, readOnly = false): string =>
-    signer().sign({ workspace, boot, actor: "tester", action, readOnly });
+  const grant = (action: GrantAction, readOnly = false, actor = "tester"): string =>
+    signer().sign({ workspace, boot, actor, action, readOnly });
 
   const http = (
     method: string,
@@ -122,9 +122,9 @@ export async function testSupervisor(
     return { status, rest, socket };
   };
 
-  const exec = async (request: Partial<ExecRequest>): Promise<ExecStream> => {
+  const exec = async (request: Partial<ExecRequest>, actor?: string): Promise<ExecStream> => {
     const path = `${supervisorPaths.exec}?q=${encodeURIComponent(JSON.stringify(request))}`;
-    const { status, rest, socket } = await upgrade(path, grant("exec"));
+    const { status, rest, socket } = await upgrade(path, grant("exec", false, actor));
     if (status !== 101) throw new Error(`${status} ${rest.toString()}`);
     return new ExecStream(socket, rest);
   };

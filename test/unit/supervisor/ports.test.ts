@@ -163,7 +163,7 @@ const watchOf = (options: Partial<WatchOptions>) =>
 /** Starts it; what this gives resolves when a port was told of. */
 function begin(watch: Watch): (port: number) => Promise<void> {
   let onPorts = (): void => undefined;
-  watch.start({ onPorts: () => onPorts(), onOutOfMemory: () => undefined });
+  watch.start(() => onPorts());
   return (port) =>
     new Promise((resolve) => {
       onPorts = () => {

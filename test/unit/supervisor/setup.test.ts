@@ -30,7 +30,7 @@ test("every program is told where it can ask, and which configuration git has", 
   await supervisor.setup({ git });
   const file = join(supervisor.runFolder, "gitconfig");
   expect(await supervisor.sh(show)).toBe(`${supervisor.socket} ${file}\n`);
-  expect((await stat(file)).mode & 0o777).toBe(0o600);
+  expect((await stat(file)).mode & 0o777).toBe(0o644);
   // Nothing half written stays.
   expect((await readdir(supervisor.runFolder)).sort()).toEqual(["gitconfig", "oneloop.sock"]);
 });

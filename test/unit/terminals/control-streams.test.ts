@@ -49,7 +49,6 @@ beforeEach(async () => {
     onPorts: (_owner, ports) => hear(`ports ${ports.map(({ port: one }) => one).join(",")}`),
     onActivity: () => hear("activity"),
     onTask: (_owner, { name, state }) => hear(`task ${name} ${state}`),
-    onOutOfMemory: () => hear("out of memory"),
     onAsk: (_owner, ask) => answerWith(ask),
   };
   streams = new ControlStreams({

@@ -30,6 +30,32 @@ it("names every wrong variable at once", () => {
   for (const name of Object.keys(wrong)) expect(read).toThrow(name);
 });
 
+it.each([
+  "app.example.com",
+  "app.example.com:443",
+  "ftp://app.example.com",
+  "https://app.example.com/oneloop",
+  "https://app.example.com/?a",
+  "https://user@app.example.com",
+])("%s is no public URL", (url) => {
+  const read = (): unknown =>
+    readSettings({ ONELOOP_PUBLIC_URL: url, ONELOOP_DOMAIN: "example.com" });
+  expect(read).toThrow(/ONELOOP_PUBLIC_URL/);
+});
+
+it("a public URL that is not of localhost needs its domain", () => {
+  const url = "https://app.example.com:8443";
+  expect(() => readSettings({ ONELOOP_PUBLIC_URL: url })).toThrow(/ONELOOP_DOMAIN/);
+  for (const [publicUrl, domain] of [
+    [url, "example.com"],
+    [`${url}/`, "ports.example.net"],
+    ["http://app.localhost:7701", "localhost"],
+  ]) {
+    const env = { ONELOOP_PUBLIC_URL: publicUrl, ONELOOP_DOMAIN: domain };
+    expect(readSettings(env).ONELOOP_PUBLIC_URL).toBe(publicUrl);
+  }
+});
+
 it("reads lists separated by commas", () => {
   const settings = readSettings({ ONELOOP_ALLOW_NET: "10.0.0.5:443, git.example.org:22," });
   expect(settings.ONELOOP_ALLOW_NET).toEqual(["10.0.0.5:443", "git.example.org:22"]);

@@ -59,7 +59,8 @@ export function About({
                 busy={refresh.isPending}
                 onClick={() => refresh.mutate({ workspace: workspace.name })}
               >
-                <RefreshIcon className="size-3.5" /> Ask again
+                <RefreshIcon className="size-3.5" />{" "}
+                {behind === null ? "Ask the remote" : "Ask again"}
               </Button>
             </span>
             {behind !== null && behind > 0 && (

@@ -87,7 +87,10 @@ export function CodeLine({ text, children }: { text: string; children?: ReactNod
   return (
     <div className="flex min-h-9 w-full max-w-full items-center rounded-lg border border-line bg-sunken pr-1 pl-3">
       {/* Focusable, so that the keyboard can scroll it. */}
-      <code tabIndex={0} className="min-w-0 flex-1 overflow-x-auto py-2 font-mono text-[13px] whitespace-nowrap [scrollbar-width:none]">
+      <code
+        tabIndex={0}
+        className="min-w-0 flex-1 overflow-x-auto py-2 font-mono text-[13px] whitespace-nowrap [scrollbar-width:none]"
+      >
         {text}
       </code>
       {children}

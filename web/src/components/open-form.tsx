@@ -1,5 +1,5 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
+import { useNavigate, useRouter } from "@tanstack/react-router";
 import { useState } from "react";
 import type { WireError } from "../../../server/protocol/errors.ts";
 import { trpc } from "../lib/api.ts";
@@ -21,6 +21,7 @@ import { Notice } from "./notice.tsx";
 /** Opens a workspace. `suggested` (from the address) only fills the field in: a click starts it. */
 export function OpenForm({ suggested }: { suggested: string }) {
   const navigate = useNavigate();
+  const router = useRouter();
   const [contextUrl, setContextUrl] = useState(suggested);
   const [problem, setProblem] = useState<string | null>(null);
   /** The text in the place of the repository's devfile; null: the repository's own. */
@@ -44,7 +45,10 @@ export function OpenForm({ suggested }: { suggested: string }) {
   const submit = (): void => {
     const found = contextUrlProblem(contextUrl);
     setProblem(found);
-    if (found === null) open.mutate({ contextUrl: contextUrl.trim(), devfile });
+    if (found !== null) return;
+    // The way leads there: its page is loaded while the repository is asked.
+    void router.preloadRoute({ to: "/workspaces/$name", params: { name: "-" } });
+    open.mutate({ contextUrl: contextUrl.trim(), devfile });
   };
 
   return (

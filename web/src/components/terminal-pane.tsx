@@ -63,9 +63,7 @@ export function TerminalPane(props: TerminalPaneProps) {
   useEffect(() => {
     if (view.current === null) return;
     view.current.visible = visible;
-    // Who walks the tabs by keyboard goes on walking; Enter leads into the terminal.
-    const walking = document.querySelector('[role="tab"]:focus-visible') !== null;
-    if (visible && !walking) view.current.focus();
+    if (visible && mayTakeFocus()) view.current.focus();
   }, [visible]);
 
   return (
@@ -99,6 +97,16 @@ export function TerminalPane(props: TerminalPaneProps) {
       <ConnectionNote state={state} onRetry={() => view.current?.retryNow()} />
     </div>
   );
+}
+
+/** Not from somebody who is busy elsewhere on the page, such as in a menu of the ports. */
+function mayTakeFocus(): boolean {
+  const { activeElement } = document;
+  if (activeElement === null || activeElement === document.body) return true;
+  if (activeElement.matches("[data-page-heading]")) return true;
+  // Who walks the tabs by keyboard goes on walking; Enter leads into the terminal.
+  if (activeElement.matches('[role="tab"]:focus-visible')) return false;
+  return activeElement.closest("[data-terminals]") !== null;
 }
 
 function ConnectionNote({ state, onRetry }: { state: ConnectionState; onRetry: () => void }) {

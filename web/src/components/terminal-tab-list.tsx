@@ -85,7 +85,7 @@ export function TerminalTabList(props: TerminalTabListProps) {
                 title="Close"
                 tabIndex={-1}
                 onClick={() => props.onClose(terminal)}
-                className={`rounded p-0.5 hover:bg-line focus-visible:opacity-100 group-hover:opacity-100 ${
+                className={`rounded p-0.5 hover:bg-line group-hover:opacity-100 ${
                   active ? "opacity-70" : "opacity-0"
                 }`}
               >

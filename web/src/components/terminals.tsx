@@ -48,13 +48,16 @@ export function Terminals({ workspace, chosen, onChoose }: TerminalsProps) {
   const [visited, setVisited] = useState<ReadonlySet<string>>(new Set());
 
   const terminals = inOrder(list.data ?? []);
-  const selected = terminals.find(({ id }) => id === chosen) ?? firstShell(terminals);
+  const hasShell = terminals.some(({ task }) => task === null);
+  // The shell of a first visit is on its way: nothing else takes its place, and the focus, until then.
+  const awaitsShell = !hasShell && (create.isPending || create.isIdle);
+  const selected =
+    terminals.find(({ id }) => id === chosen) ?? (awaitsShell ? undefined : firstShell(terminals));
   const titleOf = ({ id, title, task }: TerminalView): string =>
     task ?? titles.get(id) ?? (plainLine(title) || "shell");
 
   const madeFirst = useRef(false);
   const loaded = list.data !== undefined;
-  const hasShell = terminals.some(({ task }) => task === null);
   useEffect(() => {
     if (!loaded || madeFirst.current) return;
     // Only at the first look: a shell that the user closes later stays closed.
@@ -83,7 +86,7 @@ export function Terminals({ workspace, chosen, onChoose }: TerminalsProps) {
   };
 
   return (
-    <section aria-label="Terminals" className="flex min-h-0 min-w-0 flex-1 flex-col">
+    <section aria-label="Terminals" data-terminals className="flex min-h-0 min-w-0 flex-1 flex-col">
       <div className="flex items-center border-b border-line bg-surface pr-2 pl-2 sm:pl-3">
         <TerminalTabList
           terminals={terminals}
@@ -126,7 +129,7 @@ export function Terminals({ workspace, chosen, onChoose }: TerminalsProps) {
               onLeave={() => document.getElementById(`tab-${terminal.id}`)?.focus()}
             />
           ))}
-        {terminals.length === 0 && (
+        {selected === undefined && (
           <div className="absolute inset-0 grid place-content-center justify-items-center gap-4 p-6 text-sm text-muted">
             {list.error !== null ? (
               <>

@@ -39,7 +39,7 @@ export function WorkspaceActions({
           to="/workspaces/$name"
           params={{ name }}
           className={buttonLook()}
-          aria-label={`Open ${name}`}
+          aria-label={`${state === "running" ? "Terminal of" : "Follow"} ${name}`}
         >
           <TerminalIcon className="size-3.5" />
           {state === "running" ? "Terminal" : "Follow"}

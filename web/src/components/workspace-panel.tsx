@@ -45,7 +45,7 @@ export function ViewPanel({
   return (
     <section
       aria-label={title}
-      className="flex min-h-0 w-full flex-1 flex-col border-line bg-surface md:w-96 md:flex-none md:border-l"
+      className="order-2 flex min-h-0 w-full flex-1 flex-col border-line bg-surface md:w-96 md:flex-none md:border-l"
     >
       <div className="flex h-11 shrink-0 items-center justify-between border-b border-line pr-2 pl-4">
         <h2 className="text-sm font-semibold">{title}</h2>
@@ -110,7 +110,7 @@ export function ViewTabs({
   return (
     <nav
       aria-label="Views of the workspace"
-      className="flex shrink-0 border-t border-line bg-surface pb-[env(safe-area-inset-bottom)] md:w-16 md:flex-col md:gap-1 md:border-t-0 md:border-l md:p-1.5"
+      className="order-3 flex shrink-0 border-t border-line bg-surface pb-[env(safe-area-inset-bottom)] md:w-16 md:flex-col md:gap-1 md:border-t-0 md:border-l md:p-1.5"
     >
       {narrow && (
         <Tab

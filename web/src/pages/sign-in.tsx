@@ -9,6 +9,7 @@ import { LogoIcon, SpinnerIcon } from "../components/icons.tsx";
 import { PageHeading } from "../components/page.tsx";
 import { ThemeToggle } from "../components/top-bar.tsx";
 import { queryClient, trpc } from "../lib/api.ts";
+import { browserName } from "../lib/browser-name.ts";
 import { usePageTitle } from "../lib/page-title.ts";
 import { takePlace } from "../lib/session.ts";
 
@@ -23,7 +24,7 @@ export function SignInPage() {
     if (hash === "") return;
     // The code leaves the address at once: it stays out of the history, and works only once.
     void navigate({ to: "/sign-in", replace: true });
-    mutate({ code: hash, kind: "session" });
+    mutate({ code: hash, kind: "session", name: browserName(navigator.userAgent) });
   }, [hash, mutate, navigate]);
 
   const busy = exchange.isPending || exchange.isSuccess || hash !== "";
@@ -103,7 +104,11 @@ function CodeForm({ exchange }: { exchange: ReturnType<typeof useExchange> }) {
         className="mt-5"
         onSubmit={(event) => {
           event.preventDefault();
-          exchange.mutate({ code: codeIn(pasted), kind: "session" });
+          exchange.mutate({
+            code: codeIn(pasted),
+            kind: "session",
+            name: browserName(navigator.userAgent),
+          });
         }}
       >
         <Field

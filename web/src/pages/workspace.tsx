@@ -100,17 +100,18 @@ function Body({ live, workspace, wishes, narrow }: PartProps & { narrow: boolean
   const covered = narrow && view !== undefined;
   return (
     <div className="flex min-h-0 flex-1 flex-col md:flex-row">
-      <div className={`min-h-0 min-w-0 flex-1 ${covered ? "hidden" : "flex"}`}>
+      {/* The terminals come last, though they stand first: they take the Tab key for themselves. */}
+      <ViewTabs view={view} narrow={narrow} workspace={workspace} leftOut={live.leftOut.length} />
+      {view !== undefined && (
+        <ViewPanel view={view} live={live} workspace={workspace} wishes={wishes} />
+      )}
+      <div className={`min-h-0 min-w-0 flex-1 order-1 ${covered ? "hidden" : "flex"}`}>
         {workspace.state === "running" ? (
           <RunningTerminals workspace={workspace} />
         ) : (
           <NotRunning live={live} workspace={workspace} wishes={wishes} />
         )}
       </div>
-      {view !== undefined && (
-        <ViewPanel view={view} live={live} workspace={workspace} wishes={wishes} />
-      )}
-      <ViewTabs view={view} narrow={narrow} workspace={workspace} leftOut={live.leftOut.length} />
     </div>
   );
 }
