@@ -156,7 +156,10 @@ export const catalogue: readonly Entry[] = [
     name: "completion",
     group: machine,
     summary: "a script that completes commands and workspaces in your shell",
-    define: async () => (await import("./commands/completion.ts")).defineCompletion,
+    define: async () => {
+      const { defineCompletion } = await import("./commands/completion.ts");
+      return (command) => defineCompletion(command, () => createProgram("", () => true));
+    },
   },
   {
     name: "workspace-names",

@@ -1,7 +1,12 @@
-import { createTRPCClient, httpBatchLink, httpSubscriptionLink, splitLink } from "@trpc/client";
+import {
+  createTRPCClient,
+  httpBatchLink,
+  httpSubscriptionLink,
+  splitLink,
+  type TRPCClient,
+} from "@trpc/client";
 import { EventSource, type FetchLike } from "eventsource";
 import type { AppRouter } from "../../server/api/router.ts";
-import type { Api } from "./api.ts";
 import { guardedConnection, streamFetch, type Guard } from "./guarded-connection.ts";
 import { httpFetch } from "./http-fetch.ts";
 
@@ -17,7 +22,11 @@ export class QuietEventSource extends EventSource {
 }
 
 /** A module of its own, so that the bundle takes of its libraries what is used here and no more. */
-export function createClient(url: string, token: string | null, guard?: Guard): Api {
+export function createClient(
+  url: string,
+  token: string | null,
+  guard?: Guard,
+): TRPCClient<AppRouter> {
   const connection = guard === undefined ? undefined : guardedConnection(guard);
   const stream: FetchLike = connection === undefined ? fetch : streamFetch(connection);
   const endpoint = `${url}/trpc`;

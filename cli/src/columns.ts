@@ -1,4 +1,5 @@
-import { clean, table } from "./text.ts";
+import { clean } from "../../server/protocol/text.ts";
+import { table } from "./text.ts";
 
 /** SGR codes of the terminal's own palette (ECMA-48 8.3.117): readable on light and dark. */
 const colours = { green: 32, yellow: 33, red: 31, dim: 2, bold: 1 } as const;

@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { clean } from "../../server/protocol/text.ts";
 import type { Api } from "./api.ts";
 import { askLine, canAsk } from "./ask.ts";
 import { readConfig, writeConfig } from "./config-file.ts";
 import type { Session } from "./session.ts";
-import { clean } from "./text.ts";
 
 /**
  * Asks once on this machine, at a terminal, for the name and address that git puts into commits:

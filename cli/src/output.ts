@@ -1,5 +1,5 @@
+import { clean, escapeControls } from "../../server/protocol/text.ts";
 import type { Failure } from "./failure.ts";
-import { clean, escapeControls } from "./text.ts";
 import { unsavedLines } from "./views.ts";
 
 export interface OutputStream {

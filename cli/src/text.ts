@@ -1,29 +1,4 @@
-/**
- * What the control plane passes on can come from a repository or a program: without its control
- * characters it cannot steer the terminal (ECMA-48), and without the marks of direction it reads as
- * it is.
- */
-export function clean(text: string): string {
-  return (
-    text
-      // CSI sequences and OSC strings whole, so that their parameters do not stay behind as litter.
-      // eslint-disable-next-line no-control-regex
-      .replaceAll(/\u001B\[[0-?]*[ -/]*[@-~]|\u001B\][^\u0007\u001B]*(?:\u0007|\u001B\\)/g, "")
-      .replaceAll(/[\r\n\t]+/g, " ")
-      .replaceAll(/[\p{Cc}\u061C\u200E\u200F\u2028\u2029\u202A-\u202E\u2066-\u2069]/gu, "")
-  );
-}
-
-/**
- * JSON text with the controls escaped that JSON itself leaves as they are: C1 (U+009B begins a
- * sequence in some terminals), DEL, and the marks of direction. It says the same to a program.
- */
-export function escapeControls(json: string): string {
-  return json.replaceAll(
-    /[\u007F-\u009F\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069]/g,
-    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}
+import { clean, columns } from "../../server/protocol/text.ts";
 
 /** As people say it: `180 ms`, `1.2 s`, `2 min 5 s`. */
 export function formatDuration(ms: number): string {
@@ -33,16 +8,9 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
-/** Columns as wide as their widest cell, two spaces apart; the head in capitals. */
+/** Columns with a head in capitals; the cells are cleaned. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const all = [head.map((cell) => cell.toUpperCase()), ...rows.map((row) => row.map(clean))];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
-  return all.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
+  return columns([head.map((cell) => cell.toUpperCase()), ...rows.map((row) => row.map(clean))]);
 }
 
 /** Lines of `name  value`; those without a value are left out. */

@@ -1,5 +1,6 @@
+import { clean } from "../../server/protocol/text.ts";
 import { columns, stateColour, type Look } from "./columns.ts";
-import { clean, pairs, shellWord } from "./text.ts";
+import { pairs, shellWord } from "./text.ts";
 import type {
   SshKeyView,
   UnsavedWork,

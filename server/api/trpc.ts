@@ -3,6 +3,7 @@ import type { Accounts, SignedIn } from "../auth/accounts.ts";
 import type { LiveConnections } from "../auth/live.ts";
 import type { People } from "../auth/people.ts";
 import type { UserSettings } from "../auth/user-settings.ts";
+import { databaseFailure } from "../db/database.ts";
 import {
   OneloopError,
   toOneloopError,
@@ -79,13 +80,14 @@ const trpcCodes: Partial<Record<ErrorCode, TRPCError["code"]>> = {
   "bad-input": "BAD_REQUEST",
   conflict: "CONFLICT",
   "unsaved-work": "CONFLICT",
+  "database-unavailable": "SERVICE_UNAVAILABLE",
   internal: "INTERNAL_SERVER_ERROR",
 };
 
 /** What a procedure throws, as it goes over the wire; what nobody foresaw goes to the log. */
 function failureOf(thrown: unknown, { ctx, path }: { ctx: ApiContext; path: string }): TRPCError {
-  const failure = toOneloopError(thrown);
-  if (failure.code === "internal")
+  const failure = databaseFailure(thrown) ?? toOneloopError(thrown);
+  if (failure.code === "internal" || failure.code === "database-unavailable")
     ctx.services.log.error({ err: thrown, path }, "procedure failed");
   else ctx.services.log.debug({ code: failure.code, cause: failure.cause, path }, "refused");
   return new TRPCError({

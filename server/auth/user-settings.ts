@@ -60,7 +60,8 @@ export class UserSettings {
   }
 
   /**
-   * Stores what git needs for a host, in the place of what was stored for it before.
+   * Stores what git needs for a host, in the place of what was stored for it before. A private key
+   * is for ssh to that host, and stands beside a password or token for the web.
    *
    * @param given.host as in a URL, such as `github.com` or `git.example.org:8443`.
    */
@@ -68,7 +69,14 @@ export class UserSettings {
     userId: string,
     given: { host: string; username: string; secret: string },
   ): Promise<CredentialView> {
-    const host = normalHost(given.host);
+    const secret = isPrivateKey(given.secret) ? wrappedKey(given.secret) : given.secret;
+    if (!isPrivateKey(secret) && /\p{Cc}/u.test(secret)) {
+      throw new OneloopError(
+        "bad-input",
+        "The secret has a line break or another control character. A password or token is one line; a private key begins with -----BEGIN.",
+      );
+    }
+    const host = credentialHost(isPrivateKey(secret) ? "ssh" : "https", normalHost(given.host));
     const stored = await this.#store.credentials(userId);
     if (stored.length >= maxCredentials && !stored.some((row) => row.host === host)) {
       throw tooMany(maxCredentials, "credentials");
@@ -78,7 +86,7 @@ export class UserSettings {
       userId,
       host,
       username: given.username,
-      secret: this.#vault.seal(given.secret, credentialContext(userId, host)),
+      secret: this.#vault.seal(secret, credentialContext(userId, host)),
       createdAt: new Date(this.#clock.now()),
       lastUsedAt: null,
     });
@@ -93,11 +101,21 @@ export class UserSettings {
     );
   }
 
-  /** For git; null where the person has stored none for this host. */
-  async credentialFor(userId: string, host: string): Promise<GitCredential | null> {
-    const row = await this.#store.credential(userId, host.toLowerCase());
+  /**
+   * For git; null where the person has stored none that this remote may see: a private key is for
+   * ssh, and no web server is sent it; a password is for the web.
+   *
+   * @param remote.scheme in lower case, `ssh` for `user@host:path`, too.
+   * @param remote.host with `:port`, unless it is the scheme's own.
+   */
+  async credentialFor(
+    userId: string,
+    { scheme, host }: { readonly scheme: string; readonly host: string },
+  ): Promise<GitCredential | null> {
+    const row = await this.#store.credential(userId, credentialHost(scheme, host.toLowerCase()));
     if (row === null) return null;
     const password = this.#vault.open(row.secret, credentialContext(userId, row.host));
+    if (isPrivateKey(password) !== (scheme === "ssh")) return null;
     await this.#store.credentialUsed(row.id, new Date(this.#clock.now()));
     return { username: row.username, password };
   }
@@ -167,10 +185,18 @@ export class UserSettings {
     );
   }
 
+  /** Null under another key: the list still shows which variable to store again. */
+  #readable(row: VariableRow): string | null {
+    try {
+      return this.#vault.open(row.value, variableContext(row.userId, row));
+    } catch {
+      return null;
+    }
+  }
+
   #variableView(row: VariableRow): VariableView {
-    const { id, userId, name, pattern, secret } = row;
-    const value = secret ? null : this.#vault.open(row.value, variableContext(userId, row));
-    return { id, name, pattern, secret, value };
+    const { id, name, pattern, secret } = row;
+    return { id, name, pattern, secret, value: secret ? null : this.#readable(row) };
   }
 }
 
@@ -192,8 +218,41 @@ export function fits(pattern: string, repository: string): boolean {
   return text.length - last.length >= at && text.endsWith(last);
 }
 
+/**
+ * The host under which a credential for a remote is stored. One for https is not sent in the clear
+ * because somebody's URL says http: for that port 80 has to be named.
+ */
+function credentialHost(scheme: string, host: string): string {
+  if (scheme === "ssh") return `ssh://${host.replace(/:22$/, "")}`;
+  return scheme === "http" && !/:\d+$/.test(host) ? `${host}:80` : host;
+}
+
 function specificity(pattern: string): number {
   return pattern.replaceAll("*", "").length;
+}
+
+function isPrivateKey(secret: string): boolean {
+  return secret.trimStart().startsWith("-----BEGIN ");
+}
+
+/**
+ * A private key with its line breaks where ssh wants them: a form of one line takes them out of what
+ * is pasted.
+ *
+ * @throws OneloopError `bad-input`
+ */
+function wrappedKey(secret: string): string {
+  const match =
+    /^\s*-----BEGIN ([A-Z ]*PRIVATE KEY)-----([A-Za-z0-9+/=\s]+)-----END \1-----\s*$/.exec(secret);
+  if (match === null) {
+    throw new OneloopError(
+      "bad-input",
+      "This is no private key that ssh reads: give the whole file, without a passphrase, from -----BEGIN to -----END.",
+    );
+  }
+  const [, kind = "", body = ""] = match;
+  const lines = body.replaceAll(/\s/g, "").match(/.{1,70}/g) ?? [];
+  return [`-----BEGIN ${kind}-----`, ...lines, `-----END ${kind}-----`, ""].join("\n");
 }
 
 /** @throws OneloopError `bad-input` */

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, isNull, ne, or, sql, type SQL } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, isNull, ne, or, sql, type SQL } from "drizzle-orm";
 import type { DetectedPort } from "../protocol/control.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type {
@@ -261,7 +261,11 @@ export class WorkspaceStore {
   /** What listens, as the workspace says it; told only where it changed. */
   async setPorts(id: string, ports: readonly DetectedPort[]): Promise<void> {
     const text = JSON.stringify(ports);
-    await this.#change(id, { ports: [...ports] }, sql`${workspaces.ports} <> ${text}::jsonb`);
+    const changed = sql`${workspaces.ports} <> ${text}::jsonb`;
+    // Word of what listened may come when it was ended already.
+    const alive =
+      ports.length === 0 ? undefined : inArray(workspaces.state, ["starting", "running"]);
+    await this.#change(id, { ports: [...ports] }, and(changed, alive));
   }
 
   /** Commits that the remote's branch has more; null where that is not known. */
@@ -278,15 +282,19 @@ export class WorkspaceStore {
     await this.#change(id, { lastUsedAt: new Date() });
   }
 
-  async portSettings(workspaceId: string): Promise<PortSetting[]> {
+  /** Of several workspaces at once. */
+  async portSettings(
+    ...workspaceIds: readonly string[]
+  ): Promise<(PortSetting & { readonly workspaceId: string })[]> {
     return this.#db
       .select({
+        workspaceId: portSettings.workspaceId,
         service: portSettings.service,
         port: portSettings.port,
         visibility: portSettings.visibility,
       })
       .from(portSettings)
-      .where(eq(portSettings.workspaceId, workspaceId));
+      .where(inArray(portSettings.workspaceId, workspaceIds));
   }
 
   async setPort(workspaceId: string, setting: PortSetting): Promise<void> {

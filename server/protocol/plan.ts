@@ -43,6 +43,8 @@ export const Checkout = z.object({
       z.object({
         /** Of the repository around it, below the checkout; empty for the checkout itself. */
         within: z.string(),
+        /** In the `.gitmodules` there: what git keeps its settings under. */
+        name: z.string(),
         /** Below that repository. */
         path: z.string(),
         url: z.string(),

@@ -59,9 +59,18 @@ export type Hello = z.infer<typeof Hello>;
 /**
  * What a request to the supervisor may do. `terminal` attaches to, creates, lists or ends terminals;
  * `exec` runs a command; `dial` opens a connection inside the workspace's network; `control` holds
- * the control stream; `setup` says whose workspace it is.
+ * the control stream; `setup` says whose workspace it is; `listen` takes connections of programs
+ * inside.
  */
-export const GrantAction = z.enum(["terminal", "exec", "dial", "state", "control", "setup"]);
+export const GrantAction = z.enum([
+  "terminal",
+  "exec",
+  "dial",
+  "state",
+  "control",
+  "setup",
+  "listen",
+]);
 export type GrantAction = z.infer<typeof GrantAction>;
 
 /** The signed part of a grant. Times in milliseconds since 1970. */
@@ -105,6 +114,9 @@ export const streamUpgrade = "oneloop-stream";
  * - `GET /tasks` → TaskInfo[]                               action state
  * - `POST /setup` WorkspaceSetup → 204; the first one starts the tasks           action setup
  * - `GET /control`, `Upgrade: oneloop-stream` → lines of JSON (control.ts)       action control
+ * - `GET /listen?q=ListenRequest`, `Upgrade: oneloop-stream` → lines of ListenMessage; listens as
+ *   long as the stream is open                            action listen
+ * - `GET /accept?q=AcceptRequest`, `Upgrade: oneloop-stream` → raw bytes         action listen
  */
 export const supervisorPaths = {
   hello: "/hello",
@@ -116,6 +128,8 @@ export const supervisorPaths = {
   tasks: "/tasks",
   setup: "/setup",
   control: "/control",
+  listen: "/listen",
+  accept: "/accept",
 } as const;
 
 const Size = { cols: z.number().int().min(1).max(2000), rows: z.number().int().min(1).max(1000) };
@@ -214,6 +228,30 @@ export const DialRequest = z.object({
   port: z.number().int().min(1).max(65535),
 });
 export type DialRequest = z.infer<typeof DialRequest>;
+
+export const ListenRequest = z.object({
+  /** A unix socket of a new name that only the workspace's user (and root) may use. */
+  kind: z.literal("unix").default("unix"),
+});
+export type ListenRequest = z.infer<typeof ListenRequest>;
+
+/** `listening` comes first, once; then one `connection` for each program that connects. */
+export const ListenMessage = z.discriminatedUnion("type", [
+  // 107: the longest path of a unix socket (unix(7)).
+  z.object({
+    type: z.literal("listening"),
+    path: z
+      .string()
+      .max(107)
+      .regex(/^\/[^\0]+$/),
+  }),
+  z.object({ type: z.literal("connection"), id: z.string().max(64) }),
+]);
+export type ListenMessage = z.infer<typeof ListenMessage>;
+
+/** Takes a connection over, once; one that nobody takes within 10 s is closed. */
+export const AcceptRequest = z.object({ id: z.string().max(64) });
+export type AcceptRequest = z.infer<typeof AcceptRequest>;
 
 export const TaskInfo = z.object({
   name: z.string(),

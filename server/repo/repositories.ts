@@ -3,6 +3,7 @@ import { OneloopError } from "../protocol/errors.ts";
 import type { Target } from "./context-url-pages.ts";
 import type { GitResult, GitRunner, RemoteCredential } from "./git-runner.ts";
 import { isRefName } from "./ref-name.ts";
+import { cacheFailed, notGiven, unreachable } from "./repository-words.ts";
 import { abbreviatedCommit, resolveRef } from "./resolve-ref.ts";
 import { parseGitmodules, type Submodule } from "./submodules.ts";
 import type { RemoteRef, RemoteRefs, Resolved } from "./resolve-ref.ts";
@@ -11,6 +12,12 @@ import type { RemoteRef, RemoteRefs, Resolved } from "./resolve-ref.ts";
 const askTimeoutMs = 30_000;
 /** The first fetch of a large repository over a slow line. */
 const fetchTimeoutMs = 15 * 60 * 1000;
+
+/** What git's `--depth` calls infinite (git-fetch-pack(1)). */
+const wholeHistory = 0x7fff_ffff;
+/** Arguments travel in a request's head, which has a limit. */
+const pathsAtATime = 20;
+const maxPathChars = 1000;
 
 /** Where the cache's volume is mounted, wherever git runs for it. */
 export const cachePath = "/repositories";
@@ -76,7 +83,9 @@ export class Repositories {
   /**
    * Makes sure that the cache has `commit`, and `ref` at it; asks the remote only if it has not.
    *
-   * @param wanted.ref full, such as `refs/heads/main`; null for a bare commit.
+   * @param wanted.ref full, such as `refs/heads/main`, as the remote has just shown it to the asker;
+   * null for a bare commit, which the remote is asked for even where the cache has it: it may have
+   * come with the rights of somebody else.
    * @throws OneloopError `repository-unreachable`, or `ref-not-found` when the remote gives no such
    * commit.
    */
@@ -87,8 +96,9 @@ export class Repositories {
   ): Promise<void> {
     const key = cacheKey(remote.key);
     while (this.#fetching.has(key)) await this.#fetching.get(key)?.catch(() => undefined);
-    if (await this.#has(remote, wanted, signal)) return;
-    const fetching = this.#fetch(remote, wanted, signal);
+    const has = await this.#has(remote, wanted, signal);
+    if (has && wanted.ref !== null) return;
+    const fetching = this.#fetch(remote, { ...wanted, has }, signal);
     this.#fetching.set(key, fetching);
     try {
       await fetching;
@@ -202,23 +212,23 @@ export class Repositories {
     });
     // No such file, or one that git cannot read: then git itself sees no submodules either.
     if (listed.exitCode !== 0) return [];
-    const named = parseGitmodules(listed.stdout.toString("utf8"));
-    if (named.length === 0) return [];
-    const tree = await this.#git.run({
-      args: [gitDir(remote), "ls-tree", "-z", commit, "--", ...named.map(({ path }) => path)],
-      timeoutMs: askTimeoutMs,
-      signal,
-    });
-    if (tree.exitCode !== 0) throw cacheFailed(tree);
-    const commits = new Map(
-      tree.stdout
-        .toString("utf8")
-        .split("\0")
-        .flatMap((entry) => {
-          const match = /^160000 commit ([0-9a-f]{40})\t(.+)$/s.exec(entry);
-          return match === null ? [] : [[match[2] ?? "", match[1] ?? ""] as const];
-        }),
+    const named = parseGitmodules(listed.stdout.toString("utf8")).filter(({ path }) =>
+      isPathInTree(path),
     );
+    const commits = new Map<string, string>();
+    for (let at = 0; at < named.length; at += pathsAtATime) {
+      const paths = named.slice(at, at + pathsAtATime).map(({ path }) => path);
+      const tree = await this.#git.run({
+        args: [gitDir(remote), "--literal-pathspecs", "ls-tree", "-z", commit, "--", ...paths],
+        timeoutMs: askTimeoutMs,
+        signal,
+      });
+      if (tree.exitCode !== 0) throw cacheFailed(tree);
+      for (const entry of tree.stdout.toString("utf8").split("\0")) {
+        const [, of, path] = /^160000 commit ([0-9a-f]{40})\t(.+)$/s.exec(entry) ?? [];
+        if (of !== undefined && path !== undefined) commits.set(path, of);
+      }
+    }
     return named.flatMap((one) => {
       const of = commits.get(one.path);
       return of === undefined ? [] : [{ ...one, commit: of }];
@@ -244,8 +254,13 @@ export class Repositories {
    * @throws OneloopError `repository-unreachable`
    */
   async fetchLfs(remote: Remote, commit: string, signal: AbortSignal): Promise<void> {
+    // A .lfsconfig may name any URL. Where that is a folder, it is another's cache: not copied from.
+    const noFolders =
+      remote.localFolder === undefined
+        ? ["-c", "lfs.customtransfer.lfs-standalone-file.path=false"]
+        : [];
     const fetched = await this.#run(remote, {
-      args: [gitDir(remote), "lfs", "fetch", address(remote), commit],
+      args: [gitDir(remote), ...noFolders, "lfs", "fetch", address(remote), commit],
       timeoutMs: fetchTimeoutMs,
       signal,
     });
@@ -270,7 +285,7 @@ export class Repositories {
 
   async #fetch(
     remote: Remote,
-    wanted: { readonly ref: string | null; readonly commit: string },
+    wanted: { readonly ref: string | null; readonly commit: string; readonly has: boolean },
     signal: AbortSignal,
   ): Promise<void> {
     const made = await this.#git.run({
@@ -287,16 +302,21 @@ export class Repositories {
         : /^refs\/(heads|tags)\//.test(wanted.ref)
           ? []
           : [`+${wanted.ref}:${wanted.ref}`];
+    // Git asks for nothing that it has, unless the history's depth is to change: here, to all of it.
+    const ask = wanted.ref === null && wanted.has ? [`--depth=${wholeHistory}`] : [];
     const fetched = await this.#run(remote, {
       args: [
-        ...[gitDir(remote), "fetch", "--quiet", "--prune", "--no-tags", "--"],
+        ...[gitDir(remote), "fetch", "--quiet", "--prune", "--no-tags", ...ask, "--"],
         ...[address(remote), "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"],
         ...beside,
       ],
       timeoutMs: fetchTimeoutMs,
       signal,
     });
-    if (fetched.exitCode !== 0) throw unreachable(remote, fetched);
+    if (fetched.exitCode !== 0) {
+      if (/not our ref|unadvertised object/.test(fetched.stderr)) throw notGiven(wanted.commit);
+      throw unreachable(remote, fetched);
+    }
     if (wanted.ref === null || (await this.#has(remote, wanted, signal))) return;
     throw new OneloopError(
       "ref-not-found",
@@ -347,39 +367,11 @@ function isSafe(name: string): boolean {
   return isRefName(ref) && isRefName(ref.replace(/^refs\/(heads|tags)\//, ""));
 }
 
-function unreachable(remote: Remote, result: GitResult): OneloopError {
-  // Parts of it are the server's own words: they must not steer anybody's terminal.
-  const last = result.stderr.trim().split("\n").at(-1) ?? "";
-  const reason = last.replaceAll(/\p{C}/gu, "?").slice(0, 300);
-  return new OneloopError(
-    "repository-unreachable",
-    `${remote.url} cannot be read: ${reason === "" ? "no answer in time" : reason}. ${advice(remote, reason)}`,
-    { cause: new Error(result.stderr) },
-  );
-}
-
-function advice(remote: Remote, reason: string): string {
-  if (/certificate/i.test(reason)) {
-    return "Where a company's own authority vouches for it, the operator sets ONELOOP_CA_FILE to that authority's certificate.";
-  }
-  if (
-    /could not read (username|password)|authentication failed|permission denied|denied/i.test(
-      reason,
-    )
-  ) {
-    const host =
-      /^[a-z]+:\/\/(?:[^@/]*@)?([^/]+)/.exec(remote.url)?.[1] ?? /@([^:]+):/.exec(remote.url)?.[1];
-    return remote.credential === undefined || remote.credential === null
-      ? `If it is private, store your credential for its host: \`loop credentials set ${host ?? "HOST"}\`, or Settings in the web.`
-      : "Your stored credential for its host does not open it: store another one.";
-  }
-  return "Check the address, and that it is open to you.";
-}
-
-function cacheFailed(result: GitResult): OneloopError {
-  return new OneloopError(
-    "internal",
-    "The repository cache failed. The control plane's log has the cause.",
-    { cause: new Error(result.stderr) },
+/** What git takes for a place in a commit, and an argument can hold. */
+function isPathInTree(path: string): boolean {
+  const segments = path.split("/");
+  return (
+    path.length <= maxPathChars &&
+    !segments.some((one) => one === "" || one === "." || one === "..")
   );
 }

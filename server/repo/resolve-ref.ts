@@ -1,6 +1,6 @@
 import { OneloopError } from "../protocol/errors.ts";
+import { editDistance, nearest, type Nearness } from "../util/nearest.ts";
 import type { Target } from "./context-url-pages.ts";
-import { nearest } from "./nearest.ts";
 
 /** A line of `git ls-remote`: a full ref name; an annotated tag has a second one ending in `^{}`. */
 export interface RemoteRef {
@@ -26,8 +26,24 @@ export interface Resolved extends ResolvedRef {
   readonly path: string | null;
 }
 
-/** So many names that may have been meant are shown. */
-const suggestions = 3;
+/**
+ * A ref with fewer parts is compared with the beginning of what was written, whose end may be a
+ * folder; one that ends with all of it may only lack its own beginning, such as `feature/`.
+ */
+const amongRefs: Nearness = {
+  // Enough for a person's repository; a remote with more branches costs no more than this.
+  compared: 5000,
+  distanceFrom(wanted) {
+    const text = wanted.toLowerCase();
+    const parts = text.split("/");
+    return (name) => {
+      const ref = name.toLowerCase();
+      if (ref.endsWith(`/${text}`)) return 0;
+      const begin = parts.slice(0, ref.split("/").length).join("/");
+      return editDistance(begin, ref, Math.floor(begin.length / 3));
+    };
+  },
+};
 
 /**
  * Decides what a context URL names, by the refs that exist: the longest beginning that is a branch
@@ -107,7 +123,7 @@ function findRef(
   }
   const what = among === "any" ? "branch or tag" : among === "heads" ? "branch" : "tag";
   const names = spaces.flatMap((space) => namesIn(space, refs));
-  const near = nearest(text, names, suggestions).map((name) => `"${name}"`);
+  const near = nearest(text, names, amongRefs).map((name) => `"${name}"`);
   throw notFound(
     `The repository has no ${what} "${text}". ` +
       (near.length > 0

@@ -1,18 +1,19 @@
+import { editDistance, nearest, type Nearness } from "../util/nearest.ts";
 import { quote } from "./yaml/source-text.ts";
 
-/** A file of ten thousand names and as many wrong ones would take seconds otherwise. */
-const maxCompared = 200;
+/** Names in a configuration file are short: one slip, or another way to write the same word. */
+const inOneFile: Nearness = {
+  // A file of ten thousand names and as many wrong ones would take seconds otherwise.
+  compared: 200,
+  distanceFrom: (wanted) => {
+    const word = sameWord(wanted);
+    return (name) => (sameWord(name) === word ? 0 : editDistance(wanted, name, 1));
+  },
+};
 
 /** Those of `names` that somebody who wrote `wanted` may have meant: at most three. */
 export function nearNames(wanted: string, names: Iterable<string>): string[] {
-  const near: string[] = [];
-  let compared = 0;
-  for (const name of names) {
-    if (near.length === 3 || compared === maxCompared) break;
-    compared += 1;
-    if (sameWord(name) === sameWord(wanted) || oneSlipApart(name, wanted)) near.push(name);
-  }
-  return near;
+  return nearest(wanted, names, inOneFile);
 }
 
 /** `; did you mean "web"?`, or nothing where no name is near. */
@@ -23,19 +24,4 @@ export function didYouMean(wanted: string, names: Iterable<string>): string {
 
 function sameWord(name: string): string {
   return name.toLowerCase().replaceAll(/[-_.]/g, "");
-}
-
-/** One character more, less, or another, or two neighbours exchanged. */
-function oneSlipApart(a: string, b: string): boolean {
-  if (Math.abs(a.length - b.length) > 1) return false;
-  let start = 0;
-  while (start < a.length && a[start] === b[start]) start += 1;
-  const restA = a.slice(start);
-  const restB = b.slice(start);
-  return (
-    restA.slice(1) === restB.slice(1) ||
-    restA.slice(1) === restB ||
-    restA === restB.slice(1) ||
-    (restA.slice(2) === restB.slice(2) && restA[0] === restB[1] && restA[1] === restB[0])
-  );
 }

@@ -2,12 +2,13 @@ import type { Socket } from "node:net";
 import type { Connection } from "ssh2";
 import { supervisorMount } from "../protocol/supervisor.ts";
 import type { Target } from "../terminals/supervisors.ts";
+import { AgentForwarding } from "./agent.ts";
 import { authenticateConnection, type Identity } from "./authenticate.ts";
 import { ConnectionFlow } from "./connection-flow.ts";
 import type { ClosedBy, Door } from "./door.ts";
 import { forward } from "./forward.ts";
-import type { SshGatewayOptions } from "./gateway.ts";
 import { holdKexInit } from "./hold-kexinit.ts";
+import type { SshGatewayOptions } from "./options.ts";
 import { serveSession } from "./session.ts";
 
 /** OpenSSH's LoginGraceTime is 120 s, for a person who types a password; here none does. */
@@ -27,6 +28,7 @@ export class SshConnection implements Disposable {
   #identity: Identity | null = null;
   #authenticated = false;
   #channels = 0;
+  #closedBy: ClosedBy | null = null;
 
   /** @param place whose connections are counted together until they are signed in. */
   constructor(socket: Socket, gateway: SshGatewayOptions, place: string) {
@@ -85,6 +87,7 @@ export class SshConnection implements Disposable {
 
   #serve(client: Connection, fail: (error: unknown) => void): void {
     const door = this.#door(client);
+    const agent = new AgentForwarding(client, door);
     client.on("session", (accept, reject) => {
       if (this.#channels >= maxChannels) {
         reject();
@@ -93,7 +96,7 @@ export class SshConnection implements Disposable {
       this.#channels += 1;
       const session = accept();
       session.on("close", () => (this.#channels -= 1));
-      serveSession(session, door);
+      serveSession(session, door, agent);
     });
     client.on("tcpip", (accept, reject, info) => {
       if (this.#channels >= maxChannels) {
@@ -118,7 +121,8 @@ export class SshConnection implements Disposable {
       log,
       target: () => this.#target(),
       whenClosed: (then) => {
-        this.#closing.add(then);
+        if (this.#closedBy !== null) then(this.#closedBy);
+        else this.#closing.add(then);
         return () => this.#closing.delete(then);
       },
     };
@@ -132,6 +136,7 @@ export class SshConnection implements Disposable {
   }
 
   #close(by: ClosedBy): void {
+    this.#closedBy ??= by;
     for (const then of this.#closing) then(by);
     this.#closing.clear();
   }

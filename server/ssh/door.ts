@@ -6,7 +6,7 @@ import type { ConnectionFlow } from "./connection-flow.ts";
 /** What the channels of one authenticated connection need. */
 export interface Door {
   readonly flow: ConnectionFlow;
-  readonly supervisors: Pick<Supervisors, "exec" | "dial">;
+  readonly supervisors: Pick<Supervisors, "exec" | "dial" | "listen" | "accept">;
   /** The program that serves the `sftp` subsystem, as the workspace sees it. */
   readonly sftpServer: readonly string[];
   /** `client address, port, server address, port`, as sshd sets it. */
@@ -14,7 +14,10 @@ export interface Door {
   readonly log: Log;
   /** Asked for each channel: rights and addresses change while a connection lasts. */
   readonly target: () => Promise<Target>;
-  /** Calls back when the connection has closed; gives a function that takes the wish back. */
+  /**
+   * Calls back when the connection has closed, at once where it has already; gives a function that
+   * takes the wish back.
+   */
   readonly whenClosed: (then: (by: ClosedBy) => void) => () => void;
 }
 

@@ -1,5 +1,6 @@
 import type { AcceptConnection, RejectConnection, ServerChannel, TcpipRequestInfo } from "ssh2";
 import type { Door } from "./door.ts";
+import { join } from "./join.ts";
 
 /** The longest host name (RFC 1035 section 2.3.4). */
 const maxHostLength = 255;
@@ -25,30 +26,5 @@ export async function forward(
     reject();
     return;
   }
-  const channel = accept();
-  const ended = new Promise<void>((resolve) => {
-    socket.on("close", resolve);
-  });
-  const writer = door.flow.writer(channel, () => socket.resume());
-  const end = (): void => {
-    socket.destroy();
-    writer[Symbol.dispose]();
-  };
-  const forget = door.whenClosed(end);
-  channel.on("error", end);
-  channel.on("close", end);
-  channel.on("data", (chunk: Buffer) => {
-    if (!socket.write(chunk)) channel.pause();
-  });
-  socket.on("drain", () => channel.resume());
-  channel.on("end", () => socket.end());
-  socket.on("data", (chunk) => {
-    if (!writer.write("stdout", chunk)) socket.pause();
-  });
-  // In ssh2 the end of a server's channel closes it; the end of file alone is half of that.
-  socket.on("end", () => writer.whenEmpty(() => channel.eof()));
-  socket.on("close", () => writer.whenEmpty(() => channel.end()));
-  socket.resume();
-  await ended;
-  forget();
+  await join(accept(), socket, door);
 }

@@ -1,33 +1,10 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import ssh2 from "ssh2";
-import type { LiveConnections } from "../auth/live.ts";
-import type { Supervisors } from "../terminals/supervisors.ts";
-import type { Log } from "../util/log.ts";
-import type { OfferedKey } from "./authenticate.ts";
 import { SshConnection } from "./connection.ts";
-import type { Resolved } from "./door.ts";
+import type { SshGatewayOptions } from "./options.ts";
 
-export type { OfferedKey } from "./authenticate.ts";
 export { ensureHostKeys } from "./host-keys.ts";
-
-export interface SshGatewayOptions {
-  readonly host: string;
-  /** 0: any free one; the gateway says which. */
-  readonly port: number;
-  /** PEM texts, the preferred first. */
-  readonly hostKeys: readonly string[];
-  /** Whose key this is; `null` when nobody's. Called before the client has proved to hold it. */
-  readonly authenticate: (key: OfferedKey) => Promise<{ userId: string; keyId: string } | null>;
-  /** Ends connections whose key is removed. */
-  readonly live: Pick<LiveConnections, "register">;
-  /** The workspace of a login name; throws OneloopError, whose sentence the client is shown. */
-  readonly resolve: (userId: string, login: string) => Promise<Resolved>;
-  readonly supervisors: Pick<Supervisors, "exec" | "dial">;
-  readonly log: Log;
-  /** The sftp server inside the workspace; the supervisor volume's own when not given. */
-  readonly sftpServer?: readonly string[];
-}
 
 export interface SshGateway extends AsyncDisposable {
   readonly port: number;

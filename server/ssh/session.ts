@@ -4,6 +4,7 @@ import { toOneloopError } from "../protocol/errors.ts";
 import type { ExecExit } from "../protocol/frames.ts";
 import type { ExecRequest } from "../protocol/supervisor.ts";
 import type { ExecStream } from "../terminals/exec-stream.ts";
+import type { AgentForwarding } from "./agent.ts";
 import type { ChannelWriter } from "./connection-flow.ts";
 import type { Door } from "./door.ts";
 
@@ -28,12 +29,13 @@ interface Size {
 }
 
 /** Serves one `session` channel: requests for a pty and variables, then one program. */
-export function serveSession(session: Session, door: Door): void {
+export function serveSession(session: Session, door: Door, agent: AgentForwarding): void {
   let env: Record<string, string> = {};
   let envBytes = 0;
   let term: string | null = null;
   let size: Size = { cols: 80, rows: 24 };
   let program: Program | null = null;
+  let agentSocket: Promise<string | null> | null = null;
   // Asked for now, while the client still sends what it wants to run.
   const target = door.target();
   target.catch(() => undefined);
@@ -46,7 +48,10 @@ export function serveSession(session: Session, door: Door): void {
       pty: term === null ? null : { term, ...size },
     };
     void program.start(async () => {
-      const stream = await door.supervisors.exec(await target, request);
+      const socket = await agentSocket;
+      const agentVariable = socket === null ? {} : { SSH_AUTH_SOCK: socket };
+      const withAgent = { ...request, env: { ...request.env, ...agentVariable } };
+      const stream = await door.supervisors.exec(await target, withAgent);
       if (size.cols !== request.pty?.cols || size.rows !== request.pty.rows) stream.resize(size);
       return stream;
     });
@@ -76,6 +81,11 @@ export function serveSession(session: Session, door: Door): void {
       accept?.();
     },
   );
+  session.on("auth-agent", (accept: (() => boolean) | undefined) => {
+    // At once: the replies to a client's requests have the requests' order.
+    accept?.();
+    agentSocket ??= agent.socket();
+  });
   session.on("signal", (accept: (() => boolean) | undefined, _reject, info) => {
     program?.signal(info.name);
     accept?.();
@@ -95,7 +105,7 @@ class Program {
   readonly #door: Door;
   readonly #newline: string;
   readonly #writer: ChannelWriter;
-  readonly #forget: () => void;
+  #forget: () => void = () => undefined;
   #stream: ExecStream | null = null;
   #ended = false;
 

@@ -11,6 +11,7 @@ import {
 import { OneloopError, toOneloopError } from "../protocol/errors.ts";
 import { controlPlaneActor, supervisorPaths } from "../protocol/supervisor.ts";
 import type { Log } from "../util/log.ts";
+import { lines } from "./lines.ts";
 import type { Supervisors } from "./supervisors.ts";
 
 /** What a workspace says of itself. It is a stranger's word: checked for form, believed for nothing else. */
@@ -35,8 +36,11 @@ export interface ControlStreamsOptions {
 const reconnectMs = { first: 250, most: 10_000 };
 /** Asks of one workspace that are worked on at a time; more are refused at once. */
 const maxRunningAsks = 16;
-/** Messages of one workspace that wait for the database; then its stream is not read. */
-const maxWaiting = 64;
+/** More messages at once than any workspace has to say; beyond them, so many in a second. */
+const burstMessages = 200;
+const messagesPerSecond = 20;
+/** Answers that a workspace asks for and does not read. */
+const maxUnreadBytes = 1024 * 1024;
 
 /** Holds the control stream of every workspace that runs; a stream that breaks is opened again. */
 export class ControlStreams implements AsyncDisposable {
@@ -78,8 +82,11 @@ export class ControlStreams implements AsyncDisposable {
         await this.#read(owner, { socket, rest, signal });
       } catch (error) {
         if (signal.aborted) return;
-        // A supervisor of the version before has no such stream.
-        if (error instanceof OneloopError && error.code === "not-found") return;
+        // A supervisor of the version before has no such stream; the next one, another start's, may.
+        if (error instanceof OneloopError && error.code === "not-found") {
+          if (this.#held.get(owner.id)?.stop.signal === signal) this.#held.delete(owner.id);
+          return;
+        }
         log.debug({ err: error, workspace: owner.id }, "no control stream");
       }
       await delay(waitMs, undefined, { signal }).catch(() => undefined);
@@ -98,15 +105,21 @@ export class ControlStreams implements AsyncDisposable {
     if (rest.length > 0) socket.unshift(rest);
     const asks = { running: 0 };
     const waiting = new Set<Promise<void>>();
+    const pace = new Pace();
     try {
-      for await (const line of lines(socket)) {
+      for await (const line of lines(socket, maxControlLineBytes)) {
+        await pace.next(signal);
         const message = ControlMessage.parse(JSON.parse(line));
         const work = this.#take(owner, message, { socket, asks }).catch((error: unknown) => {
           this.#options.log.warn({ err: error, workspace: owner.id }, "a message was not handled");
         });
-        waiting.add(work);
-        void work.then(() => waiting.delete(work));
-        if (waiting.size >= maxWaiting) await Promise.race(waiting);
+        if (message.type === "ask") {
+          waiting.add(work);
+          void work.then(() => waiting.delete(work));
+        } else {
+          // One after the other: the newest word is the one that stays.
+          await work;
+        }
       }
     } finally {
       signal.removeEventListener("abort", end);
@@ -157,19 +170,23 @@ export class ControlStreams implements AsyncDisposable {
     } finally {
       asks.running -= 1;
     }
+    if (socket.writableLength > maxUnreadBytes) socket.destroy();
     if (socket.writable) socket.write(`${JSON.stringify(answer)}\n`);
   }
 }
 
-/** @throws RangeError for a line that is too long: the peer is broken or hostile. */
-async function* lines(socket: Socket): AsyncGenerator<string> {
-  let pending: Buffer = Buffer.alloc(0);
-  for await (const chunk of socket as AsyncIterable<Buffer>) {
-    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
-    for (let end = pending.indexOf(10); end !== -1; end = pending.indexOf(10)) {
-      yield pending.toString("utf8", 0, end);
-      pending = pending.subarray(end + 1);
-    }
-    if (pending.length > maxControlLineBytes) throw new RangeError("a line is too long");
+/** Lets a burst through, then so many in a second: what a workspace says is work for everybody. */
+class Pace {
+  #left = burstMessages;
+  #since = performance.now();
+
+  async next(signal: AbortSignal): Promise<void> {
+    const now = performance.now();
+    const earned = ((now - this.#since) * messagesPerSecond) / 1000;
+    this.#left = Math.min(burstMessages, this.#left + earned) - 1;
+    this.#since = now;
+    if (this.#left >= 0) return;
+    const waitMs = (-this.#left * 1000) / messagesPerSecond;
+    await delay(waitMs, undefined, { signal }).catch(() => undefined);
   }
 }

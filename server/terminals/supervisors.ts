@@ -7,12 +7,14 @@ import {
   Hello,
   streamUpgrade,
   supervisorPaths,
+  type AcceptRequest,
   type DialRequest,
   type ExecRequest,
   type GrantAction,
 } from "../protocol/supervisor.ts";
 import { spliceHighWaterMarkBytes } from "../util/splice.ts";
 import { ExecStream } from "./exec-stream.ts";
+import { readListening, type Listening } from "./listening.ts";
 import { readResponseHead } from "./response-head.ts";
 
 /** Who asks for what, of which supervisor. */
@@ -75,6 +77,26 @@ export class Supervisors {
   async dial(target: Target, request: Partial<DialRequest> & { port: number }): Promise<Socket> {
     const path = `${supervisorPaths.dial}?q=${encodeURIComponent(JSON.stringify(request))}`;
     const { socket, rest } = await this.upgrade(target, { action: "dial", path });
+    if (rest.length > 0) socket.unshift(rest);
+    return socket;
+  }
+
+  /** Listens inside the workspace at a new unix socket, until the answer is disposed. */
+  async listen(target: Target): Promise<Listening> {
+    const stream = { action: "listen", path: supervisorPaths.listen } as const;
+    const upgraded = await this.upgrade(target, stream);
+    try {
+      return await readListening(upgraded, answerTimeoutMs);
+    } catch (error) {
+      throw unreachable(error);
+    }
+  }
+
+  /** A connection that came to a socket of `listen`; half-close is preserved. */
+  async accept(target: Target, id: string): Promise<Socket> {
+    const request: AcceptRequest = { id };
+    const path = `${supervisorPaths.accept}?q=${encodeURIComponent(JSON.stringify(request))}`;
+    const { socket, rest } = await this.upgrade(target, { action: "listen", path });
     if (rest.length > 0) socket.unshift(rest);
     return socket;
   }

@@ -11,7 +11,10 @@ const maxSubmodules = 100;
 type CheckedOutSubmodule = NonNullable<Checkout["submodules"]>[number];
 
 interface ExtrasParts {
-  readonly repositories: Repositories;
+  readonly repositories: Pick<
+    Repositories,
+    "ensureCommit" | "fetchLfs" | "listRefs" | "submodules" | "usesLfs"
+  >;
   /** The remote of a URL as this user may ask it. @throws OneloopError for one that is not allowed. */
   readonly remoteOf: (url: string) => Promise<Remote>;
   readonly signal: AbortSignal;
@@ -30,15 +33,18 @@ export async function checkoutExtras(
   const { repositories, signal } = parts;
   const leftOut: LeftOut[] = [];
   const submodules: CheckedOutSubmodule[] = [];
+  let tried = 0;
   const collect = async (
     outer: { readonly remote: Remote; readonly url: string; readonly commit: string },
     place: { readonly within: string; readonly depth: number },
   ): Promise<void> => {
     for (const one of await repositories.submodules(outer.remote, outer.commit, signal)) {
-      const path = place.within === "" ? one.path : `${place.within}/${one.path}`;
+      tried += 1;
+      if (tried > maxSubmodules + 1) return;
+      const path = fileIn(place.within, one.path);
       try {
-        if (place.depth > maxDepth || submodules.length >= maxSubmodules) throw tooMany();
-        mustBeOneLine(one.path, one.url);
+        if (place.depth > maxDepth || tried > maxSubmodules) throw tooMany();
+        mustBeOneLine(one.name, one.path, one.url);
         const url = resolveSubmoduleUrl(outer.url, one.url);
         if (url === null) throw unusable(one.url);
         const inner = await parts.remoteOf(url);
@@ -47,7 +53,13 @@ export async function checkoutExtras(
         const ref = refs.find(({ commit }) => commit === one.commit)?.name ?? null;
         const cached = ref !== null && /^refs\/(heads|tags)\//.test(ref) ? ref : null;
         await repositories.ensureCommit(inner, { ref: cached, commit: one.commit }, signal);
-        submodules.push({ within: place.within, path: one.path, url, key: inner.key });
+        submodules.push({
+          within: place.within,
+          name: one.name,
+          path: one.path,
+          url,
+          key: inner.key,
+        });
         const next = { remote: inner, url, commit: one.commit };
         await collect(next, { within: path, depth: place.depth + 1 });
       } catch (error) {
@@ -56,7 +68,7 @@ export async function checkoutExtras(
         leftOut.push({
           what: `submodule ${path}`,
           why: failure.message,
-          where: { file: ".gitmodules", line: 1, column: 1 },
+          where: { file: fileIn(place.within, ".gitmodules"), line: 1, column: 1 },
         });
       }
     }
@@ -105,6 +117,10 @@ export function lfsTask({ lfs, path }: Checkout, devService: string): Task[] {
       cwd: path,
     },
   ];
+}
+
+function fileIn(folder: string, path: string): string {
+  return folder === "" ? path : `${folder}/${path}`;
 }
 
 /** Names go to the checkout as lines. */

@@ -12,15 +12,15 @@ exec git -c credential.helper= -c "credential.$origin.helper=!cat <&9; :" "$@"
 `;
 
 /**
- * Git's arguments. An agent holds the key while git runs; git's ssh takes
- * no other key.
+ * Git's arguments. An agent holds the key while git runs; git's ssh takes no other key. Where the
+ * shell is killed, the agent sees that, and ends 10 s later at most (ssh-agent.c).
  */
 const overSsh = `
-exec 9<&0 </dev/null
-eval "$(ssh-agent -s)" >/dev/null
-trap 'ssh-agent -k >/dev/null' EXIT
-ssh-add -q - <&9 || exit 1
-git "$@"
+exec ssh-agent sh -c '
+trap "ssh-agent -k >/dev/null" EXIT
+ssh-add -q - || exit 1
+git "$@" </dev/null
+' git "$@"
 `;
 
 /**

@@ -17,11 +17,13 @@ import type { Workspaces } from "./workspaces.ts";
 
 /** After a person did something, their work is counted again, but not more often than this. */
 const countEveryMs = 30_000;
+/** Every sign of life is told to whoever looks; a workspace that sends more is not believed. */
+const touchEveryMs = 10_000;
 
 export interface InsideParts {
   readonly store: WorkspaceStore;
   readonly settings: UserSettings;
-  readonly supervisors: Supervisors;
+  readonly supervisors: Pick<Supervisors, "exec" | "json" | "upgrade">;
   readonly address: PublicAddress;
   readonly clock: Clock;
   readonly log: Log;
@@ -34,6 +36,12 @@ export class Inside implements ControlListener, InsideHooks, AsyncDisposable {
   #workspaces: Pick<Workspaces, "summary" | "stop"> | null = null;
   /** When each workspace's work was counted last, in ms since 1970. */
   readonly #counted = new Map<string, number>();
+  /** When each workspace was active last, in ms since 1970. */
+  readonly #touched = new Map<string, number>();
+  readonly #counting = new Set<Promise<void>>();
+  /** The last telling of each workspace's setup: what was read first is told first. */
+  readonly #telling = new Map<string, Promise<void>>();
+  readonly #ended = new AbortController();
 
   constructor(parts: InsideParts) {
     this.#parts = parts;
@@ -50,8 +58,10 @@ export class Inside implements ControlListener, InsideHooks, AsyncDisposable {
     this.#control.hold(ownerOf(row));
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#control[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended.abort();
+    await this.#control[Symbol.asyncDispose]();
+    await Promise.all(this.#counting);
   }
 
   async onPorts(owner: Owner, ports: readonly DetectedPort[]): Promise<void> {
@@ -61,10 +71,19 @@ export class Inside implements ControlListener, InsideHooks, AsyncDisposable {
 
   async onActivity(owner: Owner): Promise<void> {
     const { store, clock } = this.#parts;
+    const now = clock.now();
+    if (now - (this.#touched.get(owner.id) ?? 0) < touchEveryMs) return;
+    this.#touched.set(owner.id, now);
     const row = await store.byId(owner.id);
     if (row === null || row.state !== "running") return;
     await store.touch(row.id);
-    if (clock.now() - (this.#counted.get(row.id) ?? 0) >= countEveryMs) await this.countWork(row);
+    if (now - (this.#counted.get(row.id) ?? 0) >= countEveryMs) this.#countLater(row);
+  }
+
+  /** The stream that the activity came on is read on meanwhile. */
+  #countLater(row: WorkspaceRow): void {
+    const counting = this.countWork(row).finally(() => this.#counting.delete(counting));
+    this.#counting.add(counting);
   }
 
   async onTask(
@@ -113,6 +132,19 @@ export class Inside implements ControlListener, InsideHooks, AsyncDisposable {
 
   /** Tells a workspace whose it is and what they keep for it; the first time starts its tasks. */
   async tellSetup(row: WorkspaceRow): Promise<void> {
+    const before = this.#telling.get(row.id);
+    const telling = (before ?? Promise.resolve())
+      .catch(() => undefined)
+      .then(() => this.#tellSetup(row));
+    this.#telling.set(row.id, telling);
+    try {
+      await telling;
+    } finally {
+      if (this.#telling.get(row.id) === telling) this.#telling.delete(row.id);
+    }
+  }
+
+  async #tellSetup(row: WorkspaceRow): Promise<void> {
     const target = { owner: ownerOf(row), actor: controlPlaneActor };
     const call = { action: "setup", method: "POST", path: supervisorPaths.setup } as const;
     try {
@@ -126,8 +158,9 @@ export class Inside implements ControlListener, InsideHooks, AsyncDisposable {
   /** After a person changed what they keep: what starts from now on has it. */
   async tellAll(userId: string): Promise<void> {
     const { store, log } = this.#parts;
-    const running = (await store.list(userId)).filter(({ state }) => state === "running");
-    for (const row of running) {
+    const rows = await store.list(userId);
+    // One that starts may have been told already, of what was before.
+    for (const row of rows.filter(({ state }) => state === "running" || state === "starting")) {
       await this.tellSetup(row).catch((error: unknown) =>
         log.warn({ err: error, workspace: row.id }, "a workspace was not told of a change"),
       );
@@ -152,7 +185,8 @@ export class Inside implements ControlListener, InsideHooks, AsyncDisposable {
     this.#counted.set(row.id, clock.now());
     try {
       const now = new Date(clock.now());
-      const work = await countWork(supervisors, { owner: ownerOf(row), checkout, now });
+      const signal = this.#ended.signal;
+      const work = await countWork(supervisors, { owner: ownerOf(row), checkout, now, signal });
       if (work !== null) await store.setWork(row.id, work);
     } catch (error) {
       log.debug({ err: error, workspace: row.id }, "unsaved work was not counted");
@@ -163,12 +197,14 @@ export class Inside implements ControlListener, InsideHooks, AsyncDisposable {
   async ended(id: string): Promise<void> {
     this.#control.release({ kind: "workspace", id });
     this.#counted.delete(id);
+    this.#touched.delete(id);
     await this.#parts.store.setPorts(id, []);
   }
 
   /**
-   * The owner's credential, for the hosts of this workspace's own remotes only. What reads it here
-   * can use it for all that it is good for: that is the person's choice when they store it.
+   * The owner's credential, for the hosts of what they named themselves only: the repository that
+   * they opened, and their dotfiles. What reads it here can use it for all that it is good for: a
+   * devfile's projects must not choose which host's that is.
    */
   async #credential(
     row: WorkspaceRow,
@@ -176,17 +212,17 @@ export class Inside implements ControlListener, InsideHooks, AsyncDisposable {
   ): Promise<CredentialAnswer> {
     const { settings } = this.#parts;
     const profile = await settings.profile(row.ownerId);
-    const { checkout, projects = [] } = row.plan;
-    const remotes = [checkout?.url, ...projects.map(({ url }) => url), profile.dotfilesUrl];
+    const remotes = [row.plan.checkout?.url, profile.dotfilesUrl];
     const origins = remotes.flatMap((url) => originOf(url ?? null) ?? []);
-    const asked = `${ask.protocol.toLowerCase()}://${ask.host.toLowerCase()}`;
-    return origins.includes(asked) ? settings.credentialFor(row.ownerId, ask.host) : null;
+    const [scheme, host] = [ask.protocol.toLowerCase(), ask.host.toLowerCase()];
+    if (!origins.includes(`${scheme}://${host}`)) return null;
+    return settings.credentialFor(row.ownerId, { scheme, host });
   }
 }
 
 /** The scheme and host of a remote that git asks credentials for; null for ssh and file. */
 function originOf(url: string | null): string | null {
-  if (url === null || !/^https?:\/\//.test(url)) return null;
+  if (url === null || !/^https?:\/\//.test(url) || !URL.canParse(url)) return null;
   const { protocol, host } = new URL(url);
   return `${protocol}//${host}`;
 }

@@ -70,8 +70,8 @@ export async function openWorkspace(
   const key = { ownerId: user.id, repository: url.repositoryKey, ref, commit };
 
   const existing = await store.findOfRef(key);
-  if (existing !== null) {
-    await store.setDesired(existing.id, "running");
+  // Where it is being deleted meanwhile, there is none any more, and another one is made.
+  if (existing !== null && (await store.setDesired(existing.id, "running")) !== null) {
     reconciler.kick(existing.id, { repair: true });
     await repositories.ensureCommit(remote, { ref, commit }, signal);
     await noteBehind(parts, { row: existing, remote, commit, signal });
@@ -121,7 +121,10 @@ export async function openWorkspace(
     contextUrl: request.contextUrl,
     plan: planned,
   };
-  const made = await insert(parts, workspace, name);
+  const made = await insert(parts, workspace, name).catch((error: unknown) => {
+    parts.pool.giveBack(id);
+    throw error;
+  });
   if (made.existing) {
     parts.pool.giveBack(id);
     return made;
@@ -223,7 +226,9 @@ async function remoteOf(
   if (url.kind === "file") {
     return { ...remote, localFolder: await localRepository(url.path, fileRoots) };
   }
-  const stored = url.host === null ? null : await settings.credentialFor(user.id, url.host);
+  if (url.host === null) return remote;
+  const scheme = /^[a-z]+(?=:\/\/)/.exec(url.remote)?.[0] ?? "ssh";
+  const stored = await settings.credentialFor(user.id, { scheme, host: url.host });
   return stored === null ? remote : { ...remote, credential: { ...stored, url: url.remote } };
 }
 

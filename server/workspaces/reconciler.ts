@@ -1,39 +1,18 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { GrantSigner } from "../auth/grants.ts";
+import { databaseFailure } from "../db/database.ts";
 import type { WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
-import type {
-  Engine,
-  EngineEvent,
-  ImageFacts,
-  Observed,
-  Owner,
-  StepOptions,
-  SupervisorSetup,
-  WorkspaceSpec,
-} from "../engine/engine.ts";
+import type { EngineEvent, Observed, Owner, WorkspaceSpec } from "../engine/engine.ts";
 import { OneloopError, toOneloopError } from "../protocol/errors.ts";
 import type { WorkspaceState } from "../protocol/workspace.ts";
-import { shortRef } from "../repo/ref-name.ts";
-import type { Supervisors } from "../terminals/supervisors.ts";
 import { Lifetime } from "../util/lifetime.ts";
 import type { Log } from "../util/log.ts";
-import type { OnPhase } from "./phases.ts";
-import {
-  allOrNone,
-  stepDeadlines,
-  withDeadline,
-  type Step,
-  type StepDeadlines,
-} from "./reconciler-deadlines.ts";
-import {
-  deadDevSentence,
-  deadServiceEvent,
-  deadServices,
-  lostEvent,
-  outOfMemoryEvent,
-} from "./reconciler-words.ts";
-import { checkOut, findUnsavedWork, isEmpty } from "./source.ts";
+import { bringUp, type BringUpParts } from "./bring-up.ts";
+import type { StepDeadlines } from "./reconciler-deadlines.ts";
+import { stepRunner, type RunStep, type Turn } from "./reconciler-turn.ts";
+import { deadDevSentence, deadServices, lostEvent } from "./reconciler-words.ts";
 import { assertTransition } from "./states.ts";
+import { removeAll, stopAll, type TakeDownParts } from "./take-down.ts";
+import { ToldEnds } from "./told-ends.ts";
 
 /** A control plane that is gone for this long has lost its right to act. */
 const leaseSeconds = 60;
@@ -41,10 +20,6 @@ const leaseSeconds = 60;
 const renewEveryMs = 20_000;
 /** After a failure that is not the workspace's own: a database that restarts, a silent engine. */
 const retryAfterMs = 5000;
-/** A program that runs into its memory limit again and again is told of once in this time. */
-const outOfMemoryEveryMs = 10_000;
-/** What a program has to end itself; Docker's own default. */
-const stopGraceMs = 10_000;
 
 /** What is done for a workspace while its supervisor answers. */
 export interface InsideHooks {
@@ -56,19 +31,12 @@ export interface InsideHooks {
   ended(id: string): Promise<void>;
 }
 
-export interface ReconcilerParts {
-  readonly store: WorkspaceStore;
-  readonly engine: Engine;
-  readonly supervisors: Supervisors;
-  readonly signer: GrantSigner;
+export interface ReconcilerParts extends BringUpParts, TakeDownParts {
   readonly log: Log;
   /** Who holds the leases: the same after a restart of the same control plane. */
   readonly holder: string;
   readonly inside: InsideHooks;
-  /** The environment that Oneloop gives to a workspace's programs. */
-  readonly environmentOf: (row: WorkspaceRow) => Pick<SupervisorSetup, "env" | "defaults">;
   readonly deadlines?: StepDeadlines;
-  readonly onPhase?: OnPhase | undefined;
 }
 
 interface Run {
@@ -85,16 +53,16 @@ interface Run {
  */
 export class Reconciler implements AsyncDisposable {
   readonly #parts: ReconcilerParts;
+  readonly #step: RunStep;
   readonly #runs = new Map<string, Run>();
   readonly #lifetime = new Lifetime();
   readonly #ended = new AbortController();
-  /** The services of each workspace of which was told that they ended. */
-  readonly #toldDead = new Map<string, Set<string>>();
-  /** When was last told, of a service, that a program of it was ended for memory. */
-  readonly #toldMemory = new Map<string, number>();
+  readonly #told: ToldEnds;
 
   constructor(parts: ReconcilerParts) {
     this.#parts = parts;
+    this.#step = stepRunner(parts);
+    this.#told = new ToldEnds(parts.store);
     this.#lifetime.defer(() => this.#ended.abort());
   }
 
@@ -180,16 +148,18 @@ export class Reconciler implements AsyncDisposable {
   }
 
   /** @returns whether there is more to do. */
-  async #once(id: string, turn: Turn): Promise<boolean> {
+  async #once(id: string, look: Look): Promise<boolean> {
     const row = await this.#parts.store.lease(id, this.#parts.holder, leaseSeconds);
     if (row === null) return false;
     const renewing = setInterval(() => {
       void this.#parts.store.renew(id, row.generation, leaseSeconds).catch(() => undefined);
     }, renewEveryMs);
     try {
-      return await this.#act(row, turn);
+      return await this.#act(row, look);
     } catch (error) {
-      if (turn.interrupted.aborted) return !this.#ended.signal.aborted;
+      if (look.interrupted.aborted) return !this.#ended.signal.aborted;
+      // That says nothing about the workspace, and could not be written down now: tried again later.
+      if (databaseFailure(error) !== null) throw error;
       await this.#fail(row, toOneloopError(error));
       return false;
     } finally {
@@ -197,18 +167,25 @@ export class Reconciler implements AsyncDisposable {
     }
   }
 
-  async #act(row: WorkspaceRow, { interrupted, repair }: Turn): Promise<boolean> {
+  async #act(row: WorkspaceRow, { interrupted, repair }: Look): Promise<boolean> {
+    const turn: Turn = {
+      row,
+      spec: specOf(row),
+      interrupted,
+      step: this.#step,
+      record: (change) => this.#mustRecord(row, change),
+    };
     switch (row.state) {
       case "starting":
-        await this.#bringUp(row, interrupted);
+        await this.#start(turn);
         return false;
       case "running":
         return this.#verify(row, repair);
       case "stopping":
-        await this.#stop(row, interrupted);
+        await this.#stop(turn);
         return row.desired === "running";
       case "deleting":
-        await this.#delete(row, interrupted);
+        await removeAll(this.#parts, turn);
         return false;
       case "stopped":
       case "failed":
@@ -221,66 +198,26 @@ export class Reconciler implements AsyncDisposable {
     }
   }
 
-  async #bringUp(row: WorkspaceRow, interrupted: AbortSignal): Promise<void> {
-    const { engine, signer, supervisors, store, onPhase } = this.#parts;
-    const spec = specOf(row);
-    this.#toldDead.delete(row.id);
-    const note = (code: string, message: string): Promise<void> =>
-      store.addEvent(row.id, { level: "info", code, message });
-    const step = <Result>(
-      name: Step,
-      signal: AbortSignal,
-      work: (options: StepOptions) => Promise<Result>,
-    ): Promise<Result> => {
-      const onProgress = (line: string): void => void note(name, line).catch(() => undefined);
-      return this.#step(name, signal, (options) => work({ ...options, onProgress }));
-    };
-    const began = performance.now();
-    const took = (): string => `${((performance.now() - began) / 1000).toFixed(1)} s`;
-
-    const dev = row.plan.services.find((service) => service.name === row.plan.devService);
-    const others = row.plan.services.filter((service) => service !== dev);
-    const source = async (devImage: Promise<ImageFacts>, signal: AbortSignal): Promise<void> => {
-      await step("storage", signal, (options) => engine.ensureStorage(spec, options));
-      onPhase?.("storage-made");
-      const { checkout } = row.plan;
-      if (checkout === null || row.checkedOut) return;
-      const { user } = await devImage;
-      for (const one of [checkout, ...(row.plan.projects ?? [])]) {
-        const work = { owner: spec.owner, checkout: one, user };
-        await step("checkout", signal, (options) => checkOut(engine, work, options));
-      }
-      onPhase?.("checkout-done");
-      await this.#mustRecord(row, { checkedOut: true });
-      await note("checked-out", `Checked out ${short(row)} at ${checkout.path} (${took()}).`);
-    };
-    const sandbox = async (signal: AbortSignal): Promise<void> => {
-      await step("sandbox", signal, (options) => engine.ensureSandbox(spec, options));
-      onPhase?.("sandbox-ready");
-      await note("sandbox-ready", `The workspace's network and its rules are ready (${took()}).`);
-    };
-    await allOrNone(interrupted, (signal) => {
-      const image = (ref: string, user: string | null): Promise<ImageFacts> =>
-        step("image", signal, (options) => engine.ensureImage(ref, { ...options, user }));
-      const devImage = image(dev?.image ?? "", dev?.user ?? null);
-      const images = Promise.all([devImage, ...others.map((each) => image(each.image, null))]);
-      const known = images.then(() => onPhase?.("images-known"));
-      return [known, source(devImage, signal), sandbox(signal)];
-    });
-
-    const setup = { publicKey: signer.publicKey, ...this.#parts.environmentOf(row) };
-    const { address, boot } = await step("start", interrupted, (options) =>
-      engine.ensureMembers(spec, setup, options),
-    );
-    onPhase?.("members-started");
-    supervisors.remember(spec.owner, address, boot);
-    await this.#parts.inside.tellSetup(row);
-    onPhase?.("setup-told");
-    // The event first: who waits for the state has then seen it.
-    await note("started", `The workspace is ready (${took()}).`);
-    await this.#to(row, "running");
+  async #start(turn: Turn): Promise<void> {
+    const { inside, onPhase } = this.#parts;
+    this.#told.forget(turn.row.id);
+    await bringUp(this.#parts, turn);
+    await this.#to(turn.row, "running");
     onPhase?.("running-recorded");
-    this.#parts.inside.running(row);
+    inside.running(turn.row);
+  }
+
+  async #stop(turn: Turn): Promise<void> {
+    const { store, onPhase } = this.#parts;
+    await stopAll(this.#parts, turn);
+    onPhase?.("all-stopped");
+    await this.#to(turn.row, "stopped");
+    onPhase?.("stopped-recorded");
+    await store.addEvent(turn.row.id, {
+      level: "info",
+      code: "stopped",
+      message: "The workspace is stopped. Source and home are kept.",
+    });
   }
 
   /**
@@ -304,7 +241,7 @@ export class Reconciler implements AsyncDisposable {
     const dead = deadServices(plan, observed);
     if (isUp && !(repair && dead.length > 0)) {
       inside.running(row);
-      await this.#tellDead(row, { dead, observed });
+      await this.#told.tellDead(row, dead, observed);
       return false;
     }
     if (!isUp) {
@@ -319,82 +256,6 @@ export class Reconciler implements AsyncDisposable {
     await this.#to(row, "starting");
     if (observed.sandbox !== "running") await store.addEvent(row.id, lostEvent(observed));
     return true;
-  }
-
-  /** Each end of a service is told once. */
-  async #tellDead(
-    row: WorkspaceRow,
-    { dead, observed }: { dead: readonly string[]; observed: Observed },
-  ): Promise<void> {
-    const told = this.#toldDead.get(row.id);
-    this.#toldDead.set(row.id, new Set(dead));
-    for (const service of dead) {
-      if (told?.has(service) === true) continue;
-      await this.#parts.store.addEvent(row.id, deadServiceEvent(service, observed));
-    }
-  }
-
-  async #stop(row: WorkspaceRow, interrupted: AbortSignal): Promise<void> {
-    const { engine, inside, supervisors, store, onPhase } = this.#parts;
-    const { owner } = specOf(row);
-    await inside.ended(row.id);
-    supervisors.forget(owner);
-    await this.#step("stop", interrupted, (options) =>
-      engine.stop(owner, { ...options, graceMs: stopGraceMs }),
-    );
-    onPhase?.("all-stopped");
-    await this.#to(row, "stopped");
-    onPhase?.("stopped-recorded");
-    await store.addEvent(row.id, {
-      level: "info",
-      code: "stopped",
-      message: "The workspace is stopped. Source and home are kept.",
-    });
-  }
-
-  async #delete(row: WorkspaceRow, interrupted: AbortSignal): Promise<void> {
-    const { engine, inside, store, supervisors, onPhase } = this.#parts;
-    const { owner } = specOf(row);
-    await inside.ended(row.id);
-    supervisors.forget(owner);
-    await this.#step("stop", interrupted, (options) =>
-      engine.stop(owner, { ...options, graceMs: stopGraceMs }),
-    );
-    const { checkout } = row.plan;
-    if (!row.deleteForced && row.checkedOut && checkout !== null) {
-      // Asked again now that nothing runs: a program may have written since the user was asked.
-      const work = await this.#step("delete", interrupted, (options) =>
-        findUnsavedWork(engine, { owner, checkout }, options),
-      );
-      onPhase?.("unsaved-work-asked");
-      if (!isEmpty(work)) {
-        await store.addEvent(row.id, {
-          level: "warning",
-          code: "unsaved-work",
-          message: "Not deleted: work appeared that is not pushed. The workspace is stopped.",
-        });
-        await this.#mustRecord(row, { state: "stopped", desired: "stopped" });
-        return;
-      }
-    }
-    await this.#step("delete", interrupted, (options) =>
-      engine.remove(owner, { ...options, storage: true }),
-    );
-    onPhase?.("all-removed");
-    await store.forget(row.id, row.generation);
-    onPhase?.("row-forgotten");
-  }
-
-  /** Every step has a deadline, a cancel, and says how far it came. */
-  #step<Result>(
-    step: Step,
-    signal: AbortSignal,
-    work: (options: StepOptions) => Promise<Result>,
-  ): Promise<Result> {
-    const { deadlines = stepDeadlines, onPhase } = this.#parts;
-    return withDeadline({ step, ms: deadlines[step], signal }, (limited) =>
-      work({ signal: limited, onPhase }),
-    );
   }
 
   #retryLater(id: string): void {
@@ -451,24 +312,16 @@ export class Reconciler implements AsyncDisposable {
       const row = await store.byId(event.owner.id);
       // While it starts, what ends is looked at afterwards; in other states ends are our own doing.
       if (row === null || !(row.state === "running" || row.state === "starting")) return;
-      if (event.kind === "out-of-memory") await this.#tellMemory(row, event.service);
-      else this.kick(row.id);
+      if (event.kind !== "out-of-memory") this.kick(row.id);
+      else if (event.service !== null) await this.#told.tellMemory(row, event.service);
     } catch (error) {
       log.error({ err: error, workspace: event.owner.id }, "an engine event was not handled");
     }
   }
-
-  async #tellMemory(row: WorkspaceRow, service: string | null): Promise<void> {
-    if (service === null) return;
-    const key = `${row.id}/${service}`;
-    const now = performance.now();
-    if (now - (this.#toldMemory.get(key) ?? -Infinity) < outOfMemoryEveryMs) return;
-    this.#toldMemory.set(key, now);
-    await this.#parts.store.addEvent(row.id, outOfMemoryEvent(service));
-  }
 }
 
-interface Turn {
+/** Why a workspace is looked at, and what ends the look. */
+interface Look {
   readonly interrupted: AbortSignal;
   readonly repair: boolean;
 }
@@ -479,9 +332,4 @@ export function ownerOf(row: { id: string }): Owner {
 
 function specOf(row: WorkspaceRow): WorkspaceSpec {
   return { owner: ownerOf(row), name: row.name, plan: row.plan };
-}
-
-function short(row: WorkspaceRow): string {
-  const commit = row.commit.slice(0, 12);
-  return row.ref === null ? commit : `${shortRef(row.ref)} (${commit})`;
 }

@@ -7,6 +7,7 @@ import { cachePath } from "../repo/repositories.ts";
 import { randomIds } from "../util/ids.ts";
 import { credentialedGit } from "./credentialed-git.ts";
 import { localGitJob } from "./local-git.ts";
+import { collectWithin } from "../terminals/collect-within.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
 
 /** The container and the volume of the repository cache belong to Oneloop, not to a workspace. */
@@ -81,11 +82,9 @@ export class ConfinedGit implements GitRunner {
         { owner: cacheOwner, actor: controlPlaneActor },
         { argv, cwd: cachePath, env: { ...request.env } },
       );
-      const stop = (): void => stream.hangup();
       const deadline = AbortSignal.any([request.signal, AbortSignal.timeout(request.timeoutMs)]);
-      deadline.addEventListener("abort", stop, { once: true });
-      const { exit, stdout, stderr } = await stream.collect(stdin);
-      deadline.removeEventListener("abort", stop);
+      const said = await collectWithin(stream, { input: stdin, signal: deadline });
+      const { exit, stdout, stderr } = said;
       return { exitCode: exit.code ?? 1, stdout, stderr: exit.error ?? stderr.toString("utf8") };
     } catch (error) {
       const gone =

@@ -1,6 +1,6 @@
 import type { Engine, ImageFacts, Job, Owner, StepOptions } from "../engine/engine.ts";
 import { OneloopError } from "../protocol/errors.ts";
-import type { Checkout } from "../protocol/plan.ts";
+import type { Checkout, WorkspacePlan } from "../protocol/plan.ts";
 import type { UnsavedWork } from "../protocol/workspace.ts";
 import { cacheKey, cachePath } from "../repo/repositories.ts";
 import { sourceRoot } from "../sources/source-root.ts";
@@ -35,14 +35,15 @@ exec setpriv --reuid "$uid" --regid "$gid" --clear-groups -- \\
 
 /**
  * $1 cache repository, $2 folder, $3 remote URL, $4 commit, $5 branch or "", $6 "lfs" or "". The
- * rest of the orders are submodules, four lines each. The folder appears by one rename: a run that
+ * rest of the orders are submodules, five lines each. The folder appears by one rename: a run that
  * was killed leaves nothing that looks like a checkout, and an existing one is never touched.
  *
  * Submodules come from the cache, too: git is told to look there for their URLs, in a file of this
- * job only. Files of LFS stay pointers: the workspace's own git-lfs makes files of them, from the
- * objects that are put in their place here.
+ * job only. It is told each URL as well, and takes none from `.gitmodules`: one that was not asked
+ * could lead to another's cache. Files of LFS stay pointers: the workspace's own git-lfs makes files
+ * of them, from the objects that are put in their place here.
  */
-const checkoutScript = `
+export const checkoutScript = `
 export HOME=/tmp
 target=/volumes/source/$2
 if [ -e "$target" ]; then exit 0; fi
@@ -50,28 +51,36 @@ partial=/volumes/source/.oneloop-partial
 rm -rf "$partial"
 mkdir -p "$(dirname "$target")"
 git config --global uploadpack.allowAnySHA1InWant true
-if [ -n "$5" ]; then
+# Another open may have fetched since, and the branch be gone: its commit is still here.
+if [ -n "$5" ] && git --git-dir="$1" show-ref --verify --quiet "refs/heads/$5"; then
   git clone --quiet --no-checkout --no-hardlinks --branch "$5" -- "$1" "$partial"
 else
   git clone --quiet --no-checkout --no-hardlinks -- "$1" "$partial"
 fi
 cd "$partial"
 git remote set-url origin "$3"
+default=$(git symbolic-ref --quiet --short HEAD || true)
 if [ -n "$5" ]; then
   git checkout --quiet -B "$5" "$4"
 else
-  default=$(git symbolic-ref --quiet --short HEAD || true)
   git checkout --quiet --detach "$4"
-  # Where the cache's HEAD is a branch that the remote has not, there is none to take away.
-  if git show-ref --verify --quiet "refs/heads/$default"; then git branch --quiet -D "$default"; fi
 fi
-while IFS= read -r within && IFS= read -r path && IFS= read -r url && IFS= read -r cache; do
+# Where the cache's HEAD is a branch that the remote has not, there is none to take away.
+if [ "$default" != "$5" ] && git show-ref --verify --quiet "refs/heads/$default"; then
+  git branch --quiet -D "$default"
+fi
+while IFS= read -r within && IFS= read -r name && IFS= read -r path && IFS= read -r url &&
+  IFS= read -r cache; do
   git config --global "url.$cache.insteadOf" "$url"
-  git -C "./$within" -c protocol.file.allow=always submodule --quiet update --init -- "$path" \
-    </dev/null
+  git -C "./$within" config "submodule.$name.url" "$url"
+  git -C "./$within" --literal-pathspecs -c protocol.file.allow=always submodule --quiet update \
+    -- "$path" </dev/null
 done
 if [ "$6" = lfs ]; then
   git lfs ls-files --long "$4" | while read -r oid rest; do
+    # A file's name may have line breaks: what is no id could be a path into another's cache.
+    case "$oid" in *[!0-9a-f]*) continue ;; esac
+    if [ "\${#oid}" -ne 64 ]; then continue; fi
     object=lfs/objects/$(echo "$oid" | cut -c1-2)/$(echo "$oid" | cut -c3-4)
     if [ ! -e "$1/$object/$oid" ]; then continue; fi
     mkdir -p ".git/$object"
@@ -99,7 +108,7 @@ export HOME=/tmp GIT_OPTIONAL_LOCKS=0
 cd "/source/$1"
 git="git -c core.fsmonitor=false -c core.quotePath=false"
 echo "= uncommitted"
-$git status --porcelain=v1 --untracked-files=normal
+$git status --porcelain=v1 --untracked-files=normal --ignore-submodules=none
 echo "= unpushed"
 $git log --branches HEAD --source --format="%S: %h %s" --not --remotes "$2"
 echo "= stashes"
@@ -145,8 +154,8 @@ export async function checkOut(
     checkout.commit,
     checkout.ref?.startsWith("refs/heads/") ? checkout.ref.slice(11) : "",
     checkout.lfs === true ? "lfs" : "",
-    ...(checkout.submodules ?? []).flatMap(({ within, path, url, key }) => [
-      ...[within, path, url],
+    ...(checkout.submodules ?? []).flatMap(({ within, name, path, url, key }) => [
+      ...[within, name, path, url],
       `${cachePath}/${cacheKey(key)}`,
     ]),
   ];
@@ -161,18 +170,40 @@ export async function checkOut(
 }
 
 /**
- * What exists only in this workspace's checkout. It is asked in a container without network and
- * with the volume read-only, because the repository's own configuration can run programs.
+ * What exists only in this workspace: in its checkout, and in the projects beside it.
  *
  * @throws OneloopError `checkout-failed` when git cannot tell.
  */
 export async function findUnsavedWork(
   engine: Engine,
+  work: { owner: Owner; plan: Pick<WorkspacePlan, "checkout" | "projects"> },
+  options: StepOptions,
+): Promise<UnsavedWork> {
+  const { owner, plan } = work;
+  const found: UnsavedWork = { uncommitted: [], unpushed: [], stashes: [] };
+  for (const checkout of [plan.checkout, ...(plan.projects ?? [])]) {
+    if (checkout === null) continue;
+    const here = await inspect(engine, { owner, checkout }, options);
+    const named = (line: string): string =>
+      checkout === plan.checkout ? line : `${checkout.path}: ${line}`;
+    found.uncommitted.push(...here.uncommitted.map(named));
+    found.unpushed.push(...here.unpushed.map(named));
+    found.stashes.push(...here.stashes.map(named));
+  }
+  return found;
+}
+
+/**
+ * What exists only in one checkout. It is asked in a container without network and
+ * with the volume read-only, because the repository's own configuration can run programs.
+ */
+async function inspect(
+  engine: Engine,
   work: { owner: Owner; checkout: Checkout },
   options: StepOptions,
 ): Promise<UnsavedWork> {
   const { owner, checkout } = work;
-  const folder = checkout.path.slice(checkout.path.lastIndexOf("/") + 1);
+  const folder = checkout.path.slice(sourceRoot.length + 1);
   const { exitCode, stdout, stderr } = await engine.runJob(
     {
       owner,

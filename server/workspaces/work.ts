@@ -2,6 +2,7 @@ import type { Owner } from "../engine/engine.ts";
 import type { Checkout } from "../protocol/plan.ts";
 import { controlPlaneActor } from "../protocol/supervisor.ts";
 import type { WorkCounts } from "../protocol/workspace.ts";
+import { collectWithin } from "../terminals/collect-within.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
 
 /** `git status` of a large tree with a cold cache; a count that takes longer is not worth it. */
@@ -26,8 +27,13 @@ git stash list | lines stashes
  * back is the workspace's own word: for its owner's eyes only, never a reason to delete anything.
  */
 export async function countWork(
-  supervisors: Supervisors,
-  work: { readonly owner: Owner; readonly checkout: Checkout; readonly now: Date },
+  supervisors: Pick<Supervisors, "exec">,
+  work: {
+    readonly owner: Owner;
+    readonly checkout: Checkout;
+    readonly now: Date;
+    readonly signal: AbortSignal;
+  },
 ): Promise<WorkCounts | null> {
   const { owner, checkout, now } = work;
   using stream = await supervisors.exec(
@@ -40,11 +46,8 @@ export async function countWork(
       env: {},
     },
   );
-  const signal = AbortSignal.timeout(countTimeoutMs);
-  const stop = (): void => stream.hangup();
-  signal.addEventListener("abort", stop, { once: true });
-  const { exit, stdout } = await stream.collect();
-  signal.removeEventListener("abort", stop);
+  const deadline = AbortSignal.any([work.signal, AbortSignal.timeout(countTimeoutMs)]);
+  const { exit, stdout } = await collectWithin(stream, { signal: deadline });
   return exit.code === 0 ? parseWorkCounts(stdout.toString("utf8"), now) : null;
 }
 

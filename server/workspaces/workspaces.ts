@@ -1,6 +1,6 @@
 import type { SignedIn } from "../auth/accounts.ts";
 import type { Database } from "../db/database.ts";
-import type { WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
+import type { PortSetting, WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
 import type { Engine, Owner } from "../engine/engine.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import type {
@@ -19,6 +19,7 @@ import {
   type OpenParts,
   type OpenRequest,
 } from "./open.ts";
+import { OwnChanges } from "./own-changes.ts";
 import { ownerOf, type Reconciler } from "./reconciler.ts";
 import { findUnsavedWork, isEmpty } from "./source.ts";
 import { detail, summarize, type PublicAddress, type ViewParts } from "./views.ts";
@@ -39,9 +40,11 @@ export interface WorkspacesParts extends OpenParts {
 /** Everything that a signed-in user can do with workspaces: his own only. */
 export class Workspaces {
   readonly #parts: WorkspacesParts;
+  readonly #ownChanges: OwnChanges;
 
   constructor(parts: WorkspacesParts) {
     this.#parts = parts;
+    this.#ownChanges = new OwnChanges(parts);
   }
 
   /** Opens a context URL, or returns and starts the workspace that the user has of it. */
@@ -81,8 +84,15 @@ export class Workspaces {
   }
 
   async list(user: { id: string }): Promise<WorkspaceSummary[]> {
-    const rows = await this.#parts.store.list(user.id);
-    return Promise.all(rows.map((row) => this.#summary(row)));
+    const { store } = this.#parts;
+    const rows = await store.list(user.id);
+    const settings = await store.portSettings(...rows.map(({ id }) => id));
+    return Promise.all(
+      rows.map((row) => {
+        const ofRow = settings.filter(({ workspaceId }) => workspaceId === row.id);
+        return this.#summary(row, ofRow);
+      }),
+    );
   }
 
   async show(user: { id: string }, name: string): Promise<WorkspaceDetail> {
@@ -123,12 +133,6 @@ export class Workspaces {
       }
     }
     await this.#wish(row, "deleted", options);
-  }
-
-  /** What a door needs to reach a user's workspace; null for another's or none. */
-  async find(userId: string, name: string): Promise<{ owner: Owner; row: WorkspaceRow } | null> {
-    const row = await this.#parts.store.find(userId, name);
-    return row === null ? null : { owner: ownerOf(row), row };
   }
 
   /** @throws OneloopError `not-found`, `workspace-not-running` */
@@ -199,16 +203,13 @@ export class Workspaces {
 
   /** The whole list, again at every change of it. */
   async *watchList(user: { id: string }, signal: AbortSignal): AsyncGenerator<WorkspaceSummary[]> {
-    const poke = new Poke();
-    // Any workspace's change: which of them are this user's is what the list says.
-    using _listening = this.#parts.database.onChange(() => poke.poke());
     let told = "";
-    do {
+    for await (const _change of this.#ownChanges.of(user.id, signal)) {
       const list = await this.list(user);
       const now = JSON.stringify(list);
       if (now !== told) yield list;
       told = now;
-    } while (await poke.wait(signal));
+    }
   }
 
   async #find(user: { id: string }, name: string): Promise<WorkspaceRow> {
@@ -231,23 +232,23 @@ export class Workspaces {
   }
 
   async #unsavedWork(row: WorkspaceRow): Promise<UnsavedWork> {
-    const { checkout } = row.plan;
-    if (!row.checkedOut || checkout === null) return { uncommitted: [], unpushed: [], stashes: [] };
+    const { plan } = row;
+    if (!row.checkedOut) return { uncommitted: [], unpushed: [], stashes: [] };
     const signal = new AbortController().signal;
-    return findUnsavedWork(this.#parts.engine, { owner: ownerOf(row), checkout }, { signal });
+    return findUnsavedWork(this.#parts.engine, { owner: ownerOf(row), plan }, { signal });
   }
 
-  async #viewParts(row: WorkspaceRow): Promise<ViewParts> {
+  async #viewParts(row: WorkspaceRow, settings?: readonly PortSetting[]): Promise<ViewParts> {
     const { engine, store, address } = this.#parts;
     const [observed, visibility] = await Promise.all([
       row.state === "running" ? engine.observe(ownerOf(row)) : null,
-      store.portSettings(row.id),
+      settings ?? store.portSettings(row.id),
     ]);
     return { observed, visibility, address };
   }
 
-  async #summary(row: WorkspaceRow): Promise<WorkspaceSummary> {
-    return summarize(row, await this.#viewParts(row));
+  async #summary(row: WorkspaceRow, settings?: readonly PortSetting[]): Promise<WorkspaceSummary> {
+    return summarize(row, await this.#viewParts(row, settings));
   }
 }
 

@@ -204,6 +204,13 @@ describe("the repository and the person", () => {
     );
     expect(read.stdout, read.stderr).toBe("of the library\n## main...origin/main\n");
   });
+
+  it("and what is only there is not deleted unasked", async () => {
+    await ssh("echo new > /workspace/libs/library/new.txt");
+    const refused = await oneloop.loop("delete", ws.name);
+    await ssh("rm /workspace/libs/library/new.txt");
+    expect(refused.stderr).toContain("1 uncommitted change");
+  });
 });
 
 describe("`loop` inside, without a sign-in", () => {

@@ -10,6 +10,7 @@ import { Lifetime } from "../../server/util/lifetime.ts";
 import { docker, objectsWith } from "../helpers/engine-objects.ts";
 import { git } from "../helpers/git.ts";
 import { startGitServer, type GitServer } from "../helpers/git-server.ts";
+import { startGitSshServer, type GitSshServer } from "../helpers/git-ssh-server.ts";
 import { carryAddresses } from "../helpers/host-addresses.ts";
 import { Installation, run, type CommandResult } from "../helpers/installation.ts";
 import { freePort, machineAddress } from "../helpers/ports.ts";
@@ -24,6 +25,7 @@ const { pointer, oid } = lfsPointer(large);
 
 let folder: string;
 let server: GitServer;
+let overSsh: GitSshServer;
 let oneloop: Installation;
 /** Answers every request as `answer` says. */
 let odd: {
@@ -62,14 +64,17 @@ beforeAll(async () => {
     },
   });
   await makeRepository(folder, "open", { files: { "README.md": "For all\n" } });
-  const [port, oddPort] = [await freePort(), await freePort()];
+  const [port, oddPort, sshPort] = [await freePort(), await freePort(), await freePort()];
   const credentials = { user: "ada", password: canary };
   const lfs = new Map([[oid, large]]);
   server = await startGitServer({ root: folder, host: address, port, credentials, lfs });
   lifetime.own(server);
   odd = await startOddServer(oddPort);
+  overSsh = lifetime.own(await startGitSshServer({ root: folder, host: address, port: sshPort }));
   oneloop = await Installation.start({
-    env: { ONELOOP_ALLOW_NET: `${address}:${port},${address}:${oddPort}` },
+    env: {
+      ONELOOP_ALLOW_NET: [port, oddPort, sshPort].map((one) => `${address}:${one}`).join(","),
+    },
   });
   lifetime.own(oneloop);
   await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(folder, "key")]);
@@ -200,6 +205,33 @@ describe("a private repository", () => {
     expect(removed.exitCode, removed.stderr).toBe(0);
     const error = await refusal("open", `${server.url("app.git")}/tree/main`);
     expect(error.code).toBe("repository-unreachable");
+  });
+});
+
+describe("a private repository over ssh", () => {
+  it("opens with the user's stored key, and not without", async () => {
+    const refused = await refusal("open", overSsh.url("open.git"));
+    expect(refused.code).toBe("repository-unreachable");
+    expect(refused.message).toMatch(/credential/);
+    const { host } = new URL(overSsh.url("open.git"));
+    const set = await run(
+      process.execPath,
+      ["cli/bin/loop.js", "credentials", "set", host, "--username", "git"],
+      { env: oneloop.env, input: overSsh.privateKey },
+    );
+    expect(set.exitCode, set.stderr).toBe(0);
+    const opened = await oneloop.loopJson<WorkspaceSummary>("open", overSsh.url("open.git"));
+    expect(opened).toMatchObject({ state: "running", branch: "main" });
+    expect(overSsh.commands.length).toBeGreaterThan(1);
+    const read = await ssh(opened.name, "cat /workspace/open/README.md");
+    expect(read.stdout, read.stderr).toBe("For all\n");
+    await oneloop.loop("delete", opened.name);
+    // The agent that held the key ended with the git that it was for.
+    const { containers } = await objectsWith("oneloop.part=cache");
+    const cache = containers.find((name) => name.includes(oneloop.id) && name.endsWith("-git"));
+    const listed = await run("docker", ["top", (cache ?? "").slice(1)]);
+    expect(listed.exitCode, listed.stderr).toBe(0);
+    expect(listed.stdout).not.toContain("ssh-agent");
   });
 });
 

@@ -6,6 +6,7 @@ import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { WorkspaceDetail, WorkspaceSummary } from "../../server/protocol/workspace.ts";
 import {
+  signIn,
   startBrowser,
   terminalText,
   typeLine,
@@ -185,8 +186,7 @@ describe("opening a repository", () => {
 describe("the browser", () => {
   it("the printed link signs in, once", async () => {
     page = await browser.newPage();
-    await page.goto(oneloop.signInLink);
-    await page.waitForURL(`${oneloop.url}/`);
+    await signIn(page, oneloop.signInLink);
     await page.getByRole("link", { name: ws.name }).first().waitFor();
 
     await using stranger = await startBrowser();

@@ -260,10 +260,10 @@ describe("the settings", () => {
     await page.goto(`${oneloop.url}/settings/credentials`);
     await page.getByLabel("Host").fill("https://git.example.org");
     await page.getByLabel("User", { exact: true }).fill("ada");
-    await page.getByLabel("Token or password").fill("s3cret-token");
+    await page.getByLabel("Token, password or private key").fill("s3cret-token");
     await button("Store it").click();
     await button("Remove the credential for git.example.org").waitFor();
-    expect(await page.getByLabel("Token or password").inputValue()).toBe("");
+    expect(await page.getByLabel("Token, password or private key").inputValue()).toBe("");
     await page.reload();
     await button("Remove the credential for git.example.org").click();
     expect(await page.content()).not.toContain("s3cret-token");

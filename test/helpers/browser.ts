@@ -1,7 +1,7 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import axe from "axe-core";
 import { chromium, type BrowserContext, type Page } from "playwright-core";
 
 /** As root, without a sandbox and without any traffic of the browser's own. */
@@ -93,8 +93,7 @@ interface AxeResults {
  * through the debugger: the content security policy allows no script of a test's own.
  */
 export async function axeProblems(page: Page): Promise<string[]> {
-  const file = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
-  await page.evaluate(await readFile(file, "utf8"));
+  await page.evaluate(axe.source);
   // xterm.js draws its cells by its own colours, with a contrast that it keeps itself.
   const options = { exclude: [[".xterm"]] };
   const results = await page.evaluate<AxeResults>(`axe.run(${JSON.stringify(options)})`);

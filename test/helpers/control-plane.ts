@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { appRouter } from "../../server/api/router.ts";
 import { applyMigrations } from "../../server/db/migrate.ts";
-import type { ImageFacts } from "../../server/engine/engine.ts";
 import { FakeEngine } from "../../server/engine/fake/index.ts";
 import { runControlPlane } from "../../server/main.ts";
 import { WireError } from "../../server/protocol/errors.ts";
@@ -15,6 +14,7 @@ import { createLog } from "../../server/util/log.ts";
 import { readSettings } from "../../server/util/settings.ts";
 import { startFarEnd } from "./far-end.ts";
 import { root } from "./installation.ts";
+import { facts } from "./plans.ts";
 import { enterableFolder, throwawayPostgres } from "./postgres.ts";
 
 /** What a program or a browser shows of who it is. */
@@ -201,17 +201,6 @@ export interface TestInstallation extends AsyncDisposable {
   /** The id that a workspace must have to have a supervisor. */
   readonly workspaceId: string;
 }
-
-const facts: ImageFacts = {
-  id: "sha256:0",
-  user: { uid: 1000, gid: 1000, name: "dev" },
-  home: "/home/dev",
-  shell: "/bin/bash",
-  entrypoint: [],
-  command: ["bash"],
-  env: {},
-  workdir: "/home/dev",
-};
 
 export async function startTestInstallation(): Promise<TestInstallation> {
   const lifetime = new Lifetime();

@@ -12,16 +12,19 @@ import { startSupervisor } from "../../workspace-image/supervisor/server.ts";
 export interface FarEnd extends AsyncDisposable {
   readonly owner: Owner;
   readonly supervisors: Supervisors;
+  /** Where the supervisor keeps its sockets. */
+  readonly runFolder: string;
   /** Where the supervisor listens. */
   readonly address: SupervisorAddress;
   /** Whose signer the supervisor believes. */
   readonly secretKey: string;
 }
 
-/** The supervisor in this process, on a free port, with a home of its own and `sh` as login shell. */
+/** The supervisor in this process, on a free port, with a home and a run folder of its own, and `sh` as login shell. */
 export async function startFarEnd(): Promise<FarEnd> {
   const owner: Owner = { kind: "workspace", id: "far-end" };
   const home = await mkdtemp(join(tmpdir(), "oneloop-home-"));
+  const runFolder = await mkdtemp(join(tmpdir(), "oneloop-run-"));
   const secretKey = "s".repeat(32);
   const signer = new GrantSigner(secretKey, { clock: systemClock, ids: randomIds });
   const supervisor = await startSupervisor({
@@ -36,6 +39,7 @@ export async function startFarEnd(): Promise<FarEnd> {
       imageCommand: [],
     },
     port: 0,
+    runFolder,
     log: () => undefined,
   });
   const address = { host: "127.0.0.1", port: supervisor.port };
@@ -44,11 +48,13 @@ export async function startFarEnd(): Promise<FarEnd> {
   return {
     owner,
     address,
+    runFolder,
     secretKey,
     supervisors: new Supervisors(engine as Engine, signer),
     async [Symbol.asyncDispose]() {
       await supervisor[Symbol.asyncDispose]();
       await rm(home, { recursive: true, force: true });
+      await rm(runFolder, { recursive: true, force: true });
     },
   };
 }

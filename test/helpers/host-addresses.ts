@@ -1,6 +1,6 @@
-import { once } from "node:events";
-import { createServer, type AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { systemExecer } from "../../server/util/execer.ts";
+import { listening } from "./listening.ts";
 
 /**
  * Puts addresses on this machine until it is disposed: a test that must not be reached from inside
@@ -23,17 +23,10 @@ export async function carryAddresses(addresses: readonly string[]): Promise<Asyn
 }
 
 /** A TCP listener on every address of this machine that greets with `reached`. */
-export async function listenEverywhere(): Promise<AsyncDisposable & { port: number }> {
+export async function listenEverywhere(): Promise<AsyncDisposable & { readonly port: number }> {
   const server = createServer((socket) => {
     socket.on("error", () => undefined);
     socket.end("reached\n");
-  }).listen(0, "0.0.0.0");
-  await once(server, "listening");
-  return {
-    port: (server.address() as AddressInfo).port,
-    [Symbol.asyncDispose]: async () => {
-      server.close();
-      await once(server, "close");
-    },
-  };
+  });
+  return listening(server, { host: "0.0.0.0" });
 }

@@ -8,7 +8,13 @@ import { root } from "./installation.ts";
  * of this test's installation. Disposing removes all of the installation, not the images.
  */
 export async function testImages(installation: string): Promise<Images & AsyncDisposable> {
-  const images = await ensureImages({
+  const images = await ensureTestImages(installation);
+  return { ...images, [Symbol.asyncDispose]: () => removeInstallation(installation) };
+}
+
+/** The same for who removes the installation, in the end. */
+export function ensureTestImages(installation: string): Promise<Images> {
+  return ensureImages({
     docker,
     installation,
     settings: { baseImage: process.env["ONELOOP_BASE_IMAGE"], caFile: undefined },
@@ -17,5 +23,4 @@ export async function testImages(installation: string): Promise<Images & AsyncDi
     onProgress: () => undefined,
     signal: AbortSignal.timeout(10 * 60 * 1000),
   });
-  return { ...images, [Symbol.asyncDispose]: () => removeInstallation(installation) };
 }

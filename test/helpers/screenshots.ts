@@ -199,7 +199,7 @@ function shots({ running, stopped, failed, fixture }: Names & { fixture: WebFixt
         await page.getByRole("button", { name: `More for ${running}` }).click();
         await page.getByRole("menuitem", { name: "Delete" }).click();
         await page.getByRole("button", { name: "Delete", exact: true }).click();
-        await page.getByText("note.txt").last().waitFor();
+        await page.getByRole("dialog").getByText("note.txt").waitFor();
       }),
     },
     { name: "settings-profile", go: at("/settings/profile", heading("Dotfiles")) },
@@ -215,7 +215,11 @@ function shots({ running, stopped, failed, fixture }: Names & { fixture: WebFixt
     {
       name: "settings-credentials",
       go: at("/settings/credentials", async (page) => {
-        await fill(page, { Host: "git.example.org", User: "ada", "Token or password": "s3cret" });
+        await fill(page, {
+          Host: "git.example.org",
+          User: "ada",
+          "Token, password or private key": "s3cret",
+        });
         await page.getByRole("button", { name: "Store it" }).click();
         await page.getByRole("button", { name: "Remove the credential for" }).waitFor();
       }),

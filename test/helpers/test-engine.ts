@@ -3,14 +3,13 @@ import { get, type IncomingMessage } from "node:http";
 import { json } from "node:stream/consumers";
 import type { Patience } from "../../server/engine/docker/client.ts";
 import { createDockerEngine } from "../../server/engine/docker/index.ts";
-import { ensureImages, type Images } from "../../server/engine/docker/images/index.ts";
+import type { Images } from "../../server/engine/docker/images/index.ts";
 import type { Engine, Owner, StepOptions, SupervisorAddress } from "../../server/engine/engine.ts";
 import { Hello } from "../../server/protocol/supervisor.ts";
-import { systemExecer } from "../../server/util/execer.ts";
 import { randomIds } from "../../server/util/ids.ts";
 import { createLog } from "../../server/util/log.ts";
 import { docker, removeInstallation } from "./engine-objects.ts";
-import { root } from "./installation.ts";
+import { ensureTestImages } from "./images.ts";
 
 /** Apart from a real installation's range, and from the other tests' on this engine. */
 const testSubnets = "10.214.0.0/20";
@@ -37,15 +36,7 @@ export interface TestEngineOptions {
 /** A Docker engine for an installation of the test's own; disposing leaves nothing of it. */
 export async function startTestEngine(options: TestEngineOptions = {}): Promise<TestEngine> {
   const installation = randomIds.id().slice(0, 8);
-  const images = await ensureImages({
-    docker,
-    installation,
-    settings: { baseImage: process.env["ONELOOP_BASE_IMAGE"], caFile: undefined },
-    execer: systemExecer,
-    root,
-    onProgress: () => undefined,
-    signal: AbortSignal.timeout(10 * 60 * 1000),
-  });
+  const images = await ensureTestImages(installation);
   const connect = (): Promise<Engine> =>
     createDockerEngine({
       dockerHost: options.dockerHost ?? process.env["DOCKER_HOST"] ?? "unix:///var/run/docker.sock",

@@ -5,7 +5,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { queryClient } from "./lib/api.ts";
 import { isNotSignedIn } from "./lib/errors.ts";
-import { focusAfterNavigation } from "./lib/focus.ts";
+import { watchNavigation } from "./lib/focus.ts";
 import { rememberPlace } from "./lib/session.ts";
 import { router } from "./router.tsx";
 import "./styles.css";
@@ -32,7 +32,7 @@ queryClient.getMutationCache().subscribe((event) => {
     leaveIfSignedOut(event.action.error);
   }
 });
-focusAfterNavigation(router);
+watchNavigation(router);
 
 const element = document.getElementById("root");
 if (element === null) throw new Error("index.html has no #root");

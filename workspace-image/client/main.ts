@@ -1,9 +1,10 @@
 import { readSync } from "node:fs";
+import { clean } from "../../server/protocol/text.ts";
 import { ask } from "./ask.ts";
 import { credential } from "./credential.ts";
 import { Failure } from "./failure.ts";
 import { loop } from "./loop.ts";
-import { clean, safeJson } from "./text.ts";
+import { safeJson } from "./text.ts";
 
 /** git writes a handful of short lines. */
 const maxInputBytes = 64 * 1024;

@@ -1,4 +1,5 @@
-import { fieldsOf, table, textOf } from "./text.ts";
+import { columns } from "../../server/protocol/text.ts";
+import { fieldsOf, textOf } from "./text.ts";
 
 /** The ports of a WorkspaceSummary, a line each. */
 export function portLines(ports: readonly unknown[]): string[] {
@@ -14,7 +15,7 @@ export function portLines(ports: readonly unknown[]): string[] {
       textOf(port["url"]) ?? "-",
     ];
   });
-  return table([["PORT", "PROCESS", "NAME", "LISTENING", "VISIBILITY", "URL"], ...rows]);
+  return columns([["PORT", "PROCESS", "NAME", "LISTENING", "VISIBILITY", "URL"], ...rows]);
 }
 
 /** A WorkspaceSummary for people. */
@@ -49,7 +50,7 @@ export function summaryLines(summary: unknown): string[] {
   ].filter((pair): pair is [string, string] => typeof pair[1] === "string");
   const ports = workspace["ports"];
   return [
-    ...table(pairs),
+    ...columns(pairs),
     ...(Array.isArray(ports) && ports.length > 0
       ? ["", "Ports:", ...portLines(ports).map((line) => `  ${line}`)]
       : []),

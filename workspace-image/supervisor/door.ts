@@ -14,12 +14,15 @@ import { serveExec, type ExecParts } from "./exec.ts";
 import type { GrantNeed, Grants } from "./grants.ts";
 import {
   parseJson,
+  readAcceptRequest,
   readAttachTerminal,
   readCreateTerminal,
   readDialRequest,
   readExecRequest,
+  readListenRequest,
   readSetup,
 } from "./guards.ts";
+import type { Listeners } from "./listeners.ts";
 import { badInput, Refusal } from "./refusal.ts";
 import { applySetup, type SetupParts } from "./setup.ts";
 import type { Tasks } from "./tasks.ts";
@@ -43,6 +46,7 @@ export interface DoorParts extends SetupParts, Omit<ExecParts, "onActivity"> {
   readonly grants: Grants;
   readonly tasks: Tasks;
   readonly control: Control;
+  readonly listeners: Listeners;
 }
 
 /** Lets requests in and leads them where they belong. */
@@ -105,7 +109,7 @@ export class Door {
   }
 
   async #join(upgrade: Upgrade): Promise<void> {
-    const { terminals, control } = this.#parts;
+    const { terminals, control, listeners } = this.#parts;
     const { request, socket, head } = upgrade;
     const { path, id, query } = this.#route(request);
     const protocol = (request.headers.upgrade ?? "").toLowerCase();
@@ -128,6 +132,18 @@ export class Door {
         this.#grant(request, { action: "control", forReadOnly: false });
         switchProtocols(socket);
         control.attach(socket, head);
+        return;
+      case `GET /listen ${streamUpgrade}`: {
+        this.#grant(request, { action: "listen", forReadOnly: false });
+        readListenRequest(parseJson(query));
+        const listener = await listeners.listen();
+        switchProtocols(socket);
+        listener.tell(socket);
+        return;
+      }
+      case `GET /accept ${streamUpgrade}`:
+        this.#grant(request, { action: "listen", forReadOnly: false });
+        join(upgrade, listeners.take(readAcceptRequest(parseJson(query)).id));
         return;
       default:
         throw noSuchPath();
@@ -189,13 +205,18 @@ export class Door {
   }
 }
 
-async function joinDial({ socket, head }: Upgrade, query: string): Promise<void> {
+async function joinDial(upgrade: Upgrade, query: string): Promise<void> {
+  const { socket } = upgrade;
   const request = readDialRequest(parseJson(query));
   const left = new AbortController();
   const leave = (): void => left.abort();
   socket.on("close", leave);
   const target = await dial(request, left.signal);
   socket.off("close", leave);
+  join(upgrade, target);
+}
+
+function join({ socket, head }: Upgrade, target: Socket): void {
   if (socket.destroyed) {
     target.destroy();
     return;

@@ -1,11 +1,13 @@
 import type { WorkspaceAsk } from "../../server/protocol/control.ts";
 import type { Task } from "../../server/protocol/plan.ts";
 import type {
+  AcceptRequest,
   AttachTerminal,
   CreateTerminal,
   DialRequest,
   ExecRequest,
   GrantClaims,
+  ListenRequest,
   SupervisorConfig,
   TerminalClientMessage,
   WorkspaceSetup,
@@ -14,6 +16,8 @@ import { badInput } from "./refusal.ts";
 
 // The protocol's zod schemas are the specification; a test holds these guards to them. zod itself
 // would cost every workspace 15 ms of its start and several megabytes.
+
+const grantActions = ["terminal", "exec", "dial", "state", "control", "setup", "listen"] as const;
 
 type Fields = Readonly<Record<string, unknown>>;
 type Read<Value> = (value: unknown, name: string) => Value;
@@ -53,10 +57,7 @@ export function readClaims(value: unknown): GrantClaims {
     workspace: string(fields["workspace"], "workspace"),
     boot: string(fields["boot"], "boot"),
     actor: string(fields["actor"], "actor"),
-    action: oneOf(["terminal", "exec", "dial", "state", "control", "setup"] as const)(
-      fields["action"],
-      "action",
-    ),
+    action: oneOf(grantActions)(fields["action"], "action"),
     readOnly: boolean(fields["readOnly"], "readOnly"),
     expiresAt: integer(Number.MIN_SAFE_INTEGER)(fields["expiresAt"], "expiresAt"),
     nonce: string(fields["nonce"], "nonce"),
@@ -96,6 +97,15 @@ export function readDialRequest(value: unknown): DialRequest {
     host: or(string, "localhost")(fields["host"], "host"),
     port: integer(1, 65_535)(fields["port"], "port"),
   };
+}
+
+export function readListenRequest(value: unknown): ListenRequest {
+  const { kind } = object(value, "the request");
+  return { kind: or(oneOf(["unix"] as const), "unix")(kind, "kind") };
+}
+
+export function readAcceptRequest(value: unknown): AcceptRequest {
+  return { id: text(64)(object(value, "the request")["id"], "id") };
 }
 
 export function readClientMessage(value: unknown): TerminalClientMessage {

@@ -12,6 +12,7 @@ import { Door } from "./door.ts";
 import { Environment } from "./environment.ts";
 import { Grants, type Now } from "./grants.ts";
 import { randomId } from "./ids.ts";
+import { Listeners } from "./listeners.ts";
 import { killSchedule, Processes, type KillSchedule } from "./processes.ts";
 import { Tasks } from "./tasks.ts";
 import { Terminals } from "./terminals.ts";
@@ -49,6 +50,7 @@ export interface SupervisorOptions {
   readonly schedule?: KillSchedule;
   readonly pollMs?: number;
   readonly askTimeoutMs?: number;
+  readonly acceptTimeoutMs?: number;
 }
 
 export interface Supervisor extends AsyncDisposable {
@@ -75,7 +77,8 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const hello: Hello = { protocol: supervisorProtocol, workspace: config.workspace, boot, version };
   const grants = new Grants(config.publicKey, { workspace: config.workspace, boot, now });
   const runFolder = options.runFolder ?? null;
-  const parts = { hello, grants, environment, processes, terminals, tasks, control };
+  const listeners = new Listeners({ runFolder, acceptTimeoutMs: options.acceptTimeoutMs });
+  const parts = { hello, grants, environment, processes, terminals, tasks, control, listeners };
   const door = new Door({ ...parts, runFolder, log });
   const asks =
     runFolder === null ? null : await serveAsks(runFolder, { control, environment, log });
@@ -113,6 +116,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       await tasks.stop();
       await processes.endAll();
       control[Symbol.dispose]();
+      listeners[Symbol.dispose]();
       await asks?.[Symbol.asyncDispose]();
       for (const socket of sockets) socket.destroy();
     },

@@ -1,15 +1,14 @@
 import { Argument, type Command } from "commander";
 import { createRun, withExamples } from "../action.ts";
-import { createProgram } from "../catalogue.ts";
 import { completionScript, describe, shells, type Shell } from "../completion.ts";
 
-export function defineCompletion(command: Command): void {
+/** @param everyCommand makes the program with all commands defined, which costs a while. */
+export function defineCompletion(command: Command, everyCommand: () => Promise<Command>): void {
   command
     .addArgument(new Argument("<shell>", "whose script").choices(shells))
     .action(async (shell: Shell) => {
-      // With every command: the script knows their options, and asks for workspaces alone.
-      const program = await createProgram("", () => true);
-      createRun(false).output.lines([completionScript(shell, describe(program))]);
+      // The script knows the options of all, and asks for workspaces alone.
+      createRun(false).output.lines([completionScript(shell, describe(await everyCommand()))]);
     });
   withExamples(command, [
     "loop completion bash > ~/.local/share/bash-completion/completions/loop",

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { clean } from "../../../server/protocol/text.ts";
 import { createRun, withExamples, withJson, type Run } from "../action.ts";
 import { askYes } from "../ask.ts";
 import type { Session } from "../session.ts";
@@ -9,7 +10,6 @@ import {
   sshConfigPlaces,
   writeSshConfig,
 } from "../ssh-config-files.ts";
-import { clean } from "../text.ts";
 import { count } from "../views.ts";
 
 interface Options {

@@ -1,9 +1,9 @@
 import { Command } from "commander";
+import { clean } from "../../../server/protocol/text.ts";
 import { createRun, withExamples, withJson } from "../action.ts";
 import { askLine, askSecret, canAsk } from "../ask.ts";
 import { Failure } from "../failure.ts";
 import { credentialLines } from "../people-views.ts";
-import { clean } from "../text.ts";
 import type { CredentialView } from "../wire.ts";
 
 interface Options {
@@ -33,7 +33,9 @@ function listCommand(): Command {
 
 function setCommand(): Command {
   const command = new Command("set")
-    .description("store a password or, better, a token of a git host, in place of the one before")
+    .description(
+      "store a token or password of a git host, or a private key for ssh, in place of the one before",
+    )
     .argument("<host>", "as in the repository's URL, such as github.com")
     .option("--username <name>", "your name there; asked for otherwise")
     .action(async (host: string, { json = false, username }: Options) => {
@@ -50,6 +52,7 @@ function setCommand(): Command {
   return withExamples(withJson(command), [
     "loop credentials set github.com --username ada         # asks for the secret",
     "pass show work/git | loop credentials set git.example.org --username ada",
+    "loop credentials set git.example.org --username git < ~/.ssh/key",
   ]);
 }
 

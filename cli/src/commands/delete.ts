@@ -1,11 +1,11 @@
 import type { Command } from "commander";
+import { clean } from "../../../server/protocol/text.ts";
 import { createRun, withExamples, withJson, workspaceArgument } from "../action.ts";
 import type { Api } from "../api.ts";
 import { Failure, toFailure } from "../failure.ts";
 import { follow, lastEventOf } from "../follow.ts";
 import type { Output } from "../output.ts";
 import { refreshSshConfig } from "../ssh-config-files.ts";
-import { clean } from "../text.ts";
 
 interface Options {
   readonly json?: boolean;

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
+import { clean } from "../../../server/protocol/text.ts";
 import { createRun, withExamples, withJson } from "../action.ts";
 import { paint, wrap, type Look } from "../columns.ts";
 import type { Check } from "../doctor/check.ts";
 import { checksOf } from "../doctor/checks.ts";
 import { collectFacts } from "../doctor/collect.ts";
 import { Progress } from "../progress.ts";
-import { clean } from "../text.ts";
 
 export function defineDoctor(command: Command): void {
   command.action(async ({ json = false }: { json?: boolean }) => {

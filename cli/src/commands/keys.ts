@@ -3,9 +3,9 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { Command } from "commander";
+import { clean } from "../../../server/protocol/text.ts";
 import { createRun, withExamples, withJson } from "../action.ts";
 import { Failure } from "../failure.ts";
-import { clean } from "../text.ts";
 import { keyJson, keyLines } from "../views.ts";
 
 interface Options {

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
+import { clean } from "../../../server/protocol/text.ts";
 import { createRun, withExamples, withJson } from "../action.ts";
 import { askLine } from "../ask.ts";
 import { Failure } from "../failure.ts";
 import { askForProfile } from "../first-profile.ts";
-import { clean } from "../text.ts";
 
 interface Options {
   readonly json?: boolean;

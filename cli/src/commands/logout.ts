@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import { clean } from "../../../server/protocol/text.ts";
 import { createRun, withExamples, withJson } from "../action.ts";
-import { clean } from "../text.ts";
 
 export function defineLogout(command: Command): void {
   command

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
+import { escapeControls } from "../../../server/protocol/text.ts";
 import { createRun, withExamples, withJson, workspaceArgument } from "../action.ts";
 import type { Api } from "../api.ts";
 import { Failure } from "../failure.ts";
 import type { Output } from "../output.ts";
-import { escapeControls } from "../text.ts";
 import { eventJson, eventLine } from "../views.ts";
 import type { WorkspaceEvent } from "../wire.ts";
 

@@ -1,12 +1,13 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
+import { clean } from "../../../server/protocol/text.ts";
 import { createRun, withExamples, withJson } from "../action.ts";
 import { Failure, toFailure } from "../failure.ts";
 import { askForProfile } from "../first-profile.ts";
 import { follow, lastEventOf } from "../follow.ts";
 import { Progress } from "../progress.ts";
 import { refreshSshConfig } from "../ssh-config-files.ts";
-import { clean, formatDuration } from "../text.ts";
+import { formatDuration } from "../text.ts";
 import { behindText, detailJson, placesLines } from "../views.ts";
 
 interface Options {

@@ -1,9 +1,9 @@
 import { setImmediate } from "node:timers/promises";
 import type { Command } from "commander";
+import { clean } from "../../../server/protocol/text.ts";
 import { createRun, withExamples, workspaceArgument } from "../action.ts";
 import { forwardArguments, forwardLine, parseForward } from "../forward.ts";
 import { runSsh } from "../run-ssh.ts";
-import { clean } from "../text.ts";
 import { explain, sshArguments, sshFailed, sshTarget } from "./ssh.ts";
 
 /** What ssh's LocalCommand prints when it is connected and every port is bound. */

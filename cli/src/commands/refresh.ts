@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import { clean } from "../../../server/protocol/text.ts";
 import { createRun, withExamples, withJson, workspaceArgument } from "../action.ts";
-import { clean } from "../text.ts";
 import { behindText } from "../views.ts";
 import { Progress } from "../progress.ts";
 import type { WorkspaceSummary } from "../wire.ts";

@@ -1,7 +1,7 @@
 import { Command } from "commander";
+import { clean } from "../../../server/protocol/text.ts";
 import { createRun, withExamples, withJson } from "../action.ts";
 import { sessionLines } from "../people-views.ts";
-import { clean } from "../text.ts";
 import type { SessionView } from "../wire.ts";
 
 interface Options {

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
+import { clean } from "../../../server/protocol/text.ts";
 import { createRun, withExamples, withJson, workspaceArgument } from "../action.ts";
 import { follow, lastEventOf } from "../follow.ts";
-import { clean, formatDuration } from "../text.ts";
+import { formatDuration } from "../text.ts";
 import { placesLines, summaryJson } from "../views.ts";
 import type { WorkspaceSummary } from "../wire.ts";
 

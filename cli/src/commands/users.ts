@@ -1,9 +1,9 @@
 import { Command } from "commander";
+import { clean } from "../../../server/protocol/text.ts";
 import { createRun, withExamples, withJson } from "../action.ts";
 import type { Api } from "../api.ts";
 import { Failure } from "../failure.ts";
 import { personLines } from "../people-views.ts";
-import { clean } from "../text.ts";
 import type { PersonView } from "../wire.ts";
 
 interface Options {

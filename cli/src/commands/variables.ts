@@ -1,9 +1,9 @@
 import { Command } from "commander";
+import { clean } from "../../../server/protocol/text.ts";
 import { createRun, withExamples, withJson } from "../action.ts";
 import { askSecret } from "../ask.ts";
 import { Failure } from "../failure.ts";
 import { variableLines } from "../people-views.ts";
-import { clean } from "../text.ts";
 import type { VariableView } from "../wire.ts";
 
 interface Options {

@@ -2,6 +2,8 @@ import { z } from "zod";
 import { router, signedIn } from "../trpc.ts";
 import { byId } from "./inputs.ts";
 
+const oneLine = /^[^\p{Cc}]*$/u;
+
 /** One line of text; null takes it away. */
 const line = (maxLength: number) =>
   z
@@ -9,7 +11,7 @@ const line = (maxLength: number) =>
     .trim()
     .min(1)
     .max(maxLength)
-    .regex(/^[^\p{Cc}]*$/u, "one line, without control characters")
+    .regex(oneLine, "one line, without control characters")
     .nullable();
 
 export const profile = router({
@@ -47,17 +49,9 @@ export const credentials = router({
     .input(
       z.object({
         host: z.string().min(1).max(300),
-        username: z
-          .string()
-          .min(1)
-          .max(200)
-          .regex(/^[^\p{Cc}]*$/u),
-        /** A password or, better, a token of that host. */
-        secret: z
-          .string()
-          .min(1)
-          .max(10_000)
-          .regex(/^[^\p{Cc}]*$/u),
+        username: z.string().min(1).max(200).regex(oneLine),
+        /** A password or, better, a token of that host; for ssh a private key, without a passphrase. */
+        secret: z.string().min(1).max(10_000),
       }),
     )
     .mutation(({ input, ctx }) => ctx.services.settings.setCredential(ctx.user.id, input)),

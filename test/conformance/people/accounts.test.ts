@@ -203,28 +203,34 @@ describe("a stored credential", () => {
     const bob = await member();
     await settings.setCredential(bob.id, { ...login, host: " https://Git.Example:443/ " });
     await settings.setCredential(bob.id, { ...login, host: "git.example:8443", secret: "other" });
-    expect(await settings.credentialFor(bob.id, "git.example")).toEqual({
+    expect(await settings.credentialFor(bob.id, { scheme: "https", host: "git.example" })).toEqual({
       username: "olive",
       password: "s3cret",
     });
-    expect(await settings.credentialFor(bob.id, "GIT.example:8443")).toMatchObject({
+    expect(
+      await settings.credentialFor(bob.id, { scheme: "https", host: "GIT.example:8443" }),
+    ).toMatchObject({
       password: "other",
     });
-    expect(await settings.credentialFor(bob.id, "example")).toBeNull();
-    expect(await settings.credentialFor(olive.id, "git.example")).toBeNull();
+    expect(await settings.credentialFor(bob.id, { scheme: "https", host: "example" })).toBeNull();
+    expect(
+      await settings.credentialFor(olive.id, { scheme: "https", host: "git.example" }),
+    ).toBeNull();
   });
 
   it("takes the place of the one before, and says when it was used", async () => {
     const bob = await member();
     const first = await settings.setCredential(bob.id, { ...login, host: "git.example" });
-    await settings.credentialFor(bob.id, "git.example");
+    await settings.credentialFor(bob.id, { scheme: "https", host: "git.example" });
     const [used] = await settings.listCredentials(bob.id);
     expect(used?.lastUsedAt).toBe(new Date(clock.at).toISOString());
     await settings.setCredential(bob.id, { ...login, host: "git.example", secret: "new" });
     const [second, ...more] = await settings.listCredentials(bob.id);
     expect(more).toEqual([]);
     expect(second).toMatchObject({ id: first.id, lastUsedAt: null });
-    expect(await settings.credentialFor(bob.id, "git.example")).toMatchObject({ password: "new" });
+    expect(
+      await settings.credentialFor(bob.id, { scheme: "https", host: "git.example" }),
+    ).toMatchObject({ password: "new" });
   });
 
   it.each([
@@ -245,10 +251,14 @@ describe("a stored credential", () => {
     const bob = await member();
     await settings.setCredential(bob.id, { ...login, host: "git.example" });
     const moved = settingsWith("another key".repeat(4));
-    await expect(moved.credentialFor(bob.id, "git.example")).rejects.toThrow(/ONELOOP_SECRET_KEY/);
+    await expect(
+      moved.credentialFor(bob.id, { scheme: "https", host: "git.example" }),
+    ).rejects.toThrow(/ONELOOP_SECRET_KEY/);
     expect(await moved.listCredentials(bob.id)).toHaveLength(1);
     await moved.setCredential(bob.id, { ...login, host: "git.example" });
-    expect(await moved.credentialFor(bob.id, "git.example")).toMatchObject({ password: "s3cret" });
+    expect(
+      await moved.credentialFor(bob.id, { scheme: "https", host: "git.example" }),
+    ).toMatchObject({ password: "s3cret" });
   });
 });
 

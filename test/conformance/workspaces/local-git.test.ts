@@ -111,7 +111,7 @@ describe.runIf(process.getuid?.() === 0)("git over a folder of this machine", ()
       await writeFile(join(thief.path, "refs", "heads", "theirs"), `${secret.commit}\n`);
       await run("chown", ["-R", `${uid}:${uid}`, thief.path]);
       await expect(fetched(thief.remote, secret.commit)).rejects.toMatchObject({
-        code: "repository-unreachable",
+        code: "ref-not-found",
       });
       const wanted = { commit: secret.commit, paths: ["key"], maxBytes: 1000 };
       const read = repositories.readFirst(thief.remote, wanted, signal());
@@ -146,5 +146,22 @@ describe.runIf(process.getuid?.() === 0)("git over a folder of this machine", ()
     await repositories.fetchLfs(remote, repository.commit, signal());
     // Again, as at the next open.
     await repositories.fetchLfs(remote, repository.commit, signal());
+
+    // A repository from elsewhere whose .lfsconfig leads to that cache.
+    const lfsurl = `file:///repositories/${cacheKey(url)}`;
+    const elsewhere: Remote = { url: "https://git.example/thief.git", key: "thief" };
+    const thief = await makeRepository(folder, "lfs-thief", {
+      files: {
+        ".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n",
+        ".lfsconfig": `[lfs]\n\turl = ${lfsurl}\n[remote "${elsewhere.url}"]\n\tlfsurl = ${lfsurl}\n[remote "origin"]\n\tlfsurl = ${lfsurl}\n`,
+        "large.bin": pointer,
+      },
+    });
+    // Where the cache's HEAD is, git-lfs reads it.
+    await git(thief.path, "branch", "master", "main");
+    await fetched({ ...elsewhere, localFolder: thief.path }, thief.commit);
+    await expect(repositories.fetchLfs(elsewhere, thief.commit, signal())).rejects.toMatchObject({
+      code: "repository-unreachable",
+    });
   });
 });

@@ -1,6 +1,4 @@
-import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from "vitest";
@@ -9,7 +7,7 @@ import { AccountStore } from "../../../server/db/accounts.ts";
 import { Database } from "../../../server/db/database.ts";
 import { applyMigrations } from "../../../server/db/migrate.ts";
 import { WorkspaceStore, type WorkspaceRow } from "../../../server/db/workspaces.ts";
-import type { ImageFacts, Job, JobResult, StepOptions } from "../../../server/engine/engine.ts";
+import type { Job, JobResult, StepOptions } from "../../../server/engine/engine.ts";
 import { FakeEngine } from "../../../server/engine/fake/index.ts";
 import { plan } from "../../../server/plan/plan.ts";
 import { OneloopError } from "../../../server/protocol/errors.ts";
@@ -31,22 +29,13 @@ import {
   type ReconcilerParts,
 } from "../../../server/workspaces/reconciler.ts";
 import { root } from "../../helpers/installation.ts";
+import { listening } from "../../helpers/listening.ts";
 import { untilEvent, untilRow } from "../../helpers/rows.ts";
-import { service } from "../../helpers/plans.ts";
+import { facts, service } from "../../helpers/plans.ts";
 import { throwawayPostgres, type ThrowawayPostgres } from "../../helpers/postgres.ts";
 
 const log = createLog({ level: "silent" });
 const commit = "0123456789012345678901234567890123456789";
-const facts: ImageFacts = {
-  id: "sha256:0",
-  user: { uid: 1000, gid: 1000, name: "dev" },
-  home: "/home/dev",
-  shell: "/bin/bash",
-  entrypoint: [],
-  command: ["bash"],
-  env: {},
-  workdir: "/home/dev",
-};
 
 let postgres: ThrowawayPostgres;
 let database: Database;
@@ -117,15 +106,8 @@ async function listenForSetups(): Promise<typeof supervisor> {
       setups.push(body);
       response.writeHead(204).end();
     });
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    port: (server.address() as AddressInfo).port,
-    [Symbol.asyncDispose]: async () => {
-      server.close();
-      await once(server, "close");
-    },
-  };
+  });
+  return listening(server);
 }
 
 async function insert(beside: readonly PlannedService[] = []): Promise<WorkspaceRow> {

@@ -41,6 +41,18 @@ export async function startProgram(listener: RequestListener): Promise<Program> 
   };
 }
 
+/** A program that answers with the request's method, target and headers, as they came. */
+export function startEcho(
+  onRequest: (request: IncomingMessage) => void = () => undefined,
+): Promise<Program> {
+  return startProgram((incoming, response) => {
+    onRequest(incoming);
+    const { method, url, rawHeaders } = incoming;
+    incoming.resume();
+    incoming.on("end", () => response.end(JSON.stringify({ method, url, rawHeaders })));
+  });
+}
+
 export interface Received {
   readonly status: number;
   readonly headers: IncomingMessage["headers"];
@@ -123,7 +135,8 @@ export async function startRig(): Promise<Rig> {
       },
       store: {
         byName: async (name) => (name === "ws" ? (row as WorkspaceRow) : null),
-        portSettings: async () => [...visibility.values()],
+        portSettings: async (workspaceId = "") =>
+          [...visibility.values()].map((setting) => ({ ...setting, workspaceId })),
       },
     }),
     live,

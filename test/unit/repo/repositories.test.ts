@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer, text } from "node:stream/consumers";
@@ -94,6 +94,68 @@ describe("a repository that was opened", () => {
       repositories.resolve(gone, { kind: "head", path: null }, signal),
     ).rejects.toMatchObject({ code: "repository-unreachable" });
   });
+});
+
+describe("a commit that another asker brought into the cache", () => {
+  test("is asked for again, and not given where the remote gives it to nobody here", async () => {
+    const { remote, signal } = of("");
+    const work = join(folder, "work");
+    await git(work, "commit", "--quiet", "--allow-empty", "--message=Secret");
+    const secret = await git(work, "rev-parse", "HEAD");
+    await git(work, "reset", "--quiet", "--hard", "HEAD~1");
+    await repositories.ensureCommit(remote, { ref: "refs/heads/main", commit: main }, signal);
+    const theirs = { ...remote, localFolder: work };
+    await git(work, "branch", "hidden", secret);
+    await repositories.ensureCommit(theirs, { ref: "refs/heads/hidden", commit: secret }, signal);
+    await expect(
+      repositories.ensureCommit(remote, { ref: null, commit: secret }, signal),
+    ).rejects.toMatchObject({ code: "ref-not-found" });
+    await repositories.ensureCommit(theirs, { ref: null, commit: secret }, signal);
+    await repositories.ensureCommit(remote, { ref: null, commit: main }, signal);
+  });
+});
+
+describe("submodules", () => {
+  test("are found among entries that git could not mean, and however many they are", async () => {
+    const { remote, signal } = of("");
+    const work = join(folder, "submodules");
+    await git(folder, "init", "--quiet", "--initial-branch=main", work);
+    const paths = Array.from({ length: 45 }, (_, index) => `lib-${index}`);
+    const odd = ["", "/etc", "../above", ":(glob)**", "a/../b", "x".repeat(5000)];
+    const entries = [...paths, ...odd].map(
+      (path, index) => `[submodule "s${index}"]\n\tpath = "${path}"\n\turl = ../lib.git\n`,
+    );
+    await writeFile(join(work, ".gitmodules"), entries.join(""));
+    await git(work, "add", ".gitmodules");
+    for (const path of paths) {
+      await git(work, "update-index", "--add", "--cacheinfo", `160000,${main},${path}`);
+    }
+    await git(work, "commit", "--quiet", "--message=Submodules");
+    const commit = await git(work, "rev-parse", "HEAD");
+    const theirs = { ...remote, key: "submodules", localFolder: work };
+    await repositories.ensureCommit(theirs, { ref: "refs/heads/main", commit }, signal);
+    const found = await repositories.submodules(theirs, commit, signal);
+    expect(found.map(({ path }) => path)).toEqual(paths);
+  });
+});
+
+test("over ssh, the words of what is wrong are ssh's, with what to do", async () => {
+  const stderr = [
+    "git@h.example: Permission denied (publickey).\r",
+    "fatal: Could not read from remote repository.",
+    "",
+    "Please make sure you have the correct access rights",
+    "and the repository exists.",
+  ].join("\n");
+  const refusing: GitRunner = {
+    run: () => Promise.resolve({ exitCode: 128, stdout: Buffer.alloc(0), stderr }),
+  };
+  const remote = { url: "git@h.example:o/app.git", key: "x" };
+  await expect(
+    new Repositories(refusing).listRefs(remote, AbortSignal.timeout(1000)),
+  ).rejects.toThrow(
+    /read: git@h.example: Permission denied \(publickey\)\.\. If .*loop credentials set h\.example/,
+  );
 });
 
 test("a remote's refs are taken without those that git itself would not take", () => {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import pty from "node-pty";
 import ssh2, { type ClientChannel, type IdentityCallback, type ParsedKey } from "ssh2";
-import { finish, startOpenSsh, type OpenSsh } from "./openssh.ts";
+import { finish, gate, startOpenSsh, type OpenSsh } from "./openssh.ts";
 
 let open: OpenSsh;
 beforeAll(async () => {
@@ -266,6 +266,31 @@ describe("a user", () => {
       expect((await own.ssh(["ws@127.0.0.1", "true"])).code).toBe(255);
     },
   );
+
+  test("-L: a client that leaves before its connection is joined leaves none behind", async () => {
+    const gone = gate();
+    const dialed = gate();
+    await using own = await startOpenSsh("ed25519", (supervisors) => ({
+      async dial(...call) {
+        const socket = await supervisors.dial(...call);
+        dialed.open();
+        await gone.opened;
+        return socket;
+      },
+    }));
+    const ended = gate();
+    await using server = await listen((socket) => {
+      socket.on("end", () => socket.end(ended.open));
+      socket.resume();
+    });
+    const child = own.start(["-W", `127.0.0.1:${server.port}`, "ws@127.0.0.1"]);
+    await dialed.opened;
+    child.kill("SIGKILL");
+    // What came before this connection has been seen.
+    await own.ssh(["ws@127.0.0.1", "true"]);
+    gone.open();
+    await ended.opened;
+  });
 
   test.each(["rsa", "ecdsa"])("signs in with an %s key too", async (type) => {
     await using other = await startOpenSsh(type);

@@ -6,6 +6,8 @@ import { promisify } from "node:util";
 import { pino } from "pino";
 import { OneloopError } from "../../../server/protocol/errors.ts";
 import { ensureHostKeys, startSshGateway, type SshGateway } from "../../../server/ssh/gateway.ts";
+import type { SshGatewayOptions } from "../../../server/ssh/options.ts";
+import type { Supervisors } from "../../../server/terminals/supervisors.ts";
 import { LiveConnections } from "../../../server/auth/live.ts";
 import { startFarEnd } from "../../helpers/far-end.ts";
 import { Told } from "../../helpers/signals.ts";
@@ -22,15 +24,21 @@ export interface Finished {
 export interface OpenSsh extends AsyncDisposable {
   readonly folder: string;
   readonly gateway: SshGateway;
+  /** Where the workspace's supervisor keeps its sockets. */
+  readonly runFolder: string;
   /** Says that an id is good no longer: the user's is `ada`, their key's `adas-key`. */
   revoke(id: string): void;
   /** Arguments of ssh and sftp that make them use nothing of this machine's user. */
-  options(key?: string): string[];
+  options(key?: string, agent?: string): string[];
   start(args: readonly string[], program?: "ssh" | "sftp"): ChildProcessWithoutNullStreams;
   ssh(args: readonly string[], input?: Buffer | string): Promise<Finished>;
 }
 
-export async function startOpenSsh(keyType = "ed25519"): Promise<OpenSsh> {
+/** @param between what the gateway does with the supervisor, where a test wants to be in between. */
+export async function startOpenSsh(
+  keyType = "ed25519",
+  between: (supervisors: Supervisors) => Partial<SshGatewayOptions["supervisors"]> = () => ({}),
+): Promise<OpenSsh> {
   const folder = await mkdtemp(join(tmpdir(), "oneloop-ssh-"));
   const key = join(folder, "key");
   await run("ssh-keygen", ["-q", "-t", keyType, "-N", "", "-f", key]);
@@ -54,7 +62,13 @@ export async function startOpenSsh(keyType = "ed25519"): Promise<OpenSsh> {
       if (userId === "ada" && login === "ws") return { owner: farEnd.owner, name: "ws" };
       throw new OneloopError("not-found", `You have no workspace ${JSON.stringify(login)}.`);
     },
-    supervisors: farEnd.supervisors,
+    supervisors: {
+      exec: (...call) => farEnd.supervisors.exec(...call),
+      dial: (...call) => farEnd.supervisors.dial(...call),
+      listen: (...call) => farEnd.supervisors.listen(...call),
+      accept: (...call) => farEnd.supervisors.accept(...call),
+      ...between(farEnd.supervisors),
+    },
     log,
     sftpServer: ["/usr/lib/openssh/sftp-server"],
   });
@@ -64,7 +78,6 @@ export async function startOpenSsh(keyType = "ed25519"): Promise<OpenSsh> {
   const settings = {
     Port: gateway.port,
     IdentitiesOnly: "yes",
-    IdentityAgent: "none",
     UserKnownHostsFile: knownHosts,
     GlobalKnownHostsFile: "/dev/null",
     StrictHostKeyChecking: "yes",
@@ -72,12 +85,11 @@ export async function startOpenSsh(keyType = "ed25519"): Promise<OpenSsh> {
     LogLevel: "ERROR",
     KexAlgorithms: "curve25519-sha256",
   };
-  const options = (identity = key): string[] => [
+  const options = (identity = key, agent = "none"): string[] => [
     ...["-F", "none"],
-    ...Object.entries({ ...settings, IdentityFile: identity }).flatMap(([name, value]) => [
-      "-o",
-      `${name}=${value}`,
-    ]),
+    ...Object.entries({ ...settings, IdentityFile: identity, IdentityAgent: agent }).flatMap(
+      ([name, value]) => ["-o", `${name}=${value}`],
+    ),
   ];
   const children = new Set<ChildProcessWithoutNullStreams>();
   const start: OpenSsh["start"] = (args, program = "ssh") => {
@@ -90,6 +102,7 @@ export async function startOpenSsh(keyType = "ed25519"): Promise<OpenSsh> {
   return {
     folder,
     gateway,
+    runFolder: farEnd.runFolder,
     revoke: (id) => revocations.tell(id),
     options,
     start,
@@ -118,4 +131,11 @@ export function finish(
     );
     child.stdin.end(input);
   });
+}
+
+/** What a test holds back until it says so. */
+export function gate(): { opened: Promise<void>; open(): void } {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open: () => open() };
 }

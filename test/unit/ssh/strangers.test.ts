@@ -30,6 +30,8 @@ beforeAll(async () => {
     supervisors: {
       exec: () => Promise.reject(new Error("nobody gets as far as this")),
       dial: () => Promise.reject(new Error("nobody gets as far as this")),
+      listen: () => Promise.reject(new Error("nobody gets as far as this")),
+      accept: () => Promise.reject(new Error("nobody gets as far as this")),
     },
     log: pino({ level: "silent" }),
   });

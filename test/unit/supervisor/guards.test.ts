@@ -12,6 +12,8 @@ const text = fc.oneof(
     "start",
     "exec",
     "control",
+    "listen",
+    "unix",
     "stop",
     ...[64, 101, 301, 2001].map((n) => "x".repeat(n)),
   ),
@@ -90,6 +92,8 @@ const cases: [string, z.ZodType, (input: unknown) => unknown, Record<string, unk
     },
   ],
   ["a connection", protocol.DialRequest, guards.readDialRequest, { host: "db", port: 80 }],
+  ["listening", protocol.ListenRequest, guards.readListenRequest, { kind: "unix" }],
+  ["taking a connection", protocol.AcceptRequest, guards.readAcceptRequest, { id: "i" }],
   [
     "a client's message",
     protocol.TerminalClientMessage,

@@ -16,6 +16,7 @@ import {
   type WorkspaceSetup,
 } from "../../../server/protocol/supervisor.ts";
 import { ExecStream } from "../../../server/terminals/exec-stream.ts";
+import { readListening } from "../../../server/terminals/listening.ts";
 import { readResponseHead } from "../../../server/terminals/response-head.ts";
 import { systemClock } from "../../../server/util/clock.ts";
 import { randomIds } from "../../../server/util/ids.ts";
@@ -48,7 +49,7 @@ export async function testSupervisor(
     readonly config?: Partial<SupervisorConfig>;
     readonly home?: string;
     readonly schedule?: Partial<KillSchedule>;
-  } & Pick<SupervisorOptions, "runFolder" | "now" | "askTimeoutMs"> = {},
+  } & Pick<SupervisorOptions, "runFolder" | "now" | "askTimeoutMs" | "acceptTimeoutMs"> = {},
 ) {
   const { config, home: givenHome, schedule, ...more } = options;
   const home = givenHome ?? (await mkdtemp(join(tmpdir(), "oneloop-supervisor-")));
@@ -151,6 +152,18 @@ export async function testSupervisor(
       const path = `${supervisorPaths.dial}?q=${encodeURIComponent(JSON.stringify(request))}`;
       return upgrade(path, grant("dial"));
     },
+    /** A listen stream, read up to the path that it tells. */
+    listen: async () => {
+      const { status, rest, socket } = await upgrade(supervisorPaths.listen, grant("listen"));
+      if (status !== 101) throw new Error(`${status} ${rest.toString()}`);
+      const listening = await readListening({ socket, rest }, 10_000);
+      return { ...listening, socket, next: nextOf(listening.connections) };
+    },
+    accept: (id: string) =>
+      upgrade(
+        `${supervisorPaths.accept}?q=${encodeURIComponent(JSON.stringify({ id }))}`,
+        grant("listen"),
+      ),
     setup: (setup: Partial<WorkspaceSetup> = {}) =>
       json<null>("POST", supervisorPaths.setup, {
         action: "setup",
@@ -182,6 +195,16 @@ export async function testSupervisor(
       await rm(ownRun, { recursive: true, force: true });
       if (givenHome === undefined) await rm(home, { recursive: true, force: true });
     },
+  };
+}
+
+/** The next one of a sequence, each time. */
+function nextOf(values: AsyncIterable<string>): () => Promise<string> {
+  const iterator = values[Symbol.asyncIterator]();
+  return async () => {
+    const { done, value } = await iterator.next();
+    if (done === true) throw new Error("there is no more");
+    return value;
   };
 }
 

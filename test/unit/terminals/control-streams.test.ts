@@ -17,12 +17,16 @@ let ends: AsyncIterator<[Socket]>;
 let heard: string[];
 let poke: () => void;
 let streams: ControlStreams;
+let hearFirst: () => Promise<void>;
+let refuseWith: OneloopError | null;
 let answerWith: (ask: unknown) => Promise<unknown>;
 
 beforeEach(async () => {
   lifetime = new Lifetime();
   heard = [];
   poke = () => undefined;
+  hearFirst = () => Promise.resolve();
+  refuseWith = null;
   answerWith = () => Promise.resolve({});
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -46,7 +50,10 @@ beforeEach(async () => {
     poke();
   };
   const listener: ControlListener = {
-    onPorts: (_owner, ports) => hear(`ports ${ports.map(({ port: one }) => one).join(",")}`),
+    onPorts: async (_owner, ports) => {
+      await hearFirst();
+      await hear(`ports ${ports.map(({ port: one }) => one).join(",")}`);
+    },
     onActivity: () => hear("activity"),
     onTask: (_owner, { name, state }) => hear(`task ${name} ${state}`),
     onAsk: (_owner, ask) => answerWith(ask),
@@ -54,6 +61,10 @@ beforeEach(async () => {
   streams = new ControlStreams({
     supervisors: {
       upgrade: async () => {
+        if (refuseWith !== null) {
+          poke();
+          throw refuseWith;
+        }
         const socket = connect(port, "127.0.0.1");
         await once(socket, "connect");
         return { socket, head: Buffer.alloc(0), rest: Buffer.alloc(0) };
@@ -170,3 +181,54 @@ it("a released workspace's stream ends, and is not opened again", async () => {
   const again = await supervisorEnd();
   expect(again.destroyed).toBe(false);
 });
+
+it("what changes twice is heard in its order, though the first takes longer", async () => {
+  let finish: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (finish = resolve));
+  const takes = [held, Promise.resolve()];
+  hearFirst = () => takes.shift() ?? Promise.resolve();
+  streams.hold(owner);
+  const end = await supervisorEnd();
+  const ports = (port: number) => `{"type":"ports","ports":[{"port":${port},"process":null}]}\n`;
+  // All of them are read in one turn of the loop; then the first goes on.
+  answerWith = () => {
+    setImmediate(finish);
+    return Promise.resolve({});
+  };
+  end.write('{"type":"ask","id":"1","ask":{"kind":"show"}}\n' + ports(1) + ports(2));
+  await untilHeard("ports 2");
+  expect(heard).toEqual(["ports 1", "ports 2"]);
+});
+
+it("a flood is read no faster than anybody has something to say", async () => {
+  streams.hold(owner);
+  const end = await supervisorEnd();
+  const began = performance.now();
+  end.write('{"type":"activity"}\n'.repeat(210));
+  await untilHeardTimes("activity", 210);
+  // 200 at once, and 20 in a second after that.
+  expect(performance.now() - began).toBeGreaterThan(400);
+});
+
+it("one whose supervisor knew no such stream is held again when it runs the next time", async () => {
+  refuseWith = new OneloopError("not-found", "No such stream.");
+  const refused = new Promise<void>((resolve) => (poke = resolve));
+  streams.hold(owner);
+  await refused;
+  await new Promise((resolve) => setImmediate(resolve));
+  refuseWith = null;
+  streams.hold(owner);
+  const end = await supervisorEnd();
+  end.write('{"type":"activity"}\n');
+  await untilHeard("activity");
+});
+
+function untilHeardTimes(text: string, times: number): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (heard.filter((one) => one === text).length >= times) resolve();
+    };
+    poke = look;
+    look();
+  });
+}

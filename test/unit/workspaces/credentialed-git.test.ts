@@ -1,7 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, expect, it } from "vitest";
 import { credentialedGit } from "../../../server/workspaces/credentialed-git.ts";
@@ -72,3 +75,42 @@ it("a key for ssh is on standard input, too, and its line ends are ssh's", () =>
     "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----\n",
   );
 });
+
+it("the agent that holds a key ends with git, even where the shell around it is killed", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "oneloop-ssh-key-"));
+  closing.push(() => void rm(folder, { recursive: true, force: true }));
+  const made = spawn("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(folder, "key")]);
+  await once(made, "close");
+  const url = "git@h.example:o/app.git";
+  const password = await readFile(join(folder, "key"), "utf8");
+  const credential = { url, username: "git", password };
+  // An alias of git's: it says which agent there is, which keys it holds, and ends when it is told.
+  const alias = 'alias.ask=!echo "$SSH_AGENT_PID"; ssh-add -l; echo; exec sleep 600';
+  const { argv, stdin } = credentialedGit(["-c", alias, "ask"], credential);
+  const [program = "", ...args] = argv;
+  const child = spawn(program, args, {
+    env: gitEnv,
+    stdio: ["pipe", "pipe", "inherit"],
+    detached: true,
+  });
+  child.stdin.end(stdin);
+  let said = "";
+  for await (const chunk of child.stdout) {
+    said += String(chunk);
+    if (said.endsWith("\n\n")) break;
+  }
+  expect(said).toContain("ED25519");
+  const agent = Number(said.split("\n")[0]);
+  expect(isAlive(agent)).toBe(true);
+  process.kill(-(child.pid ?? 0), "SIGKILL");
+  await expect.poll(() => isAlive(agent), { timeout: 15_000, interval: 200 }).toBe(false);
+}, 20_000);
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -72,14 +72,6 @@ export function MenuSeparator() {
   return <DropdownMenu.Separator className="my-1 h-px bg-line" />;
 }
 
-export function MenuLabel({ children }: { children: ReactNode }) {
-  return (
-    <DropdownMenu.Label className="px-2.5 pt-1.5 pb-1 text-xs font-medium text-muted">
-      {children}
-    </DropdownMenu.Label>
-  );
-}
-
 /** One of several, with a sentence on what it means. */
 export function MenuChoices<Value extends string>({
   value,

@@ -2,7 +2,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate, useRouter } from "@tanstack/react-router";
 import { useState } from "react";
 import type { WireError } from "../../../server/protocol/errors.ts";
-import { trpc } from "../lib/api.ts";
+import { queryClient, trpc } from "../lib/api.ts";
 import { contextUrlProblem } from "../lib/context-url.ts";
 import { wireError } from "../lib/errors.ts";
 import { duration } from "../lib/format.ts";
@@ -34,6 +34,11 @@ export function OpenForm({ suggested }: { suggested: string }) {
       meta: { quiet: true },
       onSuccess: async ({ workspace, existing }) => {
         const { name } = workspace;
+        // The list is not live on the way there, and "no workspace yet" is not true any more.
+        queryClient.setQueryData(trpc.workspaces.list.queryKey(), (list) => [
+          workspace,
+          ...(list ?? []).filter(({ id }) => id !== workspace.id),
+        ]);
         if (existing) showToast("done", `You have this one already: ${name}.`);
         await navigate({ to: "/workspaces/$name", params: { name } });
       },

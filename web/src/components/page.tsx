@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import { useFocusOnArrival } from "../lib/focus.ts";
 import { usePageTitle } from "../lib/page-title.ts";
 import { TopBar } from "./top-bar.tsx";
 
@@ -34,8 +35,10 @@ export function Page({
 
 /** The page's name. A change of page moves the focus here, so that screen readers say it. */
 export function PageHeading({ children }: { children: ReactNode }) {
+  const heading = useFocusOnArrival();
   return (
     <h1
+      ref={heading}
       tabIndex={-1}
       data-page-heading
       className="text-xl font-semibold tracking-tight outline-none"

@@ -61,7 +61,7 @@ export function WorkspaceActions({
           aria-label={`Stop ${name}`}
           busy={stop.isPending}
           // On a narrow screen the name needs the room; the menu has it too.
-          className="hidden sm:inline-flex"
+          className="max-sm:hidden"
           onClick={() => stop.mutate(input)}
         >
           <StopIcon className="size-3.5" />

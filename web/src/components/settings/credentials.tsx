@@ -114,14 +114,14 @@ function SetCredential() {
           />
         </div>
         <Field
-          label="Token or password"
+          label="Token, password or private key"
           name="secret"
           type="password"
           required
           autoComplete="new-password"
           value={given.secret}
           onChange={(event) => setGiven({ ...given, secret: event.target.value })}
-          help="Better a token than a password: one that may read and write repositories only, made in your account there. It can be revoked by itself."
+          help="Better a token than a password: one that may read and write repositories only, made in your account there. It can be revoked by itself. For ssh:// URLs paste a private key without a passphrase."
         />
         <Failure error={set.error} />
         <Button type="submit" kind="solid" busy={set.isPending}>

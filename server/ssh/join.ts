@@ -1,0 +1,39 @@
+import type { Socket } from "node:net";
+import type { ServerChannel } from "ssh2";
+import type { Door } from "./door.ts";
+
+/**
+ * Joins a channel with a paused connection to something inside the workspace: bytes, back pressure
+ * and half-close pass both ways. Resolves when the connection has ended.
+ */
+export async function join(
+  channel: ServerChannel,
+  socket: Socket,
+  door: Pick<Door, "flow" | "whenClosed">,
+): Promise<void> {
+  const ended = new Promise<void>((resolve) => {
+    socket.on("close", resolve);
+  });
+  const writer = door.flow.writer(channel, () => socket.resume());
+  const end = (): void => {
+    socket.destroy();
+    writer[Symbol.dispose]();
+  };
+  const forget = door.whenClosed(end);
+  channel.on("error", end);
+  channel.on("close", end);
+  channel.on("data", (chunk: Buffer) => {
+    if (!socket.write(chunk)) channel.pause();
+  });
+  socket.on("drain", () => channel.resume());
+  channel.on("end", () => socket.end());
+  socket.on("data", (chunk) => {
+    if (!writer.write("stdout", chunk)) socket.pause();
+  });
+  // In ssh2 the end of a server's channel closes it; the end of file alone is half of that.
+  socket.on("end", () => writer.whenEmpty(() => channel.eof()));
+  socket.on("close", () => writer.whenEmpty(() => channel.end()));
+  socket.resume();
+  await ended;
+  forget();
+}

@@ -1,0 +1,85 @@
+import type { GrantSigner } from "../auth/grants.ts";
+import type { WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
+import type { Engine, ImageFacts, SupervisorSetup } from "../engine/engine.ts";
+import { shortRef } from "../repo/ref-name.ts";
+import type { Supervisors } from "../terminals/supervisors.ts";
+import type { OnPhase } from "./phases.ts";
+import { allOrNone } from "./reconciler-deadlines.ts";
+import type { RunStep, Turn } from "./reconciler-turn.ts";
+import { checkOut } from "./source.ts";
+
+export interface BringUpParts {
+  readonly store: WorkspaceStore;
+  readonly engine: Engine;
+  readonly supervisors: Supervisors;
+  readonly signer: GrantSigner;
+  /** Tells the supervisor whose workspace it is, before anybody works in it. */
+  readonly inside: { tellSetup(row: WorkspaceRow): Promise<void> };
+  /** The environment that Oneloop gives to a workspace's programs. */
+  readonly environmentOf: (row: WorkspaceRow) => Pick<SupervisorSetup, "env" | "defaults">;
+  readonly onPhase?: OnPhase | undefined;
+}
+
+/**
+ * From the stored plan to a workspace that somebody can work in: beside each other the images, the
+ * volumes with the checkout, and the sandbox; then the members; then whose workspace it is. Each
+ * step is idempotent, and says in the events how far it came and how long it took.
+ */
+export async function bringUp(parts: BringUpParts, turn: Turn): Promise<void> {
+  const { engine, signer, supervisors, store, onPhase } = parts;
+  const { row, spec, interrupted, record } = turn;
+  const note = (code: string, message: string): Promise<void> =>
+    store.addEvent(row.id, { level: "info", code, message });
+  const step: RunStep = (name, signal, work) => {
+    const onProgress = (line: string): void => void note(name, line).catch(() => undefined);
+    return turn.step(name, signal, (options) => work({ ...options, onProgress }));
+  };
+  const began = performance.now();
+  const took = (): string => `${((performance.now() - began) / 1000).toFixed(1)} s`;
+
+  const dev = row.plan.services.find((service) => service.name === row.plan.devService);
+  const others = row.plan.services.filter((service) => service !== dev);
+  const source = async (devImage: Promise<ImageFacts>, signal: AbortSignal): Promise<void> => {
+    await step("storage", signal, (options) => engine.ensureStorage(spec, options));
+    onPhase?.("storage-made");
+    const { checkout } = row.plan;
+    if (checkout === null || row.checkedOut) return;
+    const { user } = await devImage;
+    for (const one of [checkout, ...(row.plan.projects ?? [])]) {
+      const work = { owner: spec.owner, checkout: one, user };
+      await step("checkout", signal, (options) => checkOut(engine, work, options));
+    }
+    onPhase?.("checkout-done");
+    await record({ checkedOut: true });
+    await note("checked-out", `Checked out ${short(row)} at ${checkout.path} (${took()}).`);
+  };
+  const sandbox = async (signal: AbortSignal): Promise<void> => {
+    await step("sandbox", signal, (options) => engine.ensureSandbox(spec, options));
+    onPhase?.("sandbox-ready");
+    await note("sandbox-ready", `The workspace's network and its rules are ready (${took()}).`);
+  };
+  await allOrNone(interrupted, (signal) => {
+    const image = (ref: string, user: string | null): Promise<ImageFacts> =>
+      step("image", signal, (options) => engine.ensureImage(ref, { ...options, user }));
+    const devImage = image(dev?.image ?? "", dev?.user ?? null);
+    const images = Promise.all([devImage, ...others.map((each) => image(each.image, null))]);
+    const known = images.then(() => onPhase?.("images-known"));
+    return [known, source(devImage, signal), sandbox(signal)];
+  });
+
+  const setup = { publicKey: signer.publicKey, ...parts.environmentOf(row) };
+  const { address, boot } = await step("start", interrupted, (options) =>
+    engine.ensureMembers(spec, setup, options),
+  );
+  onPhase?.("members-started");
+  supervisors.remember(spec.owner, address, boot);
+  await parts.inside.tellSetup(row);
+  onPhase?.("setup-told");
+  // The event first: who waits for the state has then seen it.
+  await note("started", `The workspace is ready (${took()}).`);
+}
+
+function short(row: WorkspaceRow): string {
+  const commit = row.commit.slice(0, 12);
+  return row.ref === null ? commit : `${shortRef(row.ref)} (${commit})`;
+}
