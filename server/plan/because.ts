@@ -18,8 +18,8 @@ interface Decided {
 export function because(model: SourceModel, decided: Decided): Because[] {
   const { dev, volumeNames, taskNames, projects } = decided;
   const services = model.services.map((service) => {
-    const { env, endpoints, mounts, ...fields } = service;
-    const facts = [...Object.values(fields), ...Object.values(env), ...endpoints, ...mounts];
+    const { env, ...fields } = service;
+    const facts = [...Object.values(fields).flat(), ...Object.values(env)];
     return { part: `service ${valueOf(service.name)}`, where: places(facts) };
   });
   const volumes = model.volumes.map(({ name, sizeBytes, ephemeral }) => ({

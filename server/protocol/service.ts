@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Fact } from "./fact.ts";
+import { Fact, known, type Place } from "./fact.ts";
 
 /** What a source says of an environment value; a secret's data never leaves its reader. */
 export const EnvValue = z.discriminatedUnion("kind", [
@@ -20,8 +20,120 @@ export const Endpoint = z.object({
 });
 export type Endpoint = z.infer<typeof Endpoint>;
 
-export const VolumeMount = z.object({ volume: z.string(), path: z.string() });
+export const VolumeMount = z.object({
+  volume: z.string(),
+  path: z.string(),
+  /** Absent: it may be written. */
+  readOnly: z.boolean().optional(),
+  /** Only this folder of the volume, relative to its root. */
+  subPath: z.string().optional(),
+});
 export type VolumeMount = z.infer<typeof VolumeMount>;
+
+/** How something finds out whether a service is ready, or still alive. Times in seconds. */
+export const Probe = z.object({
+  check: z.discriminatedUnion("kind", [
+    z.object({
+      kind: z.literal("http"),
+      scheme: z.enum(["http", "https"]),
+      port: z.number().int().min(1).max(65535),
+      path: z.string(),
+      headers: z.record(z.string(), z.string()),
+    }),
+    z.object({ kind: z.literal("tcp"), port: z.number().int().min(1).max(65535) }),
+    /** An argument vector, run inside the service's container; exit status 0 is yes. */
+    z.object({ kind: z.literal("exec"), command: z.array(z.string()).min(1) }),
+    z.object({
+      kind: z.literal("grpc"),
+      port: z.number().int().min(1).max(65535),
+      service: z.string(),
+    }),
+  ]),
+  initialDelayS: z.number().nonnegative(),
+  periodS: z.number().positive(),
+  timeoutS: z.number().positive(),
+  /** So many in a row count as a no. */
+  failures: z.number().int().positive(),
+  /** So many in a row count as a yes. */
+  successes: z.number().int().positive(),
+});
+export type Probe = z.infer<typeof Probe>;
+
+/** How an image is built from the repository. Paths are below the repository's root, `.` for itself. */
+export const ImageBuild = z.object({
+  context: z.string(),
+  dockerfile: z.string(),
+  /** `null`: the value is asked from who builds, and was not given. */
+  args: z.record(z.string(), z.string().nullable()),
+  target: z.string().nullable(),
+});
+export type ImageBuild = z.infer<typeof ImageBuild>;
+
+/**
+ * A name under which others reach a service, such as a Kubernetes Service or a network alias.
+ * Without `ports` the name leads to the service's own ports; with them only to those.
+ */
+export const NetworkName = z.object({
+  name: z.string(),
+  ports: z.array(
+    z.object({
+      port: z.number().int().min(1).max(65535),
+      targetPort: z.number().int().min(1).max(65535),
+      protocol: z.enum(["tcp", "udp"]),
+    }),
+  ),
+});
+export type NetworkName = z.infer<typeof NetworkName>;
+
+/** Another service that has to be so far before this one starts. */
+export const Dependency = z.object({
+  service: z.string(),
+  condition: z.enum(["started", "healthy", "completed"]),
+  /** Without it, this one starts nevertheless. */
+  required: z.boolean(),
+});
+export type Dependency = z.infer<typeof Dependency>;
+
+/** A file that the source wants in the container, beside what its image has. */
+export const ConfigFile = z.object({
+  /** Absolute, in the container. */
+  path: z.string(),
+  /** Permission bits, such as 0o644; null: as usual there. */
+  mode: z.number().int().nullable(),
+  content: z.discriminatedUnion("kind", [
+    z.object({ kind: z.literal("literal"), text: z.string() }),
+    /** A file or folder of the repository, below its root. */
+    z.object({ kind: z.literal("repository"), path: z.string() }),
+    z.object({ kind: z.literal("secretRef"), secret: z.string(), key: z.string() }),
+    z.object({ kind: z.literal("unknown"), why: z.string() }),
+  ]),
+});
+export type ConfigFile = z.infer<typeof ConfigFile>;
+
+/** A right over the machine that a workspace's container never gets. */
+export const HostAccess = z.object({
+  what: z.enum([
+    "privileged",
+    "host-network",
+    "host-pid",
+    "host-ipc",
+    "host-path",
+    "docker-socket",
+    "device",
+    "security-option",
+  ]),
+  /** As the source has it, such as the path. */
+  detail: z.string(),
+});
+export type HostAccess = z.infer<typeof HostAccess>;
+
+/**
+ * What a service is to others: `service` runs on; `job` and `release` run once, `release` before all
+ * others; `cron` by a schedule; `init` before, and `sidecar` beside, the service that `partOf` names,
+ * in its network.
+ */
+export const ServiceRole = z.enum(["service", "job", "release", "cron", "init", "sidecar"]);
+export type ServiceRole = z.infer<typeof ServiceRole>;
 
 /**
  * The fields of a service, named once for both models. `null` says "as the image has it" (command,
@@ -79,5 +191,76 @@ export const SourceService = z.object({
   env: z.record(z.string(), Fact(EnvValue)),
   endpoints: z.array(Fact(listFields.endpoints)),
   mounts: z.array(Fact(listFields.mounts)),
+
+  /** Null: the image is only pulled. Where it is known, `image` may be unknown. */
+  build: Fact(ImageBuild.nullable()),
+  role: Fact(ServiceRole),
+  /** For `init` and `sidecar`: the name of the service that they belong to. */
+  partOf: Fact(z.string().nullable()),
+  /** What manages it there, such as `Deployment` or `compose service`. */
+  workload: Fact(z.string().nullable()),
+  /** `linux/amd64`, `linux/arm64/v8`; null: any. */
+  platform: Fact(z.string().nullable()),
+  workingDir: Fact(z.string().nullable()),
+  replicas: Fact(z.number().int().nonnegative()),
+  restart: Fact(z.enum(["no", "on-failure", "always"])),
+  /** Without the prefix CAP_, upper case; `ALL` is all of them. */
+  capabilitiesAdded: Fact(z.array(z.string())),
+  capabilitiesDropped: Fact(z.array(z.string())),
+  readiness: Fact(Probe.nullable()),
+  liveness: Fact(Probe.nullable()),
+  startup: Fact(Probe.nullable()),
+  stopGraceSeconds: Fact(z.number().nonnegative().nullable()),
+  /** All names that lead to it, its own among them. */
+  names: z.array(Fact(NetworkName)),
+  dependsOn: z.array(Fact(Dependency)),
+  files: z.array(Fact(ConfigFile)),
+  /** In memory, and empty at each start; `sizeBytes` null: no limit. */
+  tmpfs: z.array(
+    Fact(z.object({ path: z.string(), sizeBytes: z.number().int().positive().nullable() })),
+  ),
+  hostAccess: z.array(Fact(HostAccess)),
+  /** Further environment variables that come from something that was not read: what, and where. */
+  envElsewhere: z.array(Fact(z.string())),
 });
 export type SourceService = z.infer<typeof SourceService>;
+
+/** What holds for a service of which the source says nothing but that it is there. */
+export function unsaidService(where: Place): Omit<SourceService, "name" | "image"> {
+  const none = known(null, where);
+  return {
+    command: none,
+    args: none,
+    memoryLimitBytes: none,
+    memoryRequestBytes: none,
+    cpuLimitCores: none,
+    cpuRequestCores: none,
+    user: none,
+    readOnlyRoot: known(false, where),
+    sourcePath: none,
+    dedicatedPod: known(false, where),
+    env: {},
+    endpoints: [],
+    mounts: [],
+    build: none,
+    role: known("service", where),
+    partOf: none,
+    workload: none,
+    platform: none,
+    workingDir: none,
+    replicas: known(1, where),
+    restart: known("no", where),
+    capabilitiesAdded: known([], where),
+    capabilitiesDropped: known([], where),
+    readiness: none,
+    liveness: none,
+    startup: none,
+    stopGraceSeconds: none,
+    names: [],
+    dependsOn: [],
+    files: [],
+    tmpfs: [],
+    hostAccess: [],
+    envElsewhere: [],
+  };
+}

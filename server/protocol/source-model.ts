@@ -44,6 +44,35 @@ export const SourceProject = z.object({
 });
 export type SourceProject = z.infer<typeof SourceProject>;
 
+/** A way from outside to a service (an Ingress rule, a published port with a host name). */
+export const SourceRoute = z.object({
+  /** Null: any host. */
+  host: z.string().nullable(),
+  path: z.string(),
+  service: z.string(),
+  port: z.number().int().min(1).max(65535),
+  tls: z.boolean(),
+});
+export type SourceRoute = z.infer<typeof SourceRoute>;
+
+/**
+ * Who may talk to whom (a NetworkPolicy): of the named services, connections in this direction are
+ * refused but for those that one of `allows` takes. `peers` null: anybody, the internet too; `ports`
+ * empty: all.
+ */
+export const SourcePolicy = z.object({
+  name: z.string(),
+  services: z.array(z.string()),
+  direction: z.enum(["ingress", "egress"]),
+  allows: z.array(
+    z.object({
+      peers: z.array(z.string()).nullable(),
+      ports: z.array(z.object({ port: z.number().int(), protocol: z.enum(["tcp", "udp"]) })),
+    }),
+  ),
+});
+export type SourcePolicy = z.infer<typeof SourcePolicy>;
+
 /** What a file or an engine says. Every format is a reader into this. */
 export const SourceModel = z.object({
   /** The format that was read, such as `devfile`. */
@@ -53,6 +82,8 @@ export const SourceModel = z.object({
   volumes: z.array(SourceVolume),
   tasks: z.array(SourceTask),
   projects: z.array(SourceProject),
+  routes: z.array(Fact(SourceRoute)),
+  policies: z.array(Fact(SourcePolicy)),
   leftOut: z.array(LeftOut),
 });
 export type SourceModel = z.infer<typeof SourceModel>;

@@ -1,7 +1,7 @@
 import { known } from "../../protocol/fact.ts";
 import type { Fact } from "../../protocol/fact.ts";
 import { parseImageReference } from "../../protocol/image-reference.ts";
-import { Endpoint } from "../../protocol/service.ts";
+import { Endpoint, unsaidService } from "../../protocol/service.ts";
 import type { EnvValue, SourceService } from "../../protocol/service.ts";
 import { supervisorPort } from "../../protocol/supervisor.ts";
 import { parseBytes, parseCores } from "../quantity.ts";
@@ -40,12 +40,11 @@ export function readContainer(
   const image = readImage(self, variables);
   const dedicatedPod = fact(self, "dedicatedPod", (cursor) => cursor?.boolean() ?? false);
   const service = {
+    ...unsaidService(self.where),
     name: name.at.fact(name.text),
     command: readArguments({ cursor: self.get("command"), absentAt: self }, variables),
     args: readArguments({ cursor: self.get("args"), absentAt: self }, variables),
     ...readLimits(self, variables),
-    user: known(null, self.where),
-    readOnlyRoot: known(false, self.where),
     sourcePath: readSourcePath(self, {
       variables,
       dedicatedPod: dedicatedPod.known && dedicatedPod.value,

@@ -79,6 +79,8 @@ function readRoot(source: SourceText): SourceModel | null {
     volumes: components.volumes.map(({ volume }) => volume),
     tasks,
     projects,
+    routes: [],
+    policies: [],
     leftOut: context.leftOut,
   };
 }

@@ -1,4 +1,5 @@
 import { known } from "../../protocol/fact.ts";
+import { unsaidService } from "../../protocol/service.ts";
 import type { SourceModel } from "../../protocol/source-model.ts";
 import { sourceRoot } from "../source-root.ts";
 
@@ -13,26 +14,17 @@ export function defaultModel(): SourceModel {
     name: known("dev", where),
     services: [
       {
+        ...unsaidService(where),
         name: known("dev", where),
         image: known(defaultImage, where),
-        command: known(null, where),
-        args: known(null, where),
-        memoryLimitBytes: known(null, where),
-        memoryRequestBytes: known(null, where),
-        cpuLimitCores: known(null, where),
-        cpuRequestCores: known(null, where),
-        user: known(null, where),
-        readOnlyRoot: known(false, where),
         sourcePath: known(sourceRoot, where),
-        dedicatedPod: known(false, where),
-        env: {},
-        endpoints: [],
-        mounts: [],
       },
     ],
     volumes: [],
     tasks: [],
     projects: [],
+    routes: [],
+    policies: [],
     leftOut: [],
   };
 }
