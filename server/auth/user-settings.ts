@@ -175,13 +175,21 @@ export class UserSettings {
    * of its own wins.
    *
    * @param repository as `host/owner/repo`.
+   * @throws OneloopError `conflict`, which names a variable that was stored under another key
    */
   async variablesFor(userId: string, repository: string): Promise<Record<string, string>> {
     const fitting = (await this.#store.variables(userId))
       .filter(({ pattern }) => fits(pattern, repository))
       .sort((a, b) => specificity(a.pattern) - specificity(b.pattern));
     return Object.fromEntries(
-      fitting.map((row) => [row.name, this.#vault.open(row.value, variableContext(userId, row))]),
+      fitting.map((row) => {
+        const value = this.#readable(row);
+        if (value !== null) return [row.name, value];
+        throw new OneloopError(
+          "conflict",
+          `Your variable ${row.name} cannot be read: it was stored under another ONELOOP_SECRET_KEY. Store it again, or remove it (\`loop variables remove ${row.name}\`); then start the workspace.`,
+        );
+      }),
     );
   }
 

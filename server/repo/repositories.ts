@@ -95,16 +95,28 @@ export class Repositories {
     signal: AbortSignal,
   ): Promise<void> {
     const key = cacheKey(remote.key);
-    while (this.#fetching.has(key)) await this.#fetching.get(key)?.catch(() => undefined);
-    const has = await this.#has(remote, wanted, signal);
-    if (has && wanted.ref !== null) return;
-    const fetching = this.#fetch(remote, { ...wanted, has }, signal);
-    this.#fetching.set(key, fetching);
+    while (this.#fetching.has(key)) {
+      await orAborted(
+        this.#fetching.get(key)?.catch(() => undefined),
+        signal,
+      );
+    }
+    const ensuring = this.#ensure(remote, wanted, signal);
+    this.#fetching.set(key, ensuring);
     try {
-      await fetching;
+      await ensuring;
     } finally {
       this.#fetching.delete(key);
     }
+  }
+
+  async #ensure(
+    remote: Remote,
+    wanted: { readonly ref: string | null; readonly commit: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const has = await this.#has(remote, wanted, signal);
+    if (!has || wanted.ref === null) await this.#fetch(remote, { ...wanted, has }, signal);
   }
 
   /** The first of `paths` that the commit has, with its text; null when it has none of them. */
@@ -335,6 +347,19 @@ export class Repositories {
       ...(credential === undefined || credential === null ? {} : { credential }),
     });
   }
+}
+
+/** Somebody else's work: waited for, but no longer than who waits wants to. */
+async function orAborted(work: Promise<unknown> | undefined, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  let stop = (): void => undefined;
+  const aborted = new Promise<void>((resolve) => {
+    stop = resolve;
+    signal.addEventListener("abort", stop, { once: true });
+  });
+  await Promise.race([work, aborted]);
+  signal.removeEventListener("abort", stop);
+  signal.throwIfAborted();
 }
 
 function gitDir(remote: Remote): string {

@@ -17,6 +17,11 @@ export const cacheVolume = "repositories";
 /** git index-pack of a large repository; more would take from the workspaces. */
 const memoryLimitBytes = 4 * 1024 ** 3;
 
+/** Mounted when the container starts: what is older than it, nobody of this start has made. */
+const startMark = "/dev";
+/** A walk through the folders of all repositories, on a slow disk. */
+const oldLocksMs = 60_000;
+
 /**
  * Runs git for the cache, confined. What talks to the network runs in one long-lived container that
  * has a workspace's rules and a supervisor (an exec there takes milliseconds; a container of its
@@ -69,6 +74,16 @@ export class ConfinedGit implements GitRunner {
     const setup = { publicKey: this.#publicKey, env: {} };
     const { address, boot } = await this.#engine.ensureMembers(this.#spec, setup, options);
     this.#supervisors.remember(cacheOwner, address, boot);
+    await this.#removeOldLocks();
+  }
+
+  /** A git that was killed with its container leaves lock files, and no later fetch gets past one. */
+  async #removeOldLocks(): Promise<void> {
+    using stream = await this.#supervisors.exec(
+      { owner: cacheOwner, actor: controlPlaneActor },
+      { argv: ["find", cachePath, "-name", "*.lock", "!", "-newer", startMark, "-delete"] },
+    );
+    await collectWithin(stream, { signal: AbortSignal.timeout(oldLocksMs) });
   }
 
   async #runInCache(request: GitRequest, retried = false): Promise<GitResult> {

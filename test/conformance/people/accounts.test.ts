@@ -269,6 +269,16 @@ describe("a variable", () => {
     more: Partial<{ value: string; pattern: string; secret: boolean }>,
   ) => settings.setVariable(userId, { name, value: "x", pattern: "*", secret: false, ...more });
 
+  it("under another secret key is named, and another repository's does not matter", async () => {
+    const bob = await member();
+    await set(bob.id, "TOKEN", { pattern: "git.example/acme/*" });
+    const moved = settingsWith("another key".repeat(4));
+    await expect(moved.variablesFor(bob.id, "git.example/acme/app")).rejects.toThrow(
+      /variable TOKEN .*loop variables remove TOKEN/,
+    );
+    expect(await moved.variablesFor(bob.id, "git.example/other/app")).toEqual({});
+  });
+
   it("is for the repositories that fit, and the closest pattern wins", async () => {
     const bob = await member();
     await set(bob.id, "A", { value: "all" });

@@ -139,6 +139,27 @@ describe("submodules", () => {
   });
 });
 
+test("who waits for another's fetch waits no longer than they want to", async () => {
+  const { remote } = of("");
+  const slow = { ...remote, key: "slow" };
+  const wanted = { ref: "refs/heads/main", commit: main };
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const holding = new Repositories({
+    async run(request) {
+      if (request.args.includes("fetch")) await held;
+      return runner.run(request);
+    },
+  });
+  const first = holding.ensureCommit(slow, wanted, AbortSignal.timeout(30_000));
+  const controller = new AbortController();
+  const second = holding.ensureCommit(slow, wanted, controller.signal);
+  controller.abort(new Error("no longer"));
+  await expect(second).rejects.toThrow("no longer");
+  release();
+  await first;
+});
+
 test("over ssh, the words of what is wrong are ssh's, with what to do", async () => {
   const stderr = [
     "git@h.example: Permission denied (publickey).\r",
