@@ -45,6 +45,9 @@ if (flags.help) {
 const { createSteps } = await import("./start/steps.js");
 const { build, installDependencies } = await import("./start/build.js");
 
+/** For what is still written to a pipe. */
+const endGraceMs = 5_000;
+
 const steps = createSteps(process.stdout);
 const yes = flags.yes || process.env.CI === "true";
 try {
@@ -59,3 +62,8 @@ try {
   steps.fail(error);
   process.exitCode = 1;
 }
+// All is ended. A handle that somebody forgot must not keep the process, and whoever waits for it.
+setTimeout(() => {
+  console.error(`Still open at the end: ${process.getActiveResourcesInfo().join(", ")}`);
+  process.exit();
+}, endGraceMs).unref();

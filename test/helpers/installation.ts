@@ -173,9 +173,13 @@ export class Installation implements AsyncDisposable {
     const child = this.#process;
     this.#process = null;
     if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const said: string[] = [];
+    child.stderr?.setEncoding("utf8").on("data", (piece: string) => said.push(piece));
     const closed = once(child, "close");
     child.kill(signal);
     await closed;
+    const leak = /^Still open at the end: .*$/m.exec(said.join(""))?.[0];
+    if (leak !== undefined) throw new Error(`The control plane did not end by itself. ${leak}`);
   }
 }
 

@@ -93,7 +93,10 @@ export async function prepareJob(parts: JobParts, job: Job, signal: AbortSignal)
     await unlessAborted(signal, started);
   } catch (error) {
     started.then(
-      ({ container }) => removeLater(parts, container.id),
+      ({ container, stream }) => {
+        stream.destroy();
+        removeLater(parts, container.id);
+      },
       () => undefined,
     );
     throw error;
@@ -104,7 +107,12 @@ export async function prepareJob(parts: JobParts, job: Job, signal: AbortSignal)
 /** Forgets what was prepared for an owner whose containers are removed. */
 export function forgetPrepared({ prepared }: JobParts, owner: Owner): void {
   for (const [key, one] of prepared) {
-    if (one.owner.kind === owner.kind && one.owner.id === owner.id) prepared.delete(key);
+    if (one.owner.kind !== owner.kind || one.owner.id !== owner.id) continue;
+    prepared.delete(key);
+    one.started.then(
+      ({ stream }) => stream.destroy(),
+      () => undefined,
+    );
   }
 }
 
@@ -128,10 +136,11 @@ function unlessAborted<Result>(signal: AbortSignal, work: Promise<Result>): Prom
 
 async function start(parts: JobParts, job: Job): Promise<Started> {
   const container = await create(parts, job);
+  let stream: Duplex | null = null;
   try {
-    const stream = await attachWithInput(container);
+    stream = await attachWithInput(container);
     // Whoever reads it hears of its errors; until then one must not end the process.
-    stream.on("error", () => stream.destroy());
+    stream.on("error", () => stream?.destroy());
     await container.start();
     const ended = container.wait().then(({ StatusCode }: { StatusCode: number }) => StatusCode);
     const started: Started = { container, stream, ended, running: true };
@@ -139,6 +148,8 @@ async function start(parts: JobParts, job: Job): Promise<Started> {
     ended.then(noteEnd, noteEnd);
     return started;
   } catch (error) {
+    // The engine keeps the connection to a container that never started, even when it is removed.
+    stream?.destroy();
     removeLater(parts, container.id);
     throw error;
   }
