@@ -94,6 +94,7 @@ describe("Oneloop behind nginx with TLS, as the documentation has it", () => {
     page = await browser.newPage();
     await page.goto(oneloop.signInLink);
     await page.waitForURL(`${app}/`);
+    await page.getByRole("button", { name: "Not now" }).click();
     await page.getByRole("link", { name: ws.name }).first().waitFor();
     const cookies = await browser.context.cookies(app);
     expect(cookies.map(({ name }) => name)).toEqual(["__Host-oneloop-session"]);

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { run, type CommandResult, type Installation } from "./installation.ts";
 
@@ -38,11 +39,14 @@ export async function startInWorkspace(
   workspace: string,
   { command, folder = "/tmp" }: { command: string; folder?: string },
 ): Promise<string> {
-  const { stdout, stderr } = await shell(
+  // Process ids come again after a stop, and files stay.
+  const log = `/tmp/started.${randomUUID()}`;
+  const { exitCode, stdout, stderr } = await shell(
     workspace,
-    `cd ${folder}; setsid sh -c 'echo $$; exec ${command}' > /tmp/started.$$ 2>&1 < /dev/null & ` +
-      `until [ -s /tmp/started.$$ ]; do :; done; head -n 1 /tmp/started.$$`,
+    `cd ${folder}; setsid sh -c 'echo $$; exec ${command}' > ${log} 2>&1 < /dev/null & ` +
+      `until [ -s ${log} ]; do :; done; head -n 1 ${log}`,
   );
-  if (!/^\d+\n$/.test(stdout)) throw new Error(`it did not start: ${stdout}${stderr}`);
+  if (!/^\d+\n$/.test(stdout))
+    throw new Error(`it did not start (${exitCode}): ${stdout}${stderr}`);
   return stdout.trim();
 }

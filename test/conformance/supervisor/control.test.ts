@@ -55,7 +55,7 @@ describe.each(imageKinds)("in the %s image", (kind) => {
     );
     expect(stderr).toBe("");
     expect(stdout).toMatch(
-      /^a b\nc\nAda "Count" Lovelace\nada@example.org\n-rw------- .* \/.oneloop\/run\/gitconfig\n$/,
+      /^a b\nc\nAda "Count" Lovelace\nada@example.org\n-rw-r--r-- .* \/.oneloop\/run\/gitconfig\n$/,
     );
   });
 
