@@ -87,12 +87,12 @@ export class ConfinedGit implements GitRunner {
   }
 
   async #runInCache(request: GitRequest, retried = false): Promise<GitResult> {
-    await this.ensureStarted();
     const { argv, stdin } =
       request.credential === undefined
         ? { argv: ["git", ...request.args], stdin: request.stdin }
         : credentialedGit(request.args, request.credential);
     try {
+      await this.ensureStarted();
       using stream = await this.#supervisors.exec(
         { owner: cacheOwner, actor: controlPlaneActor },
         { argv, cwd: cachePath, env: { ...request.env } },
@@ -105,7 +105,8 @@ export class ConfinedGit implements GitRunner {
       const gone =
         error instanceof OneloopError &&
         (error.code === "workspace-not-running" || error.code === "supervisor-unreachable");
-      if (!gone || retried) throw error;
+      if (!gone) throw error;
+      if (retried) throw cacheGone(error);
       // The container died (an engine that restarted): made again once, then the error is real.
       this.#ready = null;
       this.#supervisors.forget(cacheOwner);
@@ -124,6 +125,14 @@ export class ConfinedGit implements GitRunner {
     });
     return { exitCode, stdout: Buffer.from(stdout), stderr };
   }
+}
+
+function cacheGone(cause: unknown): OneloopError {
+  return new OneloopError(
+    "engine-failed",
+    "Oneloop's repository cache does not run, so nothing was read or changed. Try again; if it lasts, `loop doctor` on the machine of the control plane says more.",
+    { cause },
+  );
 }
 
 /** A remote's host key is taken at the first sight and kept; a changed one is refused. */

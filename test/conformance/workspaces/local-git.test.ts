@@ -77,9 +77,10 @@ describe.runIf(process.getuid?.() === 0)("git over a folder of this machine", ()
       const { refs } = await repositories.listRefs(remote, signal());
       expect(refs).toEqual([{ name: "refs/heads/main", commit }]);
       await repositories.ensureCommit(remote, { ref: "refs/heads/main", commit }, signal());
-      const wanted = { commit, paths: ["devfile.yaml"], maxBytes: 1000 };
-      const found = await repositories.readFirst(remote, wanted, signal());
-      expect(found?.text).toBe(files["devfile.yaml"]);
+      const wanted = { commit, paths: ["devfile.yaml"] };
+      const found = await repositories.list(remote, wanted, signal());
+      const texts = await repositories.texts(remote, { files: found, maxBytes: 1000 }, signal());
+      expect(texts.get("devfile.yaml")).toBe(files["devfile.yaml"]);
       expect(jobs.length).toBeGreaterThan(1);
       for (const { capabilities = [] } of jobs) {
         expect(capabilities.filter((one) => one !== "SETUID" && one !== "SETGID")).toEqual([]);
@@ -113,8 +114,8 @@ describe.runIf(process.getuid?.() === 0)("git over a folder of this machine", ()
       await expect(fetched(thief.remote, secret.commit)).rejects.toMatchObject({
         code: "ref-not-found",
       });
-      const wanted = { commit: secret.commit, paths: ["key"], maxBytes: 1000 };
-      const read = repositories.readFirst(thief.remote, wanted, signal());
+      const wanted = { commit: secret.commit, paths: ["key"] };
+      const read = repositories.list(thief.remote, wanted, signal());
       await expect(read).rejects.toMatchObject({ code: "internal" });
     },
   );

@@ -6,7 +6,9 @@ import { systemClock } from "../../../server/util/clock.ts";
 import { randomIds } from "../../../server/util/ids.ts";
 import { Lifetime } from "../../../server/util/lifetime.ts";
 import { cacheOwner, ConfinedGit } from "../../../server/workspaces/repository-cache.ts";
-import { startTestEngine, type TestEngine } from "../../helpers/test-engine.ts";
+import type { Engine } from "../../../server/engine/engine.ts";
+import { docker } from "../../helpers/engine-objects.ts";
+import { containerOf, startTestEngine, step, type TestEngine } from "../../helpers/test-engine.ts";
 
 const lifetime = new Lifetime();
 let test: TestEngine;
@@ -45,4 +47,28 @@ it("a lock that a killed git left is gone at the next start, and one of this sta
     "a.git/packed-refs.lock",
     "a.git/refs/heads/x",
   ]);
+});
+
+it("a cache whose container ends again and again is named, not a workspace", async () => {
+  const signer = new GrantSigner("s".repeat(32), { clock: systemClock, ids: randomIds });
+  // As if its container died right after each start.
+  const dying = new Proxy(test.engine, {
+    get(target, name: keyof Engine) {
+      if (name === "ensureMembers") {
+        return async (...given: Parameters<Engine["ensureMembers"]>) => {
+          const started = await target.ensureMembers(...given);
+          await docker.getContainer(await containerOf(cacheOwner, "git")).remove({ force: true });
+          return started;
+        };
+      }
+      const member: unknown = target[name];
+      return typeof member === "function" ? (member.bind(target) as unknown) : member;
+    },
+  });
+  const supervisors = new Supervisors(dying, signer);
+  const options = { helperImage: test.images.helper, publicKey: signer.publicKey };
+  const git = new ConfinedGit(dying, supervisors, options);
+  const asked = git.run({ args: ["--version"], timeoutMs: 5000, signal: step().signal });
+  await expect(asked).rejects.toMatchObject({ code: "engine-failed" });
+  await expect(asked).rejects.toThrow(/repository cache/);
 });
