@@ -23,13 +23,17 @@ import { portRights } from "./proxy/port-rights.ts";
 import { Repositories } from "./repo/repositories.ts";
 import { ensureHostKeys } from "./ssh/host-keys.ts";
 import { startSshGateway } from "./ssh/gateway.ts";
+import { refusals } from "./ssh/refusal.ts";
 import { Supervisors } from "./terminals/supervisors.ts";
 import { TerminalService } from "./terminals/terminal-service.ts";
 import { systemClock } from "./util/clock.ts";
 import type { ControlPlaneOptions, RunningControlPlane } from "./util/control-plane-options.ts";
+import { Counters } from "./util/counters.ts";
 import { listenHttp } from "./util/http-doors.ts";
 import { randomIds } from "./util/ids.ts";
 import { Lifetime } from "./util/lifetime.ts";
+import { caFileOf } from "./util/settings.ts";
+import { ConfinedFetch } from "./workspaces/confined-fetch.ts";
 import { Inside } from "./workspaces/inside.ts";
 import { Reconciler } from "./workspaces/reconciler.ts";
 import { SandboxPool } from "./workspaces/sandbox-pool.ts";
@@ -95,6 +99,7 @@ export async function runControlPlane(
     const inside = lifetime.own(
       new Inside({ store, settings: userSettings, supervisors, address, clock, log }),
     );
+    const repositories = new Repositories(git);
     const reconciler = lifetime.own(
       new Reconciler({
         store,
@@ -108,6 +113,7 @@ export async function runControlPlane(
           env: workspaceEnvironment(row, publicUrl, domain),
           defaults: images.ownCertificates ? trustEnvironment : {},
         }),
+        archive: (which, signal) => repositories.archive(which, signal),
         onPhase,
       }),
     );
@@ -120,9 +126,14 @@ export async function runControlPlane(
       store,
       database,
       engine,
+      supervisors,
       reconciler,
       address,
-      repositories: new Repositories(git),
+      repositories,
+      fetch: new ConfinedFetch({
+        allowNet: settings.ONELOOP_ALLOW_NET,
+        caFile: caFileOf(settings),
+      }),
       pool,
       settings: userSettings,
       ids,
@@ -137,6 +148,13 @@ export async function runControlPlane(
         .tellAll(userId)
         .catch((error: unknown) => log.warn({ err: error }, "workspaces were not told"));
 
+    const terminals = new TerminalService(supervisors, engine);
+    const counters = new Counters();
+    const sshRefusals = counters.counter("oneloop_ssh_refusals_total", {
+      help: "What the SSH gateway refused.",
+      label: "reason",
+      reasons: refusals,
+    });
     const ssh = lifetime.own(
       await startSshGateway({
         host: settings.ONELOOP_HOST,
@@ -144,12 +162,18 @@ export async function runControlPlane(
         hostKeys,
         authenticate: ({ blob }) => accounts.userOfKey(blob),
         live,
-        resolve: async (userId, login) => {
-          const signal = AbortSignal.timeout(loginStartMs);
-          return { ...(await workspaces.ensureRunning(userId, login, signal)), name: login };
+        resolve: async (userId, login, { onWait, signal: gone }) => {
+          const signal = AbortSignal.any([gone, AbortSignal.timeout(loginStartMs)]);
+          const place = await workspaces.logIn(userId, login, { signal, onWait });
+          return { ...place, name: login };
         },
+        // A service's container is production's: nothing of ours is printed there.
+        describe: async ({ actor, owner, service = null }) =>
+          service === null ? workspaces.summary({ id: actor }, owner.id) : null,
+        terminals: (target) => terminals.list(target),
         supervisors,
         log,
+        onRefusal: (reason) => sshRefusals.add(reason),
       }),
     );
     address.sshPort = ssh.port;
@@ -177,7 +201,7 @@ export async function runControlPlane(
         live,
         settings: userSettings,
         workspaces,
-        terminals: new TerminalService(supervisors),
+        terminals,
         config: { version: "0.1.0", ...address },
         log,
       },
@@ -185,6 +209,8 @@ export async function runControlPlane(
       hosts: new AppHosts(publicUrl, domain),
       webFolder: join(options.root, "dist", "web"),
       portSignIn: ({ id, tokenId }, to) => codeFor({ userId: id, tokenId }, to),
+      sshDoor: (stream, ends) => ssh.serve(stream, ends),
+      counters,
     });
 
     const doorOf = (request: IncomingMessage) =>

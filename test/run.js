@@ -21,9 +21,13 @@ const tools = [
   { program: "git", package: "git" },
   { program: "ssh", package: "openssh-client" },
   { program: "sftp", package: "openssh-client" },
+  { program: "rsync", package: "rsync" },
+  { program: "sshfs", package: "sshfs" },
+  { program: "curl", package: "curl" },
   { program: "chromium", package: "chromium" },
   { program: "ip", package: "iproute2" },
   { program: "nginx", package: "nginx-light" },
+  { program: "docker-compose", package: "docker-compose" },
 ];
 
 function run(program, programArgs) {

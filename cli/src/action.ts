@@ -41,3 +41,9 @@ export function withExamples(command: Command, examples: readonly string[]): Com
 
 /** The argument that most commands take; completion scripts know it by its name. */
 export const workspaceArgument = ["<workspace>", "its name or id"] as const;
+
+/** Where one may also stand in a service's container; known by its name, too. */
+export const placeArgument = [
+  "<workspace[.service]>",
+  "its name or id; with a service's name behind it, that service's container",
+] as const;

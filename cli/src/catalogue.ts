@@ -13,6 +13,7 @@ export interface Entry {
 
 const workspaces = "Workspaces:";
 const inside = "In a workspace:";
+const configuration = "Configuration:";
 const you = "You:";
 const others = "Others:";
 const machine = "This machine:";
@@ -23,6 +24,12 @@ export const catalogue: readonly Entry[] = [
     group: workspaces,
     summary: "a workspace of a repository: a new one, or the one that you have of it",
     define: async () => (await import("./commands/open.ts")).defineOpen,
+  },
+  {
+    name: "plan",
+    group: workspaces,
+    summary: "what an open would run, and why, without starting it",
+    define: async () => (await import("./commands/plan.ts")).definePlan,
   },
   {
     name: "list",
@@ -65,8 +72,21 @@ export const catalogue: readonly Entry[] = [
   {
     name: "ssh",
     group: inside,
-    summary: "a shell in a workspace, or one command; its exit status is the command's",
+    summary:
+      "a shell in a workspace or in one of its services, or one command; its exit status is the command's",
     define: async () => (await import("./commands/ssh.ts")).defineSsh,
+  },
+  {
+    name: "attach",
+    group: inside,
+    summary: "the terminal of an ssh session whose connection broke; Enter ~ . leaves it",
+    define: async () => (await import("./commands/attach.ts")).defineAttach,
+  },
+  {
+    name: "run",
+    group: inside,
+    summary: "one of the commands that a workspace offers, such as test",
+    define: async () => (await import("./commands/run.ts")).defineRun,
   },
   {
     name: "config-ssh",
@@ -95,8 +115,20 @@ export const catalogue: readonly Entry[] = [
   {
     name: "logs",
     group: inside,
-    summary: "what happened to a workspace, and with -f what happens",
+    summary: "what happened to a workspace, or what one of its services prints; -f goes on",
     define: async () => (await import("./commands/logs.ts")).defineLogs,
+  },
+  {
+    name: "init",
+    group: configuration,
+    summary: "write the devfile that is found into this folder",
+    define: async () => (await import("./commands/init.ts")).defineInit,
+  },
+  {
+    name: "validate",
+    group: configuration,
+    summary: "what is wrong in configuration files: file:line:col: code: message",
+    define: async () => (await import("./commands/validate.ts")).defineValidate,
   },
   {
     name: "login",

@@ -5,7 +5,7 @@ export type Shell = (typeof shells)[number];
 
 /** What a shell can offer for an argument, or for an option's value. */
 type Offer =
-  | { readonly kind: "nothing" | "files" | "workspaces" }
+  | { readonly kind: "nothing" | "files" | "workspaces" | "places" }
   | { readonly kind: "words"; readonly words: readonly string[] };
 
 interface OptionShape {
@@ -46,6 +46,7 @@ export function describe(command: Command): CommandShape {
 function offerFor(name: string, choices: readonly string[] | null): Offer {
   if (choices !== null) return { kind: "words", words: choices };
   if (name === "workspace") return { kind: "workspaces" };
+  if (name === "workspace[.service]") return { kind: "places" };
   return { kind: name === "file" ? "files" : "nothing" };
 }
 
@@ -118,6 +119,11 @@ function findPlace(program: CommandShape, word: (index: string) => string): stri
   done`;
 }
 
+/** What the shell asks: `loop …`. */
+function namesCommand({ kind }: Offer): string {
+  return kind === "places" ? "workspace-names --services" : "workspace-names";
+}
+
 function bashScript(program: CommandShape): string {
   const offer = (one: Offer): string => {
     switch (one.kind) {
@@ -126,7 +132,8 @@ function bashScript(program: CommandShape): string {
       case "files":
         return 'compopt -o filenames; COMPREPLY=($(compgen -f -- "$cur"))';
       case "workspaces":
-        return 'COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" workspace-names 2>/dev/null)" -- "$cur"))';
+      case "places":
+        return `COMPREPLY=($(compgen -W "$("\${COMP_WORDS[0]}" ${namesCommand(one)} 2>/dev/null)" -- "$cur"))`;
       case "words":
         return `COMPREPLY=($(compgen -W "${one.words.join(" ")}" -- "$cur"))`;
     }
@@ -169,7 +176,8 @@ function zshScript(program: CommandShape): string {
       case "files":
         return "_files";
       case "workspaces":
-        return 'compadd -- ${(f)"$("$words[1]" workspace-names 2>/dev/null)"}';
+      case "places":
+        return `compadd -- \${(f)"$("$words[1]" ${namesCommand(one)} 2>/dev/null)"}`;
       case "words":
         return `compadd -- ${one.words.join(" ")}`;
     }
@@ -214,7 +222,8 @@ function fishScript(program: CommandShape): string {
       case "files":
         return " -F";
       case "workspaces":
-        return " -a '(loop workspace-names 2>/dev/null)'";
+      case "places":
+        return ` -a '(loop ${namesCommand(one)} 2>/dev/null)'`;
       case "words":
         return ` -a ${quote(one.words.join(" "))}`;
     }

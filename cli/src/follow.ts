@@ -28,13 +28,16 @@ export function judge(
 ): "reached" | "failed" | "refused" | "wait" {
   switch (state) {
     case "running":
-      return goal === "running" ? "reached" : "wait";
+      return goal === "running" ? "reached" : goal === "stopped" ? "refused" : "wait";
     case "stopped":
       // A delete that finds work which nobody has seen goes back to stopped.
       return goal === "stopped" ? "reached" : goal === "deleted" ? "refused" : "wait";
     case "failed":
       return "failed";
     case "starting":
+      // A stop is on its way from the first look on: somebody has started it again, and that it was
+      // stopped in between may have been too short to be seen.
+      return goal === "stopped" ? "refused" : "wait";
     case "stopping":
     case "deleting":
       return "wait";
@@ -71,8 +74,12 @@ export function follow(
         case "reached":
           return end(() => resolve(workspace));
         case "refused": {
-          const sentence = `${workspace.name} has work that is nowhere else. It is stopped.`;
-          return end(() => reject(new Failure("unsaved-work", sentence, { status: 1 })));
+          const [code, why] =
+            goal === "stopped"
+              ? (["conflict", "was started again, by a login perhaps."] as const)
+              : (["unsaved-work", "has work that is nowhere else. It is stopped."] as const);
+          const sentence = `${workspace.name} ${why}`;
+          return end(() => reject(new Failure(code, sentence, { status: 1 })));
         }
         case "failed": {
           const { code = "internal", message = "The workspace failed." } = workspace.error ?? {};

@@ -1,14 +1,8 @@
-import { readFileSync } from "node:fs";
 import { type Command, CommanderError } from "commander";
 import { createRun } from "./action.ts";
 import { createProgram } from "./catalogue.ts";
 import { Failure, toFailure } from "./failure.ts";
-import { root } from "./root.ts";
-
-export function version(): string {
-  const text = readFileSync(new URL("package.json", root), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
-}
+import { version } from "./root.ts";
 
 /** The word that names the command: the first, or the second of `loop help list`. */
 function commandOf(args: readonly string[]): string | undefined {

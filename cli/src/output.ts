@@ -5,6 +5,9 @@ import { unsavedLines } from "./views.ts";
 export interface OutputStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
+  /** Bytes that nobody has taken yet. */
+  readonly writableLength?: number;
+  once?(event: "drain", listener: () => void): unknown;
   write(text: string): unknown;
 }
 
@@ -40,6 +43,31 @@ export class Output {
   lines(lines: readonly string[]): void {
     this.clearStatus();
     if (lines.length > 0) this.#stdout.write(`${lines.join("\n")}\n`);
+  }
+
+  isTerminal(stream: "stdout" | "stderr"): boolean {
+    return (stream === "stdout" ? this.#stdout : this.#stderr).isTTY === true;
+  }
+
+  /** As it is: what a program printed, for another program. */
+  raw(stream: "stdout" | "stderr", text: string): void {
+    this.clearStatus();
+    (stream === "stdout" ? this.#stdout : this.#stderr).write(text);
+  }
+
+  /** Bytes that the reader of standard output has not taken yet. */
+  get backlogBytes(): number {
+    return this.#stdout.writableLength ?? 0;
+  }
+
+  /** Resolves when the reader of standard output, who was behind, has taken all. */
+  drained(): Promise<void> {
+    return new Promise((resolve) => this.#stdout.once?.("drain", resolve));
+  }
+
+  /** What was found in files, with their lines: tabs stay, for the caret below stands by them. */
+  found(lines: readonly string[]): void {
+    this.lines(lines.map(cleanAligned));
   }
 
   json(value: unknown): void {
@@ -92,6 +120,10 @@ export class Output {
 
   /** Keeps tabs: the caret below a line stands under the right character only with them. */
   #noteAligned(line: string): void {
-    this.#stderr.write(`${line.split("\t").map(clean).join("\t")}\n`);
+    this.#stderr.write(`${cleanAligned(line)}\n`);
   }
+}
+
+function cleanAligned(line: string): string {
+  return line.split("\t").map(clean).join("\t");
 }

@@ -12,7 +12,7 @@ import {
   type Login,
 } from "./config-file.ts";
 import { Failure, toFailure } from "./failure.ts";
-import type { Guard } from "./guarded-connection.ts";
+import { guardedConnection, type CreateConnection, type Guard } from "./guarded-connection.ts";
 import type { Output } from "./output.ts";
 
 /** -1 where the system has no users of this kind. */
@@ -136,6 +136,26 @@ export class Session {
         { cause: error },
       );
     }
+  }
+
+  /**
+   * The stored token, and how a connection is made that it may be said on.
+   *
+   * @throws Failure `not-signed-in`
+   */
+  async credentials(): Promise<{ token: string; createConnection: CreateConnection | undefined }> {
+    const login = (await readConfig(this.folder)).logins[this.url];
+    if (login === undefined) {
+      throw new Failure(
+        "not-signed-in",
+        `You are not signed in at ${this.url}. Run \`loop login\`.`,
+      );
+    }
+    const guard = this.#guarded(this.#guardOf(login));
+    return {
+      token: login.token,
+      createConnection: guard === undefined ? undefined : guardedConnection(guard),
+    };
   }
 
   /** A client with the stored token, which goes to the control plane's own user only. */

@@ -16,7 +16,7 @@ import type { Api } from "./api.ts";
 import { knownHostsOf } from "./commands/ssh.ts";
 import type { Output } from "./output.ts";
 import type { Session } from "./session.ts";
-import { addInclude, hasInclude, removeInclude, sshConfigText } from "./ssh-config.ts";
+import { addInclude, hasInclude, isOverHttps, removeInclude, sshConfigText } from "./ssh-config.ts";
 
 /** Where OpenSSH's client looks, and where our part of it lies. */
 export interface SshConfigPlaces {
@@ -41,13 +41,26 @@ export async function isIncluded({ config, pattern }: SshConfigPlaces): Promise<
   return hasInclude(await readOrEmpty(config), pattern);
 }
 
-/** Writes the include file from the workspaces that there are now. @returns their number. */
-export async function writeSshConfig(api: Api, session: Session): Promise<number> {
+/**
+ * Writes the include file from the workspaces that there are now.
+ *
+ * @param overHttps as the file is already, when not given.
+ * @returns their number.
+ */
+export async function writeSshConfig(
+  api: Api,
+  session: Session,
+  overHttps?: boolean,
+): Promise<number> {
   const { include } = sshConfigPlaces(session);
   const workspaces = await api.workspaces.list.query();
   // ssh refuses configuration that others can write.
   await mkdir(dirname(include), { recursive: true, mode: 0o700 });
-  const text = sshConfigText(workspaces, { url: session.url, knownHosts: knownHostsOf(session) });
+  const text = sshConfigText(workspaces, {
+    url: session.url,
+    knownHosts: knownHostsOf(session),
+    overHttps: overHttps ?? isOverHttps(await readOrEmpty(include)),
+  });
   await replace(include, text, 0o600);
   return workspaces.length;
 }

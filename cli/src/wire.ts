@@ -1,7 +1,10 @@
 /** The types of what the control plane says: types only, so that nothing of them is loaded. */
 export type { Diagnostic, ErrorCode } from "../../server/protocol/errors.ts";
+export type { ConfigurationView, Preview, PreviewPart } from "../../server/protocol/preview.ts";
 export type {
+  CommandView,
   CredentialView,
+  LogUpdate,
   Me,
   PersonView,
   PortVisibility,

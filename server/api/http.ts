@@ -10,9 +10,11 @@ import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { secureHeaders } from "hono/secure-headers";
 import type { SignedIn } from "../auth/accounts.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
+import type { Counters } from "../util/counters.ts";
 import { limitBodyTime } from "../util/http-doors.ts";
 import { mayCall, type AppHosts } from "./origin.ts";
 import { appRouter } from "./router.ts";
+import { sshPath, sshUpgrade, type SshDoor } from "./ssh-upgrade.ts";
 import { terminalUpgrade } from "./terminal-upgrade.ts";
 import type { ApiServices } from "./trpc.ts";
 
@@ -36,6 +38,9 @@ export interface ApiOptions {
    * that this user may reach.
    */
   readonly portSignIn: (user: SignedIn, to: URL) => Promise<string | null>;
+  readonly sshDoor: SshDoor;
+  /** What the doors have counted. */
+  readonly counters: Pick<Counters, "text">;
 }
 
 export interface Api {
@@ -92,6 +97,17 @@ export function createApi(options: ApiOptions): Api {
     }).then((response) => withCookies(c, response));
   });
 
+  // For a token of the owner's, and nobody else: behind a proxy on this machine every request comes
+  // from the loopback, so that an address says nothing.
+  app.get("/metrics", async (c) => {
+    if (hosts.kindOf(c.req.header("host")) === "other") return c.notFound();
+    const user = await bearer(c, services);
+    if (user === null) return c.text("The metrics need a token of the owner's.", 401);
+    if (user.role !== "owner") return c.text("The metrics are for the owner.", 403);
+    const type = "text/plain; version=0.0.4; charset=utf-8";
+    return c.body(options.counters.text(), 200, { "content-type": type });
+  });
+
   // Everything below is for browsers, at the app's own host name only.
   app.use(async (c, next) => {
     if (hosts.kindOf(c.req.header("host")) === "app") return next();
@@ -128,12 +144,17 @@ export function createApi(options: ApiOptions): Api {
   });
 
   const listener = getRequestListener(app.fetch);
+  const toTerminal = terminalUpgrade({ services, supervisors, hosts, sessionCookie });
+  const toSsh = sshUpgrade({ services, hosts, sshDoor: options.sshDoor });
   return {
     handleRequest: (request, response) => {
       limitBodyTime(request);
       void listener(request, response);
     },
-    handleUpgrade: terminalUpgrade({ services, supervisors, hosts, sessionCookie }),
+    handleUpgrade: (request, socket, head) => {
+      if (request.url === sshPath) toSsh(request, socket, head);
+      else toTerminal(request, socket, head);
+    },
   };
 }
 

@@ -7,6 +7,7 @@ import { AttachTerminal, supervisorPaths } from "../protocol/supervisor.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
 import { endWith } from "../util/http-doors.ts";
 import { splice } from "../util/splice.ts";
+import { parseLogin } from "../workspaces/places.ts";
 import type { AppHosts } from "./origin.ts";
 import type { ApiServices } from "./trpc.ts";
 
@@ -19,8 +20,9 @@ interface Parts {
 
 /**
  * `GET /terminals/<workspace>/<terminal>?q=<AttachTerminal>`, `Upgrade: websocket`: checks who asks,
- * then joins the browser's socket with the supervisor's. The supervisor does the WebSocket's
- * handshake; no byte of the terminal is parsed here.
+ * then joins the browser's socket with the supervisor's. The workspace may be written as
+ * `<workspace>.<service>`. The supervisor does the WebSocket's handshake; no byte of the terminal is
+ * parsed here.
  */
 export function terminalUpgrade(parts: Parts) {
   return (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
@@ -28,7 +30,7 @@ export function terminalUpgrade(parts: Parts) {
     void attach(parts, request, { socket, head }).catch((thrown: unknown) => {
       const failure = toOneloopError(thrown);
       if (failure.code === "internal") parts.services.log.error({ err: thrown }, "upgrade failed");
-      refuse(socket, failure);
+      refuseUpgrade(socket, failure);
     });
   };
 }
@@ -59,9 +61,10 @@ async function attach(
   const query = AttachTerminal.safeParse(parseJson(given ?? "{}"));
   if (!query.success) throw new OneloopError("bad-input", "The parameter q is not of its form.");
 
-  const { owner } = await services.workspaces.runningOwner(user, workspace);
+  const { workspace: name, service } = parseLogin(workspace);
+  const place = await services.workspaces.runningPlace(user, name, service);
   const upgraded = await supervisors.upgrade(
-    { owner, actor: user.id },
+    { ...place, actor: user.id },
     {
       action: "terminal",
       path: `${supervisorPaths.terminalSocket(terminal)}?q=${encodeURIComponent(JSON.stringify(query.data))}`,
@@ -95,7 +98,8 @@ const statusOf: Partial<Record<OneloopError["code"], string>> = {
   "workspace-not-running": "409 Conflict",
 };
 
-function refuse(socket: Duplex, failure: OneloopError): void {
+/** Answers an upgrade with a failure. */
+export function refuseUpgrade(socket: Duplex, failure: OneloopError): void {
   const body = JSON.stringify(failure.toWire());
   const head = [
     `HTTP/1.1 ${statusOf[failure.code] ?? "502 Bad Gateway"}`,

@@ -193,6 +193,15 @@ export class UserSettings {
     );
   }
 
+  /** Which of a repository's configurations the person chose; null where they were not asked. */
+  configurationFor(userId: string, repository: string): Promise<string | null> {
+    return this.#store.configurationChoice(userId, repository);
+  }
+
+  keepConfiguration(userId: string, choice: { repository: string; path: string }): Promise<void> {
+    return this.#store.setConfigurationChoice({ userId, ...choice });
+  }
+
   /** Null under another key: the list still shows which variable to store again. */
   #readable(row: VariableRow): string | null {
     try {

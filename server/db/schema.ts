@@ -77,6 +77,21 @@ export const variables = pgTable(
   (table) => [uniqueIndex("variables_name").on(table.userId, table.name, table.pattern)],
 );
 
+/** Which of a repository's configurations a person works with, where it has several. */
+export const configurationChoices = pgTable(
+  "configuration_choices",
+  {
+    userId: text("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    /** What its cache is found by, too. */
+    repository: text("repository").notNull(),
+    /** In the repository. */
+    path: text("path").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.userId, table.repository] })],
+);
+
 /** One-time codes: the sign-in links, and the local one of the command line. Only hashes are kept. */
 export const signInCodes = pgTable("sign_in_codes", {
   /** SHA-256 of the code. */

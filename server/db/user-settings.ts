@@ -1,6 +1,6 @@
 import { and, eq } from "drizzle-orm";
 import type { Database } from "./database.ts";
-import { credentials, users, variables } from "./schema.ts";
+import { configurationChoices, credentials, users, variables } from "./schema.ts";
 
 export type CredentialRow = typeof credentials.$inferSelect;
 export type VariableRow = typeof variables.$inferSelect;
@@ -102,5 +102,29 @@ export class UserSettingsStore {
       .where(and(eq(variables.userId, userId), eq(variables.id, id)))
       .returning({ id: variables.id });
     return removed.length > 0;
+  }
+
+  /** The path that the person chose; null where they were not asked. */
+  async configurationChoice(userId: string, repository: string): Promise<string | null> {
+    const [row] = await this.#db
+      .select({ path: configurationChoices.path })
+      .from(configurationChoices)
+      .where(
+        and(
+          eq(configurationChoices.userId, userId),
+          eq(configurationChoices.repository, repository),
+        ),
+      );
+    return row?.path ?? null;
+  }
+
+  async setConfigurationChoice(row: typeof configurationChoices.$inferInsert): Promise<void> {
+    await this.#db
+      .insert(configurationChoices)
+      .values(row)
+      .onConflictDoUpdate({
+        target: [configurationChoices.userId, configurationChoices.repository],
+        set: { path: row.path },
+      });
   }
 }

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import type { WorkspacePlan } from "../protocol/plan.ts";
 
 /**
@@ -34,6 +35,8 @@ export interface ObservedMember {
   /** The service's name in the plan. */
   readonly service: string;
   readonly state: "created" | "running" | "exited";
+  /** A supervisor that `enterService` started in it runs. */
+  readonly entered: boolean;
   readonly exitCode: number | null;
   /** The kernel ended a process of it for memory. */
   readonly outOfMemory: boolean;
@@ -151,6 +154,43 @@ export interface SupervisorSetup {
   readonly defaults?: Readonly<Record<string, string>>;
 }
 
+/** What a supervisor that enters a service is told. */
+export interface EnterSetup {
+  readonly publicKey: string;
+  /** It ends by itself when nobody has used it for so long. */
+  readonly idleMs: number;
+}
+
+export interface LogOptions {
+  readonly signal: AbortSignal;
+  /** Go on with what is printed, until the service ends. */
+  readonly follow: boolean;
+  /** Only the last so many lines; null: all that are kept. */
+  readonly tail: number | null;
+  /** An entry's `at`: only what was printed after it. */
+  readonly after: string | null;
+}
+
+/** What a service printed at once; long lines come in several pieces, the last with the newline. */
+export interface LogEntry {
+  /** The engine's time, RFC 3339 with nanoseconds: also its place in the log. */
+  readonly at: string;
+  readonly stream: "stdout" | "stderr";
+  readonly data: Buffer;
+}
+
+/** An image of a repository, to be built. */
+export interface ImageBuildRequest {
+  readonly owner: Owner;
+  /** A tar archive of the context's folder. */
+  readonly archive: Readable;
+  /** The Dockerfile's path in the archive. */
+  readonly dockerfile: string;
+  readonly args: Readonly<Record<string, string>>;
+  /** The stage that is wanted; null: the last. */
+  readonly target: string | null;
+}
+
 /**
  * Where workspaces run. Each `ensure…` is one idempotent step of the reconciler: it compares with
  * what is there, makes what is missing, and may be called again after a kill at any point. All
@@ -168,6 +208,25 @@ export interface Engine extends AsyncDisposable {
     ref: string,
     options: StepOptions & { readonly user?: string | null },
   ): Promise<ImageFacts>;
+
+  /**
+   * Builds an image confined as the owner's workspace is, whose sandbox has to run; what is unchanged
+   * is not built again. `ref` is what a plan calls it.
+   */
+  buildImage(
+    request: ImageBuildRequest,
+    options: StepOptions,
+  ): Promise<{ readonly ref: string; readonly built: boolean }>;
+
+  /**
+   * A tar archive of a folder of one of the owner's volumes, as it is now, with paths below that
+   * folder. Links in it are given as links; one that the path itself goes through is followed within
+   * the volume only.
+   */
+  readFolder(
+    which: { readonly owner: Owner; readonly volume: string; readonly path: string },
+    options: StepOptions,
+  ): Promise<Readable>;
 
   /** The volumes of the plan, with source and home; existing ones are kept as they are. */
   ensureStorage(spec: WorkspaceSpec, options: StepOptions): Promise<void>;
@@ -200,6 +259,31 @@ export interface Engine extends AsyncDisposable {
 
   /** Where the dev service's supervisor is reached; `null` when it does not run. */
   supervisorAddress(owner: Owner): Promise<SupervisorAddress | null>;
+
+  /**
+   * Starts a supervisor in the running container of a service that is not the dev service, as the
+   * service's user and within its limits; one that runs there already is the answer. It ends with the
+   * container. Only the host reaches its port.
+   *
+   * @throws OneloopError `workspace-not-running` when there is no such service, or it does not run.
+   */
+  enterService(
+    { owner, service }: { readonly owner: Owner; readonly service: string },
+    setup: EnterSetup,
+    options: StepOptions,
+  ): Promise<{ readonly address: SupervisorAddress; readonly boot: string }>;
+
+  /**
+   * What a service's own command printed, from the engine's log of it, which is bounded on the disk:
+   * the oldest is not kept. Who reads slowly holds only his own stream back, and misses what the log
+   * drops meanwhile. Ends at the end of what is kept, or, with `follow`, when the service ends.
+   *
+   * @throws OneloopError `workspace-not-running` when there is no such container.
+   */
+  logs(
+    { owner, service }: { readonly owner: Owner; readonly service: string },
+    options: LogOptions,
+  ): AsyncIterable<readonly LogEntry[]>;
 
   /** Ends members and sandbox, TERM then KILL after `graceMs`. Volumes and containers are kept. */
   stop(owner: Owner, options: StepOptions & { graceMs: number }): Promise<void>;

@@ -1,7 +1,8 @@
 import { formatPlace } from "../protocol/fact.ts";
 import type { Fact, Place } from "../protocol/fact.ts";
 import type { Because, Checkout } from "../protocol/plan.ts";
-import type { SourceModel, SourceTask } from "../protocol/source-model.ts";
+import type { SourceService } from "../protocol/service.ts";
+import type { SourceCommand, SourceModel, SourceTask } from "../protocol/source-model.ts";
 import { sourceRoot } from "../sources/source-root.ts";
 
 interface Decided {
@@ -9,19 +10,40 @@ interface Decided {
   readonly dev: number;
   /** From the source's name of a volume to the plan's. */
   readonly volumeNames: ReadonlyMap<string, string>;
+  /** Services of production that are in the plan. */
+  readonly mirrored: readonly SourceService[];
   /** The plan's names of the source's tasks that are in it. */
   readonly taskNames: ReadonlyMap<SourceTask, string>;
+  /** Those that are offered. */
+  readonly commandNames: ReadonlyMap<SourceCommand, string>;
   readonly projects: readonly Checkout[];
 }
 
 /** For each part of the plan the source lines that ask for it. */
 export function because(model: SourceModel, decided: Decided): Because[] {
-  const { dev, volumeNames, taskNames, projects } = decided;
-  const services = model.services.map((service) => {
+  const { dev, volumeNames, taskNames, commandNames, projects } = decided;
+  // Of a name that both have, production's runs.
+  const replacing = new Set(decided.mirrored.map(({ name }) => valueOf(name)));
+  const services = [
+    ...model.services.filter(({ name }) => !replacing.has(valueOf(name))),
+    ...decided.mirrored,
+  ].map((service) => {
     const { env, ...fields } = service;
     const facts = [...Object.values(fields).flat(), ...Object.values(env)];
     return { part: `service ${valueOf(service.name)}`, where: places(facts) };
   });
+  const ports = model.services.flatMap(({ name, endpoints }) =>
+    endpoints.flatMap((endpoint) =>
+      endpoint.known
+        ? [
+            {
+              part: `port ${endpoint.value.targetPort} of ${valueOf(name)}`,
+              where: [endpoint.where],
+            },
+          ]
+        : [],
+    ),
+  );
   const volumes = model.volumes.map(({ name, sizeBytes, ephemeral }) => ({
     part: `volume ${volumeNames.get(valueOf(name)) ?? valueOf(name)}`,
     where: places([name, sizeBytes, ephemeral]),
@@ -30,6 +52,11 @@ export function because(model: SourceModel, decided: Decided): Because[] {
     const { service, commandLine, workingDir, env, where } = task;
     const facts = [service, commandLine, workingDir, ...env.map(({ value }) => value)];
     return { part: `task ${planned}`, where: uniquePlaces([where, ...places(facts)]) };
+  });
+  const commands = Array.from(commandNames, ([command, planned]) => {
+    const { runs, where } = command;
+    const facts = "commands" in runs ? [] : [runs.service, runs.commandLine, runs.workingDir];
+    return { part: `command ${planned}`, where: uniquePlaces([where, ...places(facts)]) };
   });
   const paths = new Set(projects.map(({ path }) => path));
   const checkouts = model.projects.flatMap(({ name, url, revision, clonePath, where }) =>
@@ -43,14 +70,16 @@ export function because(model: SourceModel, decided: Decided): Because[] {
       : [],
   );
   const chosen = model.services[dev];
-  if (chosen === undefined) return [...services, ...volumes];
+  if (chosen === undefined) return [...services, ...ports, ...volumes];
   const { name, sourcePath, command, args } = chosen;
   return [
     { part: "dev service", where: places([name, sourcePath]) },
     ...services,
+    ...ports,
     ...volumes,
     { part: `task ${valueOf(name)}`, where: places([command, args]) },
     ...tasks,
+    ...commands,
     ...checkouts,
   ];
 }

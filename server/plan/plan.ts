@@ -4,7 +4,10 @@ import type { Place } from "../protocol/fact.ts";
 import type { Checkout, PlannedVolume, WorkspacePlan } from "../protocol/plan.ts";
 import type { SourceModel } from "../protocol/source-model.ts";
 import { because } from "./because.ts";
+import { planBuilds } from "./builds.ts";
+import { planCommands } from "./commands.ts";
 import { Facts } from "./facts.ts";
+import { planMirror, type MirrorChoices } from "./mirror/index.ts";
 import { planProjects } from "./projects.ts";
 import { planService } from "./service.ts";
 import { planTasks } from "./tasks.ts";
@@ -17,6 +20,8 @@ export interface PlanChoices {
   readonly projects?: readonly Checkout[];
   /** The user's repository of settings for their shell and programs; null for none. */
   readonly dotfilesUrl?: string | null;
+  /** How production is mirrored, where it is. */
+  readonly mirror?: MirrorChoices;
 }
 
 /**
@@ -30,9 +35,10 @@ export interface PlanChoices {
  * - Where the source is mounted, `PROJECTS_ROOT` is the mount's path and `PROJECT_SOURCE` the
  *   checkout's inside it (https://devfile.io/docs: both are set by the tool, never by the devfile).
  * - Commands of the events postStart and preStop are tasks of the dev service, run by a shell.
+ * - Commands that nothing runs by itself, and those of events too, are offered: see `commands.ts`.
  * - Volumes named as Oneloop's own, `source` and `home`, are planned under another name.
  *
- * @param production The topology to mirror. Only null is taken yet.
+ * @param production The topology to mirror around the dev service (see `mirror/`); null for none.
  * @throws OneloopError `plan-impossible`, with a diagnostic for each fact that is missing.
  */
 export function plan(
@@ -40,18 +46,12 @@ export function plan(
   production: SourceModel | null,
   choices: PlanChoices,
 ): WorkspacePlan {
-  if (production !== null) {
-    throw new OneloopError(
-      "plan-impossible",
-      "Mirroring production is not supported yet: open the workspace without it.",
-    );
-  }
   const facts = new Facts(development.leftOut);
   const volumes = planVolumes(development, facts);
-  const services = development.services.map((service) =>
+  const own = development.services.map((service) =>
     planService(service, { facts, volumeNames: volumes.names, checkout: choices.checkout }),
   );
-  const dev = services.find(({ sourcePath }) => sourcePath !== null) ?? services[0];
+  const dev = own.find(({ sourcePath }) => sourcePath !== null) ?? own[0];
   if (dev === undefined) throw noService(development);
   facts.throwIfMissing();
   const projects = planProjects(
@@ -64,20 +64,40 @@ export function plan(
     { dev, dotfilesUrl: choices.dotfilesUrl ?? null },
     facts,
   );
+  const offered = planCommands(development, { dev, facts });
+  const mirrored =
+    production === null
+      ? null
+      : planMirror(production, {
+          choices: choices.mirror ?? { source: production.format, develop: null },
+          own,
+          dev,
+          taken: new Set([...ownVolumes, ...volumes.planned.map(({ name }) => name)]),
+          facts,
+        });
+  const { builds, because: built } = planBuilds(development, { services: own, facts });
   return {
     version: 1,
     devService: dev.name,
-    services,
-    volumes: volumes.planned,
+    services: mirrored?.services ?? own,
+    volumes: [...volumes.planned, ...(mirrored?.volumes ?? [])],
     checkout: choices.checkout,
     projects,
     tasks,
-    because: because(development, {
-      dev: services.indexOf(dev),
-      volumeNames: volumes.names,
-      taskNames: names,
-      projects,
-    }),
+    commands: offered.commands,
+    ...(builds.length === 0 ? {} : { builds }),
+    ...(mirrored === null ? {} : { mirror: mirrored.mirror }),
+    because: [
+      ...because(development, {
+        dev: own.indexOf(dev),
+        mirrored: mirrored?.sources ?? [],
+        volumeNames: volumes.names,
+        taskNames: names,
+        commandNames: offered.sources,
+        projects,
+      }),
+      ...built,
+    ],
     leftOut: facts.leftOut,
   };
 }

@@ -58,6 +58,9 @@ function whyLeftOut(value: Exclude<EnvValue, { kind: "literal" }>): string {
   if (value.kind === "secretRef") {
     return `It comes from secret ${value.secret}, which Oneloop does not read.`;
   }
+  if (value.kind === "composed") {
+    return "Secrets are a part of it, which Oneloop does not read.";
+  }
   if (value.kind === "fromUser") {
     return `It is asked from the user as ${value.name}, which is not supported yet.`;
   }

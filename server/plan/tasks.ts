@@ -1,9 +1,9 @@
-import { resolve } from "node:path/posix";
 import type { Task } from "../protocol/plan.ts";
 import type { PlannedService } from "../protocol/service.ts";
 import type { SourceModel, SourceTask } from "../protocol/source-model.ts";
 import { supervisorMount } from "../protocol/supervisor.ts";
 import type { Facts } from "./facts.ts";
+import { planLine } from "./lines.ts";
 
 /** In the supervisor's volume: clones a dotfiles repository and runs its installer. */
 const dotfilesProgram = `${supervisorMount}/bin/oneloop-dotfiles`;
@@ -33,14 +33,17 @@ export function planTasks(
   const standIns = new Map<string, readonly string[]>();
   for (const task of model.tasks) {
     if (task.event === null) continue;
-    const needs = [...new Set(task.needs.flatMap((name) => standIns.get(name) ?? []))];
+    const wanted = [...new Set(task.needs.flatMap((name) => standIns.get(name) ?? []))];
     const runnable = runnableOf(task, { dev, facts });
     if (runnable === null) {
-      standIns.set(task.name, needs);
+      standIns.set(task.name, wanted);
       continue;
     }
     const name = free(task.name);
-    tasks.push({ name, in: dev.name, oncePer: "start", needs, ...runnable });
+    // What runs at every start comes after what runs once, wherever it stands in the source.
+    const late = new Set(tasks.filter(({ phase }) => phase === "start").map((one) => one.name));
+    const needs = runnable.phase === "create" ? wanted.filter((one) => !late.has(one)) : wanted;
+    tasks.push({ name, in: dev.name, needs, ...runnable });
     names.set(task, name);
     standIns.set(task.name, [name]);
   }
@@ -89,88 +92,31 @@ function freeNames({ tasks }: SourceModel, taken: string): (name: string) => str
   };
 }
 
-type Runnable = Pick<Task, "phase" | "command" | "cwd" | "env" | "terminal">;
+type Runnable = Pick<Task, "phase" | "oncePer" | "command" | "cwd" | "env" | "terminal">;
 
 /** Null, and listed, when the supervisor cannot run it. */
 function runnableOf(
   task: SourceTask,
-  { dev, facts }: { dev: PlannedService; facts: Facts },
+  context: { dev: PlannedService; facts: Facts },
 ): Runnable | null {
   const what = `task ${task.name}`;
-  const leaveOut = (why: string) => {
-    facts.leftOut.push({ what, why, where: task.where });
-    return null;
-  };
   const phase = task.event === null ? null : phaseOf[task.event];
-  if (phase === null) return leaveOut(`Nothing runs at ${task.event} yet.`);
-  const { service, commandLine } = task;
-  if (!service.known) return leaveOut(service.why);
-  if (!commandLine.known) return leaveOut(commandLine.why);
-  if (service.value !== dev.name) {
-    return leaveOut(
-      `It runs in component ${service.value}, which has no supervisor yet; only ${dev.name} has one.`,
-    );
+  if (phase === null) {
+    const why = `Nothing runs at ${task.event} yet.`;
+    context.facts.leftOut.push({ what, why, where: task.where });
+    return null;
   }
-  const env = taskEnv(task, facts);
+  const planned = planLine({ ...task, what }, context);
+  if (planned === null) return null;
+  const { line, cwd, env } = planned;
   return {
-    phase,
+    // Before what runs at every start. At a stop, nothing is done for the first time.
+    phase: phase === "start" && task.once !== undefined ? "create" : phase,
+    oncePer: phase === "start" ? (task.once ?? "start") : "start",
     // The container's own shell; where it has none, PATH ends at the supervisor's.
-    command: ["sh", "-c", commandLine.value],
-    cwd: workingDir(task, { env: { ...dev.env, ...env }, facts }),
+    command: ["sh", "-c", line],
+    cwd,
     env,
     terminal: true,
   };
-}
-
-function taskEnv(task: SourceTask, facts: Facts): Record<string, string> {
-  const entries = task.env.flatMap(({ name, value }) => {
-    if (value.known) return [[name, value.value] as const];
-    const what = `environment variable ${name} of task ${task.name}`;
-    facts.leftOut.push({ what, why: value.why, where: value.where });
-    return [];
-  });
-  return Object.fromEntries(entries);
-}
-
-/**
- * Absolute. Where the source says nothing, and where it names what is not known before the container
- * runs, the project's folder; null, where a shell starts, in a service without the source.
- */
-function workingDir(
-  task: SourceTask,
-  { env, facts }: { env: Readonly<Record<string, string>>; facts: Facts },
-): string | null {
-  const source = env["PROJECT_SOURCE"] ?? null;
-  const what = `working directory of task ${task.name}`;
-  const given = facts.prefer(task.workingDir, { what, otherwise: null });
-  if (given === null) return source;
-  const path = expand(given, env);
-  if ("missing" in path || (source === null && !path.text.startsWith("/"))) {
-    const reason =
-      "missing" in path
-        ? `${path.missing} is not known before the container runs`
-        : "It is relative to the source, which this service does not have";
-    const instead = source === null ? "where a shell starts" : `in ${source}`;
-    const why = `${reason}: the task begins ${instead}.`;
-    facts.leftOut.push({ what, why, where: task.workingDir.where });
-    return source;
-  }
-  return resolve(source ?? "/", path.text);
-}
-
-/** `$NAME`, `${NAME}` and a `~` in front, as a shell would expand them. */
-function expand(
-  text: string,
-  env: Readonly<Record<string, string>>,
-): { text: string } | { missing: string } {
-  let missing: string | null = null;
-  const replaced = text
-    .replace(/^~(?=\/|$)/, "${HOME}")
-    .replaceAll(/\$(?:\{([^{}]*)\}|(\w+))?/g, (whole: string, braced?: string, bare?: string) => {
-      const name = braced ?? bare ?? "";
-      const value = Object.hasOwn(env, name) ? env[name] : undefined;
-      if (value === undefined) missing ??= whole;
-      return value ?? "";
-    });
-  return missing === null ? { text: replaced } : { missing };
 }

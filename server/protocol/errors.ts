@@ -21,6 +21,7 @@ export const errorCodes = [
   // Configuration files
   "devfile-invalid",
   "plan-impossible",
+  "choice-needed",
   // The engine
   "engine-unreachable",
   "engine-failed",

@@ -22,6 +22,8 @@ export const FrameType = {
   stderr: 18,
   /** Payload: JSON ExecExit; the last frame from the supervisor. */
   exit: 19,
+  /** Payload: JSON OutputPosition, of what follows; of a terminal's output, and of nothing else. */
+  position: 20,
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 

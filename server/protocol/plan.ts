@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Place } from "./fact.ts";
 import { PlannedService } from "./service.ts";
-import { LeftOut } from "./source-model.ts";
+import { CommandGroup, LeftOut } from "./source-model.ts";
 
 /**
  * A command that runs in a workspace. The supervisor of container `in` runs it and keeps the marks
@@ -12,7 +12,8 @@ export const Task = z.object({
   phase: z.enum(["prebuild", "create", "start", "attach", "stop"]),
   /** The name of a service of this plan. */
   in: z.string(),
-  oncePer: z.enum(["content", "workspace", "start", "attach"]),
+  /** `container`: again where the container was made anew; its marks lie in it. */
+  oncePer: z.enum(["content", "workspace", "container", "start", "attach"]),
   needs: z.array(z.string()),
   /** The argument vector; `null`: the image's own entry point and command. */
   command: z.array(z.string()).nullable(),
@@ -24,6 +25,21 @@ export const Task = z.object({
   env: z.record(z.string(), z.string()).optional(),
 });
 export type Task = z.infer<typeof Task>;
+
+/** A command that nothing runs by itself: it is offered, and runs in a terminal of its own. */
+export const PlannedCommand = z.object({
+  name: z.string(),
+  label: z.string().nullable(),
+  group: CommandGroup.nullable(),
+  /** The name of a service of this plan. */
+  in: z.string(),
+  command: z.array(z.string()).min(1),
+  /** Absolute; null: where a shell starts. */
+  cwd: z.string().nullable(),
+  /** Beyond the service's own. */
+  env: z.record(z.string(), z.string()),
+});
+export type PlannedCommand = z.infer<typeof PlannedCommand>;
 
 /** What is checked out, and where. */
 export const Checkout = z.object({
@@ -68,6 +84,40 @@ export type PlannedVolume = z.infer<typeof PlannedVolume>;
 export const Because = z.object({ part: z.string(), where: z.array(Place) });
 export type Because = z.infer<typeof Because>;
 
+/** An image that is built from the checkout before the services that name it start. */
+export const PlannedBuild = z.object({
+  /** What services call it; nothing of this name is pulled. */
+  image: z.string(),
+  /** The context's folder, below the repository's root; empty for the root itself. */
+  context: z.string(),
+  /** The Dockerfile's path in that folder. */
+  dockerfile: z.string(),
+  args: z.record(z.string(), z.string()),
+  target: z.string().nullable(),
+});
+export type PlannedBuild = z.infer<typeof PlannedBuild>;
+
+/** A secret of production, and which services get it. */
+export const PlannedSecret = z.object({
+  secret: z.string(),
+  key: z.string(),
+  /** The variable of the user that gives its value here; without one, a value is made. */
+  variable: z.string(),
+  services: z.array(z.string()),
+  where: z.array(Place),
+});
+export type PlannedSecret = z.infer<typeof PlannedSecret>;
+
+/** What of a plan mirrors production. */
+export const PlannedMirror = z.object({
+  /** What was read, such as `compose.yaml` or `k8s/`. */
+  source: z.string(),
+  /** The services of production that the dev service stands in for. */
+  develops: z.array(z.string()),
+  secrets: z.array(PlannedSecret),
+});
+export type PlannedMirror = z.infer<typeof PlannedMirror>;
+
 /**
  * What we will run: plain values, stored with the workspace, the reconciler's only input. A change
  * of shape raises `version`; stored plans of older versions are upgraded where they are read.
@@ -83,6 +133,12 @@ export const WorkspacePlan = z.object({
   /** More repositories that the devfile's `projects` name; absent in an older plan. */
   projects: z.array(Checkout).optional(),
   tasks: z.array(Task),
+  /** Absent where nothing is built, and in an older plan. */
+  builds: z.array(PlannedBuild).optional(),
+  /** Absent where nothing is mirrored. */
+  mirror: PlannedMirror.optional(),
+  /** Absent in an older plan. */
+  commands: z.array(PlannedCommand).optional(),
   because: z.array(Because),
   leftOut: z.array(LeftOut),
 });

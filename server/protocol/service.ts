@@ -6,6 +6,13 @@ export const EnvValue = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("literal"), value: z.string() }),
   z.object({ kind: z.literal("secretRef"), secret: z.string(), key: z.string() }),
   z.object({ kind: z.literal("fromUser"), name: z.string() }),
+  /** Text with secrets in it, such as the URL of a database. */
+  z.object({
+    kind: z.literal("composed"),
+    parts: z.array(
+      z.union([z.object({ text: z.string() }), z.object({ secret: z.string(), key: z.string() })]),
+    ),
+  }),
   z.object({ kind: z.literal("unknown"), why: z.string() }),
 ]);
 export type EnvValue = z.infer<typeof EnvValue>;
@@ -141,7 +148,10 @@ export type ServiceRole = z.infer<typeof ServiceRole>;
  */
 const plainFields = {
   image: z.string(),
-  /** The entry point as an argument vector. */
+  /**
+   * The entry point as an argument vector. In it and in `args`, `$(NAME)` of a variable in `env` that
+   * is no literal stands for its value.
+   */
   command: z.array(z.string()).nullable(),
   args: z.array(z.string()).nullable(),
   memoryLimitBytes: z.number().int().positive().nullable(),
@@ -164,6 +174,60 @@ const listFields = {
   mounts: VolumeMount,
 };
 
+/** A part of a value that is put together where the workspace starts. */
+export const ValuePart = z.union([
+  z.object({ text: z.string() }),
+  /** A secret of production: here the user's own value of it, or one made for this workspace. */
+  z.object({ secret: z.string(), key: z.string() }),
+  /** A variable of the user. */
+  z.object({ variable: z.string() }),
+]);
+export type ValuePart = z.infer<typeof ValuePart>;
+
+/** A file that is copied into the container before its program starts. */
+export const PlannedFile = z.object({
+  /** Absolute, in the container. */
+  path: z.string(),
+  /** Permission bits; null: 0644. */
+  mode: z.number().int().nullable(),
+  content: z.discriminatedUnion("kind", [
+    z.object({ kind: z.literal("text"), parts: z.array(ValuePart) }),
+    /** A file or folder of the repository at the opened commit, below its root. */
+    z.object({ kind: z.literal("repository"), path: z.string() }),
+  ]),
+});
+export type PlannedFile = z.infer<typeof PlannedFile>;
+
+/** What a service of production has beyond a devfile's component. */
+export const MirroredService = z.object({
+  role: ServiceRole,
+  partOf: z.string().nullable(),
+  /** Where it is built instead of pulled; `image` is then what the built one is called. */
+  build: ImageBuild.nullable(),
+  platform: z.string().nullable(),
+  workingDir: z.string().nullable(),
+  /** Only such as a workspace may have. */
+  capabilitiesAdded: z.array(z.string()),
+  capabilitiesDropped: z.array(z.string()),
+  readiness: Probe.nullable(),
+  liveness: Probe.nullable(),
+  startup: Probe.nullable(),
+  restart: z.enum(["no", "on-failure", "always"]),
+  stopGraceSeconds: z.number().nonnegative().nullable(),
+  /** Beyond its own name. */
+  names: z.array(NetworkName),
+  /** Only services of the same plan. */
+  dependsOn: z.array(Dependency),
+  files: z.array(PlannedFile),
+  tmpfs: z.array(z.object({ path: z.string(), sizeBytes: z.number().int().positive().nullable() })),
+  /**
+   * Environment variables beside `env`; `$(NAME)` of one in the service's command and arguments
+   * stands for its value.
+   */
+  composedEnv: z.record(z.string(), z.array(ValuePart)),
+});
+export type MirroredService = z.infer<typeof MirroredService>;
+
 /** A service in a WorkspacePlan: plain values. */
 export const PlannedService = z.object({
   name: z.string(),
@@ -171,6 +235,11 @@ export const PlannedService = z.object({
   env: z.record(z.string(), z.string()),
   endpoints: z.array(listFields.endpoints),
   mounts: z.array(listFields.mounts),
+  /**
+   * Of a service of production, and of the dev service where it stands in for one; absent for a
+   * devfile's own.
+   */
+  mirror: MirroredService.optional(),
 });
 export type PlannedService = z.infer<typeof PlannedService>;
 

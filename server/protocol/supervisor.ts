@@ -10,6 +10,17 @@ export const supervisorProtocol = 1;
  */
 export const supervisorPort = 22_022;
 
+/**
+ * The ports after it are for the supervisors that enter other services on demand: components of a
+ * devfile share one network namespace, and each takes the first that is free. Unassigned, too.
+ */
+export const lastSupervisorPort = 22_085;
+
+/** Whether a port is Oneloop's own in every network namespace of a workspace. */
+export function isSupervisorPort(port: number): boolean {
+  return port >= supervisorPort && port <= lastSupervisorPort;
+}
+
 /** The mount path of the supervisor volume. Its binaries are linked to run from here only. */
 export const supervisorMount = "/.oneloop";
 
@@ -26,7 +37,7 @@ export const SupervisorConfig = z.object({
   /** Where a shell starts. */
   cwd: z.string(),
   home: z.string(),
-  /** The login shell; `null`: the first of the user's own, bash, sh, and the supervisor's. */
+  /** The login shell where the container's users file says none; `null`: bash, sh, or ours. */
   shell: z.string().nullable(),
   /**
    * The environment of everything that is started here: the image's own and the devfile's. The
@@ -36,6 +47,11 @@ export const SupervisorConfig = z.object({
   tasks: z.array(Task),
   /** The image's own entry point and command: what a task with `command: null` runs. */
   imageCommand: z.array(z.string()),
+  /**
+   * It entered the running container of another service than the dev service, where it is a guest:
+   * it takes a free port, ends by itself after so long without use, and HOME is the container's own.
+   */
+  entered: z.object({ idleMs: z.number().int().positive() }).optional(),
 });
 export type SupervisorConfig = z.infer<typeof SupervisorConfig>;
 
@@ -43,7 +59,12 @@ export type SupervisorConfig = z.infer<typeof SupervisorConfig>;
  * The line that the supervisor (and the sandbox) prints on standard output when it listens: the
  * engine brings it to the control plane, so nobody polls.
  */
-export const ReadyLine = z.object({ oneloop: z.literal("ready"), boot: z.string().optional() });
+export const ReadyLine = z.object({
+  oneloop: z.literal("ready"),
+  boot: z.string().optional(),
+  /** Of a supervisor that entered a service: where it listens. */
+  port: z.number().int().min(1).max(65535).optional(),
+});
 export type ReadyLine = z.infer<typeof ReadyLine>;
 
 /** `GET /hello`, the only request without a grant. */
@@ -109,6 +130,11 @@ export const streamUpgrade = "oneloop-stream";
  * - `POST /terminals` CreateTerminal → TerminalInfo         action terminal
  * - `DELETE /terminals/<id>` → 204; HUP, TERM after 2 s, KILL after 5 s more    action terminal
  * - `GET /terminals/<id>/socket?q=AttachTerminal`, `Upgrade: websocket`         action terminal
+ * - `GET /terminals/<id>/stream?q=AttachStream`, `Upgrade: oneloop-stream` → the frames of an exec;
+ *   neither a hangup nor the stream's end is the terminal's           action terminal
+ * - `GET /terminals/<id>/output?q=OutputRequest`, `Upgrade: oneloop-stream` → frames: position, stdout
+ *   and, in the end, exit; who reads it slowly holds nobody up, and misses what is not kept
+ *                                                           action terminal
  * - `GET /exec?q=ExecRequest`, `Upgrade: oneloop-stream` → frames               action exec
  * - `GET /dial?q=DialRequest`, `Upgrade: oneloop-stream` → raw bytes            action dial
  * - `GET /tasks` → TaskInfo[]                               action state
@@ -123,6 +149,8 @@ export const supervisorPaths = {
   terminals: "/terminals",
   terminal: (id: string) => `/terminals/${encodeURIComponent(id)}`,
   terminalSocket: (id: string) => `/terminals/${encodeURIComponent(id)}/socket`,
+  terminalStream: (id: string) => `/terminals/${encodeURIComponent(id)}/stream`,
+  terminalOutput: (id: string) => `/terminals/${encodeURIComponent(id)}/output`,
   exec: "/exec",
   dial: "/dial",
   tasks: "/tasks",
@@ -153,6 +181,11 @@ export const TerminalInfo = z.object({
   exitCode: z.number().int().nullable(),
   cols: z.number().int(),
   rows: z.number().int(),
+  /**
+   * It belonged to an exec stream that broke, as when the control plane died, it runs on, and nobody
+   * looks at it. Absent: a supervisor of before, which does not know.
+   */
+  detached: z.boolean().optional(),
 });
 export type TerminalInfo = z.infer<typeof TerminalInfo>;
 
@@ -164,6 +197,30 @@ export const AttachTerminal = z.object({
   from: z.number().int().min(0).default(0),
 });
 export type AttachTerminal = z.infer<typeof AttachTerminal>;
+
+/** What is kept comes first, without the queries in it that a terminal would answer once more. */
+export const AttachStream = z.object({
+  /** The terminal becomes so large; null: it stays as it is. */
+  size: z.object(Size).nullable().default(null),
+});
+export type AttachStream = z.infer<typeof AttachStream>;
+
+export const OutputRequest = z.object({
+  /** As in AttachTerminal. */
+  from: z.number().int().min(0).default(0),
+  /** Go on until the program ends; otherwise the exit comes after what is kept. */
+  follow: z.boolean().default(false),
+});
+export type OutputRequest = z.infer<typeof OutputRequest>;
+
+/** Comes first, and again wherever bytes are missing. */
+export const OutputPosition = z.object({
+  /** The absolute offset of the byte that follows. */
+  offset: z.number().int().min(0),
+  /** The absolute offset of the end of what is printed so far. */
+  end: z.number().int().min(0),
+});
+export type OutputPosition = z.infer<typeof OutputPosition>;
 
 /**
  * On a terminal's WebSocket, binary messages are terminal bytes in both directions. Text messages
@@ -203,9 +260,24 @@ export const ExecRequest = z.object({
   cwd: z.string().nullable().default(null),
   env: z.record(z.string(), z.string()).default({}),
   pty: z
-    .object({ term: z.string().max(64), ...Size })
+    .object({
+      term: z.string().max(64),
+      ...Size,
+      /**
+       * By their names in RFC 4254 section 8; for a character its code, and 255 for none. Those that
+       * are not named, and names that the supervisor does not know, are as in every new terminal.
+       */
+      modes: z.record(z.string(), z.number().int()).optional(),
+      /** The variable that gets the terminal's name, such as `SSH_TTY`. */
+      nameIn: z
+        .string()
+        .regex(/^[A-Z_][A-Z0-9_]{0,63}$/)
+        .optional(),
+    })
     .nullable()
     .default(null),
+  /** Printed before the program starts on its pty, unless the home has a `.hushlogin`. */
+  motd: z.string().max(16_384).nullable().default(null),
 });
 export type ExecRequest = z.infer<typeof ExecRequest>;
 
@@ -222,29 +294,40 @@ export const WorkspaceSetup = z.object({
 });
 export type WorkspaceSetup = z.infer<typeof WorkspaceSetup>;
 
-export const DialRequest = z.object({
-  /** `localhost` tries 127.0.0.1, then ::1, then the network's own addresses. */
-  host: z.string().default("localhost"),
-  port: z.number().int().min(1).max(65535),
-});
-export type DialRequest = z.infer<typeof DialRequest>;
+/** Where a unix socket is, from the workspace's home on. 107: the longest that there is (unix(7)). */
+const SocketPath = z
+  .string()
+  .max(107)
+  .regex(/^[^\0]+$/);
 
-export const ListenRequest = z.object({
-  /** A unix socket of a new name that only the workspace's user (and root) may use. */
-  kind: z.literal("unix").default("unix"),
-});
+export const DialRequest = z.union([
+  z.object({ path: SocketPath }),
+  z.object({
+    /** `localhost` tries 127.0.0.1, then ::1, then the network's own addresses. */
+    host: z.string().default("localhost"),
+    port: z.number().int().min(1).max(65535),
+  }),
+]);
+export type DialRequest = z.infer<typeof DialRequest>;
+export type DialInput = z.input<typeof DialRequest>;
+
+export const ListenRequest = z.union([
+  /** On the loopback of the workspace's network, and nowhere else. 0: any free one. */
+  z.object({ kind: z.literal("tcp"), port: z.number().int().min(0).max(65535) }),
+  /** A unix socket at this path, for the workspace's user (and root). */
+  z.object({ kind: z.literal("path"), path: SocketPath }),
+  /** The same, of a new name. */
+  z.object({ kind: z.literal("unix").default("unix") }),
+]);
 export type ListenRequest = z.infer<typeof ListenRequest>;
 
-/** `listening` comes first, once; then one `connection` for each program that connects. */
+/**
+ * `listening` (a unix socket) or `listening-tcp` comes first, once; then one `connection` for each
+ * program that connects.
+ */
 export const ListenMessage = z.discriminatedUnion("type", [
-  // 107: the longest path of a unix socket (unix(7)).
-  z.object({
-    type: z.literal("listening"),
-    path: z
-      .string()
-      .max(107)
-      .regex(/^\/[^\0]+$/),
-  }),
+  z.object({ type: z.literal("listening"), path: SocketPath.startsWith("/") }),
+  z.object({ type: z.literal("listening-tcp"), port: z.number().int().min(1).max(65535) }),
   z.object({ type: z.literal("connection"), id: z.string().max(64) }),
 ]);
 export type ListenMessage = z.infer<typeof ListenMessage>;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ErrorCode } from "./errors.ts";
+import { CommandGroup } from "./source-model.ts";
 
 export const WorkspaceState = z.enum([
   "starting",
@@ -110,6 +111,28 @@ export const WorkspaceUpdate = z.discriminatedUnion("kind", [
 ]);
 export type WorkspaceUpdate = z.infer<typeof WorkspaceUpdate>;
 
+/** What a subscription of a service's log yields. */
+export const LogUpdate = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("output"),
+    /** In the order in which they were printed; a long line may come in several. */
+    pieces: z.array(
+      z.object({
+        /** The engine's time; null where nobody noted it. */
+        at: z.string().nullable(),
+        stream: z.enum(["stdout", "stderr"]),
+        /** As it was printed: a program's words, with whatever they do to a terminal. */
+        text: z.string(),
+      }),
+    ),
+  }),
+  /** Here so much is missing: it was not kept long enough for who reads so slowly. */
+  z.object({ kind: z.literal("skipped"), bytes: z.number().int() }),
+  /** The service has ended, or all that is kept was given. */
+  z.object({ kind: z.literal("end") }),
+]);
+export type LogUpdate = z.infer<typeof LogUpdate>;
+
 /** Work that exists only in the workspace and would be lost by deleting it. */
 export const UnsavedWork = z.object({
   /** Lines of `git status --porcelain`. */
@@ -189,12 +212,30 @@ export const SshKeyView = z.object({
 });
 export type SshKeyView = z.infer<typeof SshKeyView>;
 
+/** A command that a workspace offers. */
+export const CommandView = z.object({
+  name: z.string(),
+  label: z.string().nullable(),
+  group: CommandGroup.nullable(),
+  /** As a shell would be given it. */
+  line: z.string(),
+  cwd: z.string().nullable(),
+  env: z.record(z.string(), z.string()),
+  /** `file:line:column` of what asks for it. */
+  where: z.array(z.string()),
+});
+export type CommandView = z.infer<typeof CommandView>;
+
 export const TerminalView = z.object({
   id: z.string(),
+  /** The service in whose container it runs; null: the dev service. */
+  service: z.string().nullable(),
   title: z.string(),
   /** The name of the task that it shows; `null` for a shell. */
   task: z.string().nullable(),
   running: z.boolean(),
   exitCode: z.number().int().nullable(),
+  /** An ssh session's whose connection broke, and nobody looks at it: `loop attach` does. */
+  detached: z.boolean(),
 });
 export type TerminalView = z.infer<typeof TerminalView>;

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
 import { OneloopError } from "../protocol/errors.ts";
+import { parseBatch, parseTree, type TreeEntry } from "./commit-files.ts";
 import type { Target } from "./context-url-pages.ts";
 import type { GitResult, GitRunner, RemoteCredential } from "./git-runner.ts";
 import { isRefName } from "./ref-name.ts";
@@ -119,45 +121,49 @@ export class Repositories {
     if (!has || wanted.ref === null) await this.#fetch(remote, { ...wanted, has }, signal);
   }
 
-  /** The first of `paths` that the commit has, with its text; null when it has none of them. */
-  async readFirst(
+  /**
+   * What a commit in the cache has at `paths`, each at most once. A path with `/` at its end stands
+   * for what is directly in that folder, and no path at all for what is in the root. Symbolic links
+   * and submodules are not among it.
+   */
+  async list(
     remote: Remote,
-    wanted: { readonly commit: string; readonly paths: readonly string[]; maxBytes: number },
+    wanted: { readonly commit: string; readonly paths: readonly string[] },
     signal: AbortSignal,
-  ): Promise<{ path: string; text: string } | null> {
-    const listed = await this.#git.run({
-      args: [...[gitDir(remote), "ls-tree", "-l", "-z", wanted.commit, "--"], ...wanted.paths],
-      timeoutMs: askTimeoutMs,
-      signal,
-    });
-    if (listed.exitCode !== 0) throw cacheFailed(listed);
-    const blobs = new Map(
-      listed.stdout
-        .toString("utf8")
-        .split("\0")
-        .flatMap((entry) => {
-          const match = /^\d+ blob ([0-9a-f]{40,64}) +(\d+)\t(.+)$/s.exec(entry);
-          return match === null
-            ? []
-            : [[match[3] ?? "", { id: match[1] ?? "", size: Number(match[2]) }]];
-        }),
-    );
-    const path = wanted.paths.find((candidate) => blobs.has(candidate));
-    const blob = path === undefined ? undefined : blobs.get(path);
-    if (path === undefined || blob === undefined) return null;
-    if (blob.size > wanted.maxBytes) {
-      throw new OneloopError(
-        "devfile-invalid",
-        `${path} has ${blob.size} bytes; at most ${wanted.maxBytes} are read.`,
-      );
+  ): Promise<TreeEntry[]> {
+    const { commit, paths } = wanted;
+    const found = new Map<string, TreeEntry>();
+    for (let at = 0; at === 0 || at < paths.length; at += pathsAtATime) {
+      const listed = await this.#git.run({
+        args: [
+          ...[gitDir(remote), "--literal-pathspecs", "ls-tree", "-l", "-z", commit, "--"],
+          ...paths.slice(at, at + pathsAtATime),
+        ],
+        timeoutMs: askTimeoutMs,
+        signal,
+      });
+      if (listed.exitCode !== 0) throw cacheFailed(listed);
+      for (const entry of parseTree(listed.stdout.toString("utf8"))) found.set(entry.path, entry);
     }
+    return [...found.values()];
+  }
+
+  /** The texts of listed files, by their paths. Those that are larger than `maxBytes` are left out. */
+  async texts(
+    remote: Remote,
+    { files, maxBytes }: { readonly files: readonly TreeEntry[]; readonly maxBytes: number },
+    signal: AbortSignal,
+  ): Promise<Map<string, string>> {
+    const wanted = files.filter(({ kind, size }) => kind === "file" && size <= maxBytes);
+    if (wanted.length === 0) return new Map();
     const read = await this.#git.run({
-      args: [gitDir(remote), "cat-file", "blob", blob.id],
+      args: [gitDir(remote), "cat-file", "--batch"],
+      stdin: wanted.map(({ id }) => `${id}\n`).join(""),
       timeoutMs: askTimeoutMs,
       signal,
     });
     if (read.exitCode !== 0) throw cacheFailed(read);
-    return { path, text: read.stdout.toString("utf8") };
+    return parseBatch(wanted, read.stdout);
   }
 
   /** The commits that begin with `short`, unless nothing is cached yet. */
@@ -209,6 +215,30 @@ export class Repositories {
       signal,
     });
     return exitCode === 0;
+  }
+
+  /**
+   * A folder of a commit in the cache as a tar archive, with paths below it.
+   *
+   * @param wanted.path empty for the whole tree.
+   * @throws OneloopError `checkout-failed` where the cache has no such commit or folder
+   */
+  async archive(
+    wanted: { readonly key: string; readonly commit: string; readonly path: string },
+    signal: AbortSignal,
+  ): Promise<Readable> {
+    const tree = wanted.path === "" ? wanted.commit : `${wanted.commit}:${wanted.path}`;
+    const archived = await this.#git.run({
+      args: [`--git-dir=${cachePath}/${cacheKey(wanted.key)}`, "archive", "--format=tar", tree],
+      timeoutMs: fetchTimeoutMs,
+      signal,
+    });
+    if (archived.exitCode === 0) return Readable.from([archived.stdout]);
+    throw new OneloopError(
+      "checkout-failed",
+      `The repository has no folder ${wanted.path || "."} at ${wanted.commit.slice(0, 12)}.`,
+      { cause: new Error(archived.stderr) },
+    );
   }
 
   /** The submodules of a commit in the cache, each with the commit that belongs to it. */

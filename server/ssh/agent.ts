@@ -1,9 +1,7 @@
 import type { Connection } from "ssh2";
-import type { Listening } from "../terminals/listening.ts";
-import type { Target } from "../terminals/supervisors.ts";
 import { openAgentChannel } from "./agent-channel.ts";
 import type { Door } from "./door.ts";
-import { join } from "./join.ts";
+import { Places, serveListener } from "./listener.ts";
 
 /** Of one SSH connection at a time; the workspace's supervisor closes those that nobody takes. */
 const maxUses = 64;
@@ -15,8 +13,8 @@ const maxUses = 64;
 export class AgentForwarding {
   readonly #client: Connection;
   readonly #door: Door;
+  readonly #places = new Places(maxUses);
   #socket: Promise<string | null> | null = null;
-  #uses = 0;
 
   constructor(client: Connection, door: Door) {
     this.#client = client;
@@ -36,43 +34,13 @@ export class AgentForwarding {
 
   async #listen(): Promise<string> {
     const target = await this.#door.target();
-    const listening = await this.#door.supervisors.listen(target);
-    const forget = this.#door.whenClosed(() => listening[Symbol.dispose]());
-    void this.#serve(target, listening).finally(() => {
-      forget();
+    const listener = await this.#door.supervisors.listen(target);
+    const openChannel = () => openAgentChannel(this.#client);
+    const served = { door: this.#door, target, openChannel, places: this.#places };
+    void serveListener(listener, served).then(() => {
       // The workspace has stopped, say: a later session makes a new one.
       this.#socket = null;
     });
-    return listening.path;
-  }
-
-  async #serve(target: Target, { connections }: Listening): Promise<void> {
-    try {
-      for await (const id of connections) {
-        if (this.#uses >= maxUses) continue;
-        this.#uses += 1;
-        this.#use(target, id)
-          .catch((error: unknown) => {
-            this.#door.log.debug({ err: error }, "an agent was not reached");
-          })
-          .finally(() => (this.#uses -= 1));
-      }
-    } catch (error) {
-      this.#door.log.debug({ err: error }, "a forwarded agent's socket is gone");
-    }
-  }
-
-  async #use(target: Target, id: string): Promise<void> {
-    const socket = await this.#door.supervisors.accept(target, id);
-    const forget = this.#door.whenClosed(() => socket.destroy());
-    try {
-      if (socket.destroyed) return;
-      const channel = await openAgentChannel(this.#client);
-      if (socket.destroyed) channel.end();
-      else await join(channel, socket, this.#door);
-    } finally {
-      forget();
-      socket.destroy();
-    }
+    return listener.path;
   }
 }

@@ -1,5 +1,6 @@
-import type { Socket } from "node:net";
 import type { Connection, ServerChannel } from "ssh2";
+import type { Refusal } from "./refusal.ts";
+import type { Transport } from "./transport.ts";
 
 /**
  * Encrypted bytes that may wait for the client's TCP connection. ssh2 respects the window of a
@@ -21,13 +22,15 @@ const highWaterBytes = 256 * 1024;
 
 /** What all channels of one connection share: the socket's back pressure, and the client's limits. */
 export class ConnectionFlow {
-  readonly #socket: Socket;
+  readonly #socket: Transport;
+  readonly #refused: (reason: Refusal) => void;
   readonly #writers = new Set<ChannelWriter>();
   readonly #channels = new Set<ServerChannel>();
   #exchangingKeys = false;
 
-  constructor(socket: Socket, client: Connection) {
+  constructor(socket: Transport, client: Connection, refused: (reason: Refusal) => void) {
     this.#socket = socket;
+    this.#refused = refused;
     // A window adjustment has no event of its own; it comes as data, which ssh2 parses before us.
     socket.on("data", () => {
       this.#enforceLimits();
@@ -74,13 +77,19 @@ export class ConnectionFlow {
 
   #enforceLimits(): void {
     if (this.#socket.writableLength > maxUnreadAnswersBytes) {
-      this.#socket.destroy(new Error("the client does not read"));
+      this.#end("client-does-not-read");
     }
     for (const channel of this.#channels) {
       if (channel.readableLength > maxUnreadInputBytes) {
-        this.#socket.destroy(new Error("the client sends beyond its window"));
+        this.#end("beyond-window");
       }
     }
+  }
+
+  #end(reason: Refusal): void {
+    if (this.#socket.destroyed) return;
+    this.#refused(reason);
+    this.#socket.destroy(new Error(reason));
   }
 }
 

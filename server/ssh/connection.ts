@@ -1,4 +1,3 @@
-import type { Socket } from "node:net";
 import type { Connection } from "ssh2";
 import { supervisorMount } from "../protocol/supervisor.ts";
 import type { Target } from "../terminals/supervisors.ts";
@@ -6,10 +5,15 @@ import { AgentForwarding } from "./agent.ts";
 import { authenticateConnection, type Identity } from "./authenticate.ts";
 import { ConnectionFlow } from "./connection-flow.ts";
 import type { ClosedBy, Door } from "./door.ts";
-import { forward } from "./forward.ts";
+import { forward, forwardToSocket } from "./forward.ts";
 import { holdKexInit } from "./hold-kexinit.ts";
 import type { SshGatewayOptions } from "./options.ts";
+import { limitPackets } from "./packet-limits.ts";
+import { sharePacketMemory } from "./packet-memory.ts";
+import type { Refusal } from "./refusal.ts";
+import { serveRemoteForwards } from "./remote-forward.ts";
 import { serveSession } from "./session.ts";
+import type { Transport } from "./transport.ts";
 
 /** OpenSSH's LoginGraceTime is 120 s, for a person who types a password; here none does. */
 const loginGraceMs = 20_000;
@@ -22,47 +26,76 @@ const defaultSftpServer = [`${supervisorMount}/libexec/sftp-server`];
 /** One client's TCP connection, from its first byte to its last. A failure ends it, and only it. */
 export class SshConnection implements Disposable {
   readonly place: string;
-  readonly #socket: Socket;
+  readonly #socket: Transport;
   readonly #gateway: SshGatewayOptions;
   readonly #closing = new Set<(by: ClosedBy) => void>();
+  readonly #gone = new AbortController();
   #identity: Identity | null = null;
   #authenticated = false;
+  #identified = false;
+  #wrongKeys = 0;
   #channels = 0;
   #closedBy: ClosedBy | null = null;
 
   /** @param place whose connections are counted together until they are signed in. */
-  constructor(socket: Socket, gateway: SshGatewayOptions, place: string) {
+  constructor(socket: Transport, gateway: SshGatewayOptions, place: string) {
     this.place = place;
     this.#socket = socket;
     this.#gateway = gateway;
     const grace = setTimeout(() => {
-      if (!this.#authenticated) socket.destroy();
-    }, loginGraceMs);
+      if (this.#authenticated) return;
+      this.#refuse(this.#identified ? "login-too-slow" : "handshake-too-slow");
+      socket.destroy();
+    }, gateway.loginGraceMs ?? loginGraceMs);
     socket.on("close", () => {
       clearTimeout(grace);
       this.#close("client");
     });
   }
 
-  get identified(): boolean {
+  get authenticated(): boolean {
     return this.#authenticated;
+  }
+
+  /** Keys were offered, and none of them was anybody's here. */
+  get triedInVain(): boolean {
+    return !this.#authenticated && this.#wrongKeys > 0;
   }
 
   /** The client's identification has come; its key exchange packet has not, or only just. */
   begin(client: Connection, identification: string): void {
     const { log } = this.#gateway;
     holdKexInit(this.#socket, identification);
+    client.on("handshake", () => {
+      this.#identified = true;
+      sharePacketMemory(client);
+    });
     const fail = (error: unknown): void => {
       log.debug({ err: error }, "an SSH connection failed");
       // At once: ssh2 goes on sending keepalives from a timer, and throws there after a failure.
-      this.#socket.destroy();
+      if (this.#authenticated) this.#socket.destroy();
+      else this.#endAfterLastWords();
     };
-    client.on("error", fail);
+    client.on("error", (error: Error & { level?: string }) => {
+      // Of those that ssh2 marks so, the client said nothing wrong.
+      if (error.level !== "socket" && error.level !== "client-timeout") {
+        this.#refuse("protocol-error");
+      }
+      fail(error);
+    });
     authenticateConnection(client, this.#gateway.authenticate, {
       onIdentity: (identity) => {
         this.#identity = identity;
       },
+      onRefusal: (reason) => {
+        this.#wrongKeys += 1;
+        this.#refuse(reason);
+      },
       onFailure: fail,
+    });
+    limitPackets(client, () => {
+      this.#refuse("tiny-packets");
+      this.#socket.destroy();
     });
     client.on("ready", () => {
       this.#authenticated = true;
@@ -74,6 +107,13 @@ export class SshConnection implements Disposable {
   [Symbol.dispose](): void {
     this.#close("gateway");
     this.#socket.destroy();
+  }
+
+  /** What we offer, say: a client with which we have nothing in common tells its user so. */
+  #endAfterLastWords(): void {
+    const socket = this.#socket;
+    while (socket.writableCorked > 0) socket.uncork();
+    socket.end(() => socket.destroy());
   }
 
   /** As when the client goes away: what runs for it is told to end. */
@@ -90,6 +130,7 @@ export class SshConnection implements Disposable {
     const agent = new AgentForwarding(client, door);
     client.on("session", (accept, reject) => {
       if (this.#channels >= maxChannels) {
+        this.#refuse("too-many-channels");
         reject();
         return;
       }
@@ -98,28 +139,38 @@ export class SshConnection implements Disposable {
       session.on("close", () => (this.#channels -= 1));
       serveSession(session, door, agent);
     });
-    client.on("tcpip", (accept, reject, info) => {
+    const serveForward = (reject: () => void, served: () => Promise<void>): void => {
       if (this.#channels >= maxChannels) {
+        this.#refuse("too-many-channels");
         reject();
         return;
       }
       this.#channels += 1;
-      forward({ accept, reject }, info, door)
+      served()
         .catch(fail)
         .finally(() => (this.#channels -= 1));
-    });
+    };
+    client.on("tcpip", (accept, reject, info) =>
+      serveForward(reject, () => forward({ accept, reject }, info, door)),
+    );
+    client.on("openssh.streamlocal", (accept, reject, info) =>
+      serveForward(reject, () => forwardToSocket({ accept, reject }, info, door)),
+    );
+    serveRemoteForwards(client, door, () => this.#refuse("too-many-forwards"));
   }
 
   #door(client: Connection): Door {
-    const { supervisors, log, sftpServer } = this.#gateway;
+    const { supervisors, log, sftpServer, describe, terminals } = this.#gateway;
     const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;
     return {
-      flow: new ConnectionFlow(this.#socket, client),
+      flow: new ConnectionFlow(this.#socket, client, (reason) => this.#refuse(reason)),
       supervisors,
       sftpServer: sftpServer ?? defaultSftpServer,
       sshConnection: [remoteAddress, remotePort, localAddress, localPort].join(" "),
       log,
-      target: () => this.#target(),
+      target: (onWait) => this.#target(onWait),
+      describe: describe ?? (async () => null),
+      terminals: terminals ?? (async () => []),
       whenClosed: (then) => {
         if (this.#closedBy !== null) then(this.#closedBy);
         else this.#closing.add(then);
@@ -128,15 +179,21 @@ export class SshConnection implements Disposable {
     };
   }
 
-  async #target(): Promise<Target> {
+  async #target(onWait: (sentence: string) => void = () => undefined): Promise<Target> {
     if (this.#identity === null) throw new Error("the connection is not authenticated");
     const { userId, login } = this.#identity;
-    const { owner } = await this.#gateway.resolve(userId, login);
-    return { owner, actor: userId };
+    const { signal } = this.#gone;
+    const { owner, service } = await this.#gateway.resolve(userId, login, { onWait, signal });
+    return { owner, service, actor: userId };
+  }
+
+  #refuse(reason: Refusal): void {
+    this.#gateway.onRefusal?.(reason);
   }
 
   #close(by: ClosedBy): void {
     this.#closedBy ??= by;
+    this.#gone.abort();
     for (const then of this.#closing) then(by);
     this.#closing.clear();
   }

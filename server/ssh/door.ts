@@ -1,4 +1,5 @@
 import type { Owner } from "../engine/engine.ts";
+import type { TerminalView, WorkspaceSummary } from "../protocol/workspace.ts";
 import type { Supervisors, Target } from "../terminals/supervisors.ts";
 import type { Log } from "../util/log.ts";
 import type { ConnectionFlow } from "./connection-flow.ts";
@@ -6,14 +7,23 @@ import type { ConnectionFlow } from "./connection-flow.ts";
 /** What the channels of one authenticated connection need. */
 export interface Door {
   readonly flow: ConnectionFlow;
-  readonly supervisors: Pick<Supervisors, "exec" | "dial" | "listen" | "accept">;
+  readonly supervisors: Pick<
+    Supervisors,
+    "exec" | "attach" | "dial" | "listen" | "listenTcp" | "accept"
+  >;
   /** The program that serves the `sftp` subsystem, as the workspace sees it. */
   readonly sftpServer: readonly string[];
   /** `client address, port, server address, port`, as sshd sets it. */
   readonly sshConnection: string;
   readonly log: Log;
-  /** Asked for each channel: rights and addresses change while a connection lasts. */
-  readonly target: () => Promise<Target>;
+  /**
+   * Asked for each channel: rights and addresses change while a connection lasts. `onWait` gets a
+   * sentence where the workspace has to be started first.
+   */
+  readonly target: (onWait?: (sentence: string) => void) => Promise<Target>;
+  /** What a login shows of the workspace; `null`: nothing. */
+  readonly describe: (target: Target) => Promise<WorkspaceSummary | null>;
+  readonly terminals: (target: Target) => Promise<readonly TerminalView[]>;
   /**
    * Calls back when the connection has closed, at once where it has already; gives a function that
    * takes the wish back.
@@ -25,5 +35,7 @@ export type ClosedBy = "client" | "gateway";
 
 export interface Resolved {
   readonly owner: Owner;
+  /** Null: the dev service. */
+  readonly service: string | null;
   readonly name: string;
 }

@@ -1,13 +1,21 @@
 import { once } from "node:events";
-import { createServer, type AddressInfo } from "node:net";
+import { createServer, type AddressInfo, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import ssh2 from "ssh2";
+import { systemClock } from "../util/clock.ts";
 import { SshConnection } from "./connection.ts";
+import { algorithms, mendNegotiation } from "./negotiation.ts";
 import type { SshGatewayOptions } from "./options.ts";
+import type { Refusal } from "./refusal.ts";
+import { StreamTransport, type Ends, type Transport } from "./transport.ts";
+import { WrongKeys } from "./wrong-keys.ts";
 
 export { ensureHostKeys } from "./host-keys.ts";
 
 export interface SshGateway extends AsyncDisposable {
   readonly port: number;
+  /** A connection that came another way, such as over a WebSocket; `ends` are the TCP's below it. */
+  serve(stream: Duplex, ends: Ends): void;
 }
 
 /** More are closed at once: each costs a key exchange and some memory. */
@@ -17,38 +25,8 @@ const maxUnauthenticated = 256;
 /** And so many from one place: no stranger alone keeps the others out. */
 const maxUnauthenticatedPerPlace = 32;
 
-/**
- * Only what ssh2 and every OpenSSH since 7.2 have, the quickest first; no SHA-1, no CBC, no
- * compression (it would let a client make us keep more than it sends). ssh2 adds strict key exchange
- * by itself.
- */
-const algorithms: ssh2.Algorithms = {
-  kex: [
-    "curve25519-sha256",
-    "curve25519-sha256@libssh.org",
-    "ecdh-sha2-nistp256",
-    "ecdh-sha2-nistp384",
-    "ecdh-sha2-nistp521",
-    "diffie-hellman-group16-sha512",
-    "diffie-hellman-group14-sha256",
-  ],
-  serverHostKey: ["ssh-ed25519", "rsa-sha2-512", "rsa-sha2-256"],
-  cipher: [
-    "aes128-gcm@openssh.com",
-    "chacha20-poly1305@openssh.com",
-    "aes256-gcm@openssh.com",
-    "aes128-ctr",
-    "aes192-ctr",
-    "aes256-ctr",
-  ],
-  hmac: [
-    "hmac-sha2-256-etm@openssh.com",
-    "hmac-sha2-512-etm@openssh.com",
-    "hmac-sha2-256",
-    "hmac-sha2-512",
-  ],
-  compress: ["none"],
-};
+/** A laptop that wakes up within two minutes finds its sessions; who is gone for good is noticed. */
+const usualKeepalive = { everyMs: 30_000, times: 4 };
 
 /**
  * The SSH gateway: who the person is, the key says; which workspace, the user name. Sessions and
@@ -57,33 +35,57 @@ const algorithms: ssh2.Algorithms = {
  */
 export async function startSshGateway(options: SshGatewayOptions): Promise<SshGateway> {
   const connections = new Map<string, SshConnection>();
-  const ssh = new ssh2.Server({ hostKeys: [...options.hostKeys], algorithms, ident: "Oneloop" });
+  const wrongKeys = new WrongKeys(options.clock ?? systemClock);
+  const { everyMs, times } = options.keepalive ?? usualKeepalive;
+  const ssh = new ssh2.Server({
+    hostKeys: [...options.hostKeys],
+    algorithms,
+    ident: "Oneloop",
+    keepaliveInterval: everyMs,
+    keepaliveCountMax: times,
+  });
   ssh.on("connection", (client, info) => {
-    const connection = connections.get(addressOf(info.ip, info.port));
+    mendNegotiation(client);
+    const { ip, port, family } = info;
+    const connection = connections.get(addressOf(ip, port, family));
     if (connection === undefined) client.end();
     else connection.begin(client, info.header.identRaw);
   });
 
-  // ssh2 would listen too, but gives its sockets only after the identification, without noDelay.
-  const listener = createServer({ noDelay: true }, (socket) => {
-    const place = placeOf(socket.remoteAddress ?? "");
-    const strangers = [...connections.values()].filter(({ identified }) => !identified);
+  const refusalOf = (place: string): Refusal | null => {
+    const strangers = [...connections.values()].filter(({ authenticated }) => !authenticated);
     const near = strangers.filter((stranger) => stranger.place === place);
-    if (strangers.length >= maxUnauthenticated || near.length >= maxUnauthenticatedPerPlace) {
+    if (connections.size >= maxConnections) return "too-many-connections";
+    if (strangers.length >= maxUnauthenticated) return "too-many-strangers";
+    if (near.length >= maxUnauthenticatedPerPlace) return "too-many-strangers-near";
+    return wrongKeys.areTooMany(place) ? "wrong-keys-near" : null;
+  };
+  const serve = (socket: Transport): void => {
+    const place = placeOf(socket.remoteAddress ?? "");
+    const refusal = refusalOf(place);
+    if (refusal !== null) {
+      options.onRefusal?.(refusal);
       socket.destroy();
       return;
     }
-    const address = addressOf(socket.remoteAddress, socket.remotePort);
-    connections.set(address, new SshConnection(socket, options, place));
-    socket.on("close", () => connections.delete(address));
-    ssh.injectSocket(socket);
-  });
-  listener.maxConnections = maxConnections;
+    const { remoteAddress, remotePort, remoteFamily } = socket;
+    const address = addressOf(remoteAddress, remotePort, remoteFamily);
+    const connection = new SshConnection(socket, options, place);
+    connections.set(address, connection);
+    socket.on("close", () => {
+      connections.delete(address);
+      if (connection.triedInVain) wrongKeys.failed(place);
+    });
+    ssh.injectSocket(socket as Socket);
+  };
+  // ssh2 would listen too, but gives its sockets only after the identification, without noDelay.
+  const listener = createServer({ noDelay: true }, serve);
   listener.listen(options.port, options.host);
   await once(listener, "listening");
 
   return {
     port: (listener.address() as AddressInfo).port,
+    serve: (stream, ends) => serve(new StreamTransport(stream, ends)),
     async [Symbol.asyncDispose]() {
       const closed = once(listener, "close");
       listener.close();
@@ -107,6 +109,6 @@ export function placeOf(address: string): string {
   return [...before, ...zeros, ...after].slice(0, 4).join(":");
 }
 
-function addressOf(host: string | undefined, port: number | undefined): string {
-  return `${host} ${port}`;
+function addressOf(...parts: readonly (string | number | undefined)[]): string {
+  return parts.join(" ");
 }

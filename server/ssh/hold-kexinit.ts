@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { Transport } from "./transport.ts";
 
 /**
  * For a client that itself waits for our KEXINIT before it sends its own: rare, and then this is
@@ -19,7 +19,7 @@ const holdAtMostMs = 100;
  *
  * @param identification the client's line, as the event gives it.
  */
-export function holdKexInit(socket: Socket, identification: string): void {
+export function holdKexInit(socket: Transport, identification: string): void {
   const line = Buffer.byteLength(identification, "latin1") + "\r\n".length;
   // The client did not wait for our identification: its KEXINIT is here already, or coming.
   if (socket.bytesRead > line) return;

@@ -1,7 +1,16 @@
 import type { LiveConnections } from "../auth/live.ts";
+import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import type { OfferedKey } from "./authenticate.ts";
 import type { Door, Resolved } from "./door.ts";
+import type { Refusal } from "./refusal.ts";
+
+/** What somebody who has to wait for a workspace's start is told, and how long they wait. */
+export interface Waiting {
+  readonly onWait: (sentence: string) => void;
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal;
+}
 
 export interface SshGatewayOptions {
   readonly host: string;
@@ -13,10 +22,23 @@ export interface SshGatewayOptions {
   readonly authenticate: (key: OfferedKey) => Promise<{ userId: string; keyId: string } | null>;
   /** Ends connections whose key is removed. */
   readonly live: Pick<LiveConnections, "register">;
-  /** The workspace of a login name; throws OneloopError, whose sentence the client is shown. */
-  readonly resolve: (userId: string, login: string) => Promise<Resolved>;
+  /**
+   * The workspace of a login name, started where it does not run; throws OneloopError, whose
+   * sentence the client is shown.
+   */
+  readonly resolve: (userId: string, login: string, waiting: Waiting) => Promise<Resolved>;
+  /** What an interactive login is told of its workspace; without it, nothing. */
+  readonly describe?: Door["describe"];
+  readonly terminals?: Door["terminals"];
   readonly supervisors: Door["supervisors"];
   readonly log: Log;
+  /** Called for everything that is refused: the metrics count it. */
+  readonly onRefusal?: (reason: Refusal) => void;
+  readonly clock?: Clock;
+  /** From the first byte to the sign-in; 20 s when not given. */
+  readonly loginGraceMs?: number;
+  /** A client that says nothing is asked; 30 s, and four times, when not given. */
+  readonly keepalive?: { readonly everyMs: number; readonly times: number };
   /** The sftp server inside the workspace; the supervisor volume's own when not given. */
   readonly sftpServer?: readonly string[];
 }

@@ -1,219 +1,200 @@
-import { constants } from "node:os";
 import type { ServerChannel, Session } from "ssh2";
 import { toOneloopError } from "../protocol/errors.ts";
-import type { ExecExit } from "../protocol/frames.ts";
 import type { ExecRequest } from "../protocol/supervisor.ts";
 import type { ExecStream } from "../terminals/exec-stream.ts";
 import type { AgentForwarding } from "./agent.ts";
-import type { ChannelWriter } from "./connection-flow.ts";
+import { chooseTerminal, readAttach } from "./attach.ts";
 import type { Door } from "./door.ts";
-
-/** What OpenSSH and editors send by default, and what programs use to show text; nothing else. */
-const allowedEnv = /^(LANG|LC_[A-Z]+|TERM|COLORTERM|GIT_[A-Z0-9_]+|VSCODE_[A-Z0-9_]+)$/;
-/** The environment travels in the head of a request: it has to be small. */
-const maxEnvBytes = 4096;
+import { motd } from "./motd.ts";
+import { Program, type Size } from "./program.ts";
+import { arrivingModes, type PtyModes } from "./pty-modes.ts";
+import { SessionEnvironment, sshVariables } from "./session-environment.ts";
+import { commandFor } from "./transfers.ts";
 
 const terminalName = /^[A-Za-z0-9._+-]{1,64}$/;
 
-/** The exit status for failures of Oneloop's own, as OpenSSH's client uses it for its own. */
-const failureStatus = 255;
+/** A login does not wait longer for words about its workspace. */
+const motdTimeoutMs = 1000;
 
-/** Signals that have a name in RFC 4254 section 6.10; others become a status, as a shell shows it. */
-const namedSignals: ReadonlySet<string> = new Set(
-  "ABRT ALRM FPE HUP INT KILL PIPE QUIT SEGV TERM USR1 USR2".split(" "),
-);
-
-interface Size {
-  readonly cols: number;
-  readonly rows: number;
+interface Terminal {
+  readonly term: string;
+  readonly modes: PtyModes;
 }
+
+// ssh2 gives no `accept` and `reject` where the client wants no reply.
+type Answer = (() => boolean) | undefined;
 
 /** Serves one `session` channel: requests for a pty and variables, then one program. */
 export function serveSession(session: Session, door: Door, agent: AgentForwarding): void {
-  let env: Record<string, string> = {};
-  let envBytes = 0;
-  let term: string | null = null;
-  let size: Size = { cols: 80, rows: 24 };
-  let program: Program | null = null;
-  let agentSocket: Promise<string | null> | null = null;
-  // Asked for now, while the client still sends what it wants to run.
-  const target = door.target();
-  target.catch(() => undefined);
-
-  const run = (channel: ServerChannel, what: Partial<ExecRequest>): void => {
-    program = new Program(channel, door, term !== null);
-    const request = {
-      ...what,
-      env: { ...env, ...sshVariables(door) },
-      pty: term === null ? null : { term, ...size },
-    };
-    void program.start(async () => {
-      const socket = await agentSocket;
-      const agentVariable = socket === null ? {} : { SSH_AUTH_SOCK: socket };
-      const withAgent = { ...request, env: { ...request.env, ...agentVariable } };
-      const stream = await door.supervisors.exec(await target, withAgent);
-      if (size.cols !== request.pty?.cols || size.rows !== request.pty.rows) stream.resize(size);
-      return stream;
-    });
-  };
-
-  // ssh2 gives no `accept` and `reject` where the client wants no reply.
-  session.on("pty", (accept: (() => boolean) | undefined, _reject, info) => {
-    term = terminalName.test(info.term) ? info.term : "xterm";
-    size = clamp(info);
-    accept?.();
-  });
-  session.on("window-change", (accept: (() => boolean) | undefined, _reject, info) => {
-    size = clamp(info);
-    program?.resize(size);
-    accept?.();
-  });
-  session.on(
-    "env",
-    (accept: (() => boolean) | undefined, reject: (() => boolean) | undefined, info) => {
-      const bytes = Buffer.byteLength(info.key) + Buffer.byteLength(info.val);
-      if (!allowedEnv.test(info.key) || info.val.includes("\0") || envBytes + bytes > maxEnvBytes) {
-        reject?.();
-        return;
-      }
-      envBytes += bytes;
-      env = { ...env, [info.key]: info.val };
-      accept?.();
-    },
-  );
-  session.on("auth-agent", (accept: (() => boolean) | undefined) => {
-    // At once: the replies to a client's requests have the requests' order.
-    accept?.();
-    agentSocket ??= agent.socket();
-  });
-  session.on("signal", (accept: (() => boolean) | undefined, _reject, info) => {
-    program?.signal(info.name);
-    accept?.();
-  });
-  session.on("shell", (accept) => run(accept(), {}));
-  session.on("exec", (accept, _reject, info) => run(accept(), { shell: info.command }));
-  session.on("subsystem", (accept, reject, info) => {
-    if (info.name === "sftp") run(accept(), { argv: [...door.sftpServer] });
-    else reject();
-  });
-  session.on("close", () => program?.hangup());
+  new SessionChannel(session, door, agent).serve();
 }
 
-/** One program of a channel: joins its exec stream with the channel until both have ended. */
-class Program {
-  readonly #channel: ServerChannel;
+class SessionChannel {
+  readonly #session: Session;
   readonly #door: Door;
-  readonly #newline: string;
-  readonly #writer: ChannelWriter;
-  #forget: () => void = () => undefined;
-  #stream: ExecStream | null = null;
-  #ended = false;
+  readonly #agent: AgentForwarding;
+  readonly #env = new SessionEnvironment();
+  #terminal: Terminal | null = null;
+  #size: Size = { cols: 80, rows: 24 };
+  #program: Program | null = null;
+  #agentSocket: Promise<string | null> | null = null;
+  /** What there is to say of the workspace's start, to who looks. */
+  #waiting: string | null = null;
 
-  constructor(channel: ServerChannel, door: Door, pty: boolean) {
-    this.#channel = channel;
+  constructor(session: Session, door: Door, agent: AgentForwarding) {
+    this.#session = session;
     this.#door = door;
-    this.#newline = pty ? "\r\n" : "\n";
-    this.#writer = door.flow.writer(channel, () => this.#stream?.resume());
-    this.#forget = door.whenClosed((by) => {
-      if (by === "client") this.hangup();
-      else this.detach();
-    });
-    channel.on("error", () => this.hangup());
-    channel.on("close", () => this.hangup());
+    this.#agent = agent;
   }
 
-  async start(open: () => Promise<ExecStream>): Promise<void> {
+  serve(): void {
+    const session = this.#session;
+    session.on("pty", (accept: Answer, _reject, info) => {
+      const term = terminalName.test(info.term) ? info.term : "xterm";
+      this.#terminal = { term, modes: arrivingModes() };
+      this.#size = clamp(info);
+      accept?.();
+    });
+    session.on("window-change", (accept: Answer, _reject, info) => {
+      this.#size = clamp(info);
+      this.#program?.resize(this.#size);
+      accept?.();
+    });
+    session.on("env", (accept: Answer, reject: Answer, { key, val }) => {
+      if (this.#env.set(key, val)) accept?.();
+      else reject?.();
+    });
+    session.on("auth-agent", (accept: Answer) => {
+      // At once: the replies to a client's requests have the requests' order.
+      accept?.();
+      this.#agentSocket ??= this.#agent.socket();
+    });
+    session.on("signal", (accept: Answer, _reject, { name }) => {
+      this.#program?.signal(name);
+      accept?.();
+    });
+    // Asked for now, while the client still sends what it wants to run.
+    const target = this.#target();
+    target.catch(() => undefined);
+    const exec = (what: Partial<ExecRequest>) => () => this.#exec(target, what);
+    session.on("shell", (accept) => this.#run(accept(), exec({})));
+    session.on("exec", (accept, _reject, { command }) => {
+      const { shell, advice } = commandFor(command);
+      this.#run(accept(), exec({ shell }), advice);
+    });
+    session.on("subsystem", (accept, reject, { name }) => {
+      const attach = readAttach(name);
+      if (name === "sftp") this.#run(accept(), exec({ argv: [...this.#door.sftpServer] }));
+      else if (attach !== null) this.#run(accept(), () => this.#attach(target, attach.id));
+      else reject();
+    });
+    session.on("close", () => this.#program?.hangup());
+  }
+
+  #run(
+    channel: ServerChannel | undefined,
+    open: () => Promise<ExecStream>,
+    advice: string | null = null,
+  ): void {
+    // A second program of one channel: ssh2 gives no second channel for it.
+    if (channel === undefined) return;
+    const program = new Program(channel, this.#door, this.#terminal !== null);
+    this.#program = program;
+    this.#sayWaiting();
+    void program.start(async () => {
+      const size = this.#size;
+      const stream = await open();
+      if (size !== this.#size) stream.resize(this.#size);
+      return stream;
+    }, advice);
+  }
+
+  /** The workspace; where it does not run it is started, which whoever looks is told. */
+  #target(): ReturnType<Door["target"]> {
+    return this.#door.target((sentence) => {
+      this.#waiting = sentence;
+      this.#sayWaiting();
+    });
+  }
+
+  #sayWaiting(): void {
+    if (this.#waiting === null || this.#program === null || this.#terminal === null) return;
+    this.#program.say(this.#waiting);
+    this.#waiting = null;
+  }
+
+  async #exec(asked: ReturnType<Door["target"]>, what: Partial<ExecRequest>): Promise<ExecStream> {
+    const target = await asked;
+    const terminal = this.#terminal;
+    const socket = await this.#agentSocket;
+    const request: Partial<ExecRequest> = {
+      ...what,
+      env: {
+        ...this.#env.values,
+        ...sshVariables(this.#door.sshConnection),
+        ...(socket === null ? {} : { SSH_AUTH_SOCK: socket }),
+      },
+      pty: terminal === null ? null : { ...terminal, ...this.#size, nameIn: "SSH_TTY" },
+    };
+    const login = terminal !== null && what.shell === undefined && what.argv === undefined;
+    const { supervisors } = this.#door;
     try {
-      this.#join(await open());
+      return await supervisors.exec(
+        target,
+        login ? { ...request, motd: await this.#motd(target) } : request,
+      );
     } catch (error) {
-      const { code, message } = toOneloopError(error);
-      this.#door.log.debug({ err: error, code }, "an SSH session could not start");
-      this.#finish({ code: failureStatus, signal: null, error: message });
+      return await supervisors.exec(await this.#again(error), request);
     }
   }
 
-  resize(size: Size): void {
-    this.#stream?.resize(size);
-  }
-
-  signal(name: string): void {
-    this.#stream?.signal(name);
-  }
-
-  /** The client is gone, or closed the channel: the program is told, and its output is dropped. */
-  hangup(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#stream?.hangup();
-    this.#stream?.resume();
-    this.#release();
-  }
-
-  /** The gateway ends: a program on a pty goes on as a terminal. */
-  detach(): void {
-    this.#ended = true;
-    this.#stream?.[Symbol.dispose]();
-    this.#release();
-  }
-
-  #join(stream: ExecStream): void {
-    const channel = this.#channel;
-    this.#stream = stream;
-    stream.onDrain(() => channel.resume());
-    stream.listen({
-      onStdout: (piece) => this.#output("stdout", piece),
-      onStderr: (piece) => this.#output("stderr", piece),
-      onExit: (exit) => this.#finish(exit),
+  /**
+   * The workspace once more, where it stopped between the look at it and the start of a program:
+   * then the login starts it, as a moment later it would have.
+   *
+   * @throws what it was given where that is not so.
+   */
+  async #again(error: unknown): ReturnType<Door["target"]> {
+    const { code } = toOneloopError(error);
+    if (code !== "supervisor-unreachable" && code !== "workspace-not-running") throw error;
+    let stopped = false;
+    const target = await this.#door.target((sentence) => {
+      stopped = true;
+      this.#waiting = sentence;
+      this.#sayWaiting();
     });
-    if (this.#ended) {
-      stream.hangup();
-      return;
+    if (!stopped) throw error;
+    return target;
+  }
+
+  async #attach(asked: ReturnType<Door["target"]>, id: string | null): Promise<ExecStream> {
+    const { supervisors, terminals } = this.#door;
+    const target = await asked;
+    const chosen = chooseTerminal(await terminals(target), id);
+    this.#program?.say(`attached to ${chosen.title}. Enter ~ . leaves it, and it goes on.`);
+    const size = this.#terminal === null ? null : this.#size;
+    return supervisors.attach(target, chosen.id, { size });
+  }
+
+  /** Words for a login; `null` where they cannot be had, or not soon. */
+  async #motd(target: Awaited<ReturnType<Door["target"]>>): Promise<string | null> {
+    const { describe, terminals, log } = this.#door;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), motdTimeoutMs);
+    });
+    const words = Promise.all([describe(target), terminals(target)]).then(([workspace, list]) =>
+      workspace === null ? null : motd(workspace, list),
+    );
+    try {
+      return await Promise.race([words, late]);
+    } catch (error) {
+      log.debug({ err: error }, "a login gets no words");
+      return null;
+    } finally {
+      clearTimeout(timer);
     }
-    channel.on("end", () => stream.endInput());
-    channel.on("data", (chunk: Buffer) => {
-      if (!this.#ended && !stream.write(chunk)) channel.pause();
-    });
   }
-
-  #output(to: "stdout" | "stderr", piece: Uint8Array): void {
-    if (!this.#ended && !this.#writer.write(to, piece)) this.#stream?.pause();
-  }
-
-  #finish(exit: ExecExit): void {
-    if (this.#ended) return;
-    const { error } = exit;
-    if (error !== null) {
-      // It may repeat the login name, or what a program said: nothing that a terminal obeys.
-      const shown = error.replaceAll(/\p{C}/gu, "?");
-      this.#writer.write("stderr", Buffer.from(`oneloop: ${shown}${this.#newline}`));
-    }
-    this.#writer.whenEmpty(() => {
-      if (this.#ended) return;
-      this.#ended = true;
-      if (exit.signal !== null && namedSignals.has(exit.signal)) this.#channel.exit(exit.signal);
-      else this.#channel.exit(statusOf(exit));
-      this.#release();
-      this.#channel.end();
-      // Input that nobody reads any more.
-      this.#channel.resume();
-    });
-  }
-
-  #release(): void {
-    this.#forget();
-    this.#writer[Symbol.dispose]();
-  }
-}
-
-function statusOf({ code, signal }: ExecExit): number {
-  if (code !== null) return code;
-  const number = Object.entries(constants.signals).find(([name]) => name === `SIG${signal}`)?.[1];
-  return number === undefined ? failureStatus : 128 + number;
-}
-
-function sshVariables({ sshConnection }: Door): Record<string, string> {
-  const [clientHost, clientPort, , port] = sshConnection.split(" ");
-  return { SSH_CONNECTION: sshConnection, SSH_CLIENT: `${clientHost} ${clientPort} ${port}` };
 }
 
 /** A client may say anything, also 0 (RFC 4254 section 6.2: then pixels count, which we ignore). */

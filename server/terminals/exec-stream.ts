@@ -109,9 +109,13 @@ export class ExecStream implements Disposable {
     this.#send(encodeFrame(FrameType.resize, JSON.stringify(size)));
   }
 
-  /** The user went away: HUP, TERM after 2 s, KILL after 5 s more. */
+  /**
+   * The user went away: HUP, TERM after 2 s, KILL after 5 s more. The supervisor does that also when
+   * the stream ends meanwhile: it keeps no process.
+   */
   hangup(): void {
     this.#send(encodeFrame(FrameType.hangup));
+    this.#socket.unref();
   }
 
   pause(): void {

@@ -1,5 +1,4 @@
-import { request as httpRequest } from "node:http";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { GrantSigner } from "../auth/grants.ts";
 import type { Engine, Owner, SupervisorAddress } from "../engine/engine.ts";
 import { OneloopError } from "../protocol/errors.ts";
@@ -8,18 +7,29 @@ import {
   streamUpgrade,
   supervisorPaths,
   type AcceptRequest,
-  type DialRequest,
+  type AttachStream,
+  type DialInput,
   type ExecRequest,
   type GrantAction,
+  type ListenRequest,
 } from "../protocol/supervisor.ts";
-import { spliceHighWaterMarkBytes } from "../util/splice.ts";
 import { ExecStream } from "./exec-stream.ts";
-import { readListening, type Listening } from "./listening.ts";
+import { readListening, readListeningTcp, type Listening, type ListeningTcp } from "./listening.ts";
 import { readResponseHead } from "./response-head.ts";
+import {
+  answerTimeoutMs,
+  open,
+  parseJson,
+  refusal,
+  requestJson,
+  unreachable,
+} from "./supervisor-calls.ts";
 
 /** Who asks for what, of which supervisor. */
 export interface Target {
   readonly owner: Owner;
+  /** The service whose container is meant; absent or null: the dev service's. */
+  readonly service?: string | null;
   /** A user's id, or `control-plane`. */
   readonly actor: string;
   readonly readOnly?: boolean;
@@ -38,9 +48,10 @@ interface Connected {
   readonly boot: string;
 }
 
-/** A supervisor on the same machine answers in milliseconds; this is a broken one. */
-const answerTimeoutMs = 10_000;
-const maxBodyBytes = 1024 * 1024;
+/** An exec of a busy engine, and the start of a program: seconds at the worst. */
+const enterTimeoutMs = 30_000;
+/** Long enough for the next look at a service; what nobody looks at gets its memory back. */
+const enteredIdleMs = 10 * 60 * 1000;
 
 /**
  * The control plane's end of every supervisor: knows where each one listens, signs each request,
@@ -49,7 +60,10 @@ const maxBodyBytes = 1024 * 1024;
 export class Supervisors {
   readonly #engine: Engine;
   readonly #signer: GrantSigner;
-  readonly #connected = new Map<string, Connected>();
+  /** By owner, then by service; the dev service's has an empty name. */
+  readonly #connected = new Map<string, Map<string, Connected>>();
+  /** Those that are being entered: many streams at once enter once. */
+  readonly #entering = new Map<string, Promise<Connected>>();
 
   constructor(engine: Engine, signer: GrantSigner) {
     this.#engine = engine;
@@ -58,7 +72,7 @@ export class Supervisors {
 
   /** What the reconciler learned at a start, so that the first request need not ask. */
   remember(owner: Owner, address: SupervisorAddress, boot: string): void {
-    this.#connected.set(key(owner), { address, boot });
+    this.#keep({ owner, actor: "" }, { address, boot });
   }
 
   /** After a stop: the next request asks the engine again. */
@@ -73,26 +87,60 @@ export class Supervisors {
     return new ExecStream(socket, rest);
   }
 
-  /** A connection to a port inside the workspace; half-close is preserved. */
-  async dial(target: Target, request: Partial<DialRequest> & { port: number }): Promise<Socket> {
+  /**
+   * Joins a terminal that is there: its stream is as an exec's, and only its program ends it.
+   *
+   * @throws OneloopError `not-found` also where the supervisor is one of before, without this.
+   */
+  async attach(target: Target, id: string, request: AttachStream): Promise<ExecStream> {
+    const query = encodeURIComponent(JSON.stringify(request));
+    const path = `${supervisorPaths.terminalStream(id)}?q=${query}`;
+    const { socket, rest } = await this.upgrade(target, { action: "terminal", path });
+    return new ExecStream(socket, rest);
+  }
+
+  /** A connection to a port or a unix socket inside the workspace; half-close is preserved. */
+  async dial(target: Target, request: DialInput): Promise<Socket> {
     const path = `${supervisorPaths.dial}?q=${encodeURIComponent(JSON.stringify(request))}`;
     const { socket, rest } = await this.upgrade(target, { action: "dial", path });
     if (rest.length > 0) socket.unshift(rest);
     return socket;
   }
 
-  /** Listens inside the workspace at a new unix socket, until the answer is disposed. */
-  async listen(target: Target): Promise<Listening> {
-    const stream = { action: "listen", path: supervisorPaths.listen } as const;
-    const upgraded = await this.upgrade(target, stream);
+  /**
+   * Listens inside the workspace at a unix socket, until the answer is disposed: at `path`, or at
+   * one of a new name.
+   *
+   * @throws OneloopError as `upgrade`; `conflict` where it cannot listen there.
+   */
+  listen(target: Target, path: string | null = null): Promise<Listening> {
+    return this.#listen(
+      target,
+      path === null ? { kind: "unix" } : { kind: "path", path },
+      readListening,
+    );
+  }
+
+  /** The same at a port of the workspace's loopback; 0 for any free one. */
+  listenTcp(target: Target, port: number): Promise<ListeningTcp> {
+    return this.#listen(target, { kind: "tcp", port }, readListeningTcp);
+  }
+
+  async #listen<Place>(
+    target: Target,
+    request: ListenRequest,
+    read: (stream: Upgraded, timeoutMs: number) => Promise<Place>,
+  ): Promise<Place> {
+    const path = `${supervisorPaths.listen}?q=${encodeURIComponent(JSON.stringify(request))}`;
+    const upgraded = await this.upgrade(target, { action: "listen", path });
     try {
-      return await readListening(upgraded, answerTimeoutMs);
+      return await read(upgraded, answerTimeoutMs);
     } catch (error) {
       throw unreachable(error);
     }
   }
 
-  /** A connection that came to a socket of `listen`; half-close is preserved. */
+  /** A connection that came to where it listens; half-close is preserved. */
   async accept(target: Target, id: string): Promise<Socket> {
     const request: AcceptRequest = { id };
     const path = `${supervisorPaths.accept}?q=${encodeURIComponent(JSON.stringify(request))}`;
@@ -118,7 +166,7 @@ export class Supervisors {
       readonly headers?: Readonly<Record<string, string>>;
     },
   ): Promise<Upgraded> {
-    return this.#withConnection(target.owner, async (connected) => {
+    return this.#withConnection(target, async (connected) => {
       const socket = await open(connected.address);
       const head = [
         `GET ${stream.path} HTTP/1.1`,
@@ -148,7 +196,7 @@ export class Supervisors {
       readonly body?: unknown;
     },
   ): Promise<unknown> {
-    return this.#withConnection(target.owner, async (connected) => {
+    return this.#withConnection(target, async (connected) => {
       const { status, body } = await requestJson(connected.address, {
         method: call.method,
         path: call.path,
@@ -175,23 +223,48 @@ export class Supervisors {
    * listens there, or the boot is another), asks the engine once and tries again.
    */
   async #withConnection<Result>(
-    owner: Owner,
+    target: Target,
     use: (connected: Connected) => Promise<Result>,
   ): Promise<Result> {
-    const cached = this.#connected.get(key(owner));
+    const cached = this.#connected.get(key(target.owner))?.get(target.service ?? "");
     if (cached !== undefined) {
       try {
         return await use(cached);
       } catch (error) {
         if (!(error instanceof OneloopError && error.code === "supervisor-unreachable"))
           throw error;
-        this.#connected.delete(key(owner));
+        this.#connected.get(key(target.owner))?.delete(target.service ?? "");
       }
     }
-    return use(await this.#connect(owner));
+    return use(await this.#connect(target));
   }
 
-  async #connect(owner: Owner): Promise<Connected> {
+  async #connect(target: Target): Promise<Connected> {
+    const { owner, service = null } = target;
+    if (service === null) return this.#keep(target, await this.#find(owner));
+    const name = `${key(owner)}/${service}`;
+    const known = this.#entering.get(name);
+    if (known !== undefined) return known;
+    const entering = this.#enter({ owner, service })
+      .then((connected) => this.#keep(target, connected))
+      .finally(() => this.#entering.delete(name));
+    this.#entering.set(name, entering);
+    return entering;
+  }
+
+  #keep({ owner, service }: Target, connected: Connected): Connected {
+    const ofOwner = this.#connected.get(key(owner)) ?? new Map<string, Connected>();
+    this.#connected.set(key(owner), ofOwner.set(service ?? "", connected));
+    return connected;
+  }
+
+  /** What the engine brings from inside the container is more than what answers at an address. */
+  #enter(which: { owner: Owner; service: string }): Promise<Connected> {
+    const setup = { publicKey: this.#signer.publicKey, idleMs: enteredIdleMs };
+    return this.#engine.enterService(which, setup, { signal: AbortSignal.timeout(enterTimeoutMs) });
+  }
+
+  async #find(owner: Owner): Promise<Connected> {
     const address = await this.#engine.supervisorAddress(owner);
     if (address === null) {
       throw new OneloopError(
@@ -208,123 +281,10 @@ export class Supervisors {
     if (!hello.success || hello.data.workspace !== owner.id) {
       throw unreachable(new Error(`unexpected hello (${status}): ${body.slice(0, 200)}`));
     }
-    const connected = { address, boot: hello.data.boot };
-    this.#connected.set(key(owner), connected);
-    return connected;
+    return { address, boot: hello.data.boot };
   }
 }
 
 function key(owner: Owner): string {
   return `${owner.kind}:${owner.id}`;
-}
-
-function unreachable(cause: unknown): OneloopError {
-  return new OneloopError(
-    "supervisor-unreachable",
-    "The workspace does not answer. If this lasts, stop and start it.",
-    { cause },
-  );
-}
-
-/** @throws OneloopError `supervisor-unreachable` where the text is no JSON. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw unreachable(error);
-  }
-}
-
-/** 401 means that the boot changed under us; everything else is the supervisor's own answer. */
-function refusal(status: number, body: string): OneloopError {
-  let message = `the workspace's supervisor answered ${status}`;
-  try {
-    const parsed: unknown = JSON.parse(body);
-    if (parsed !== null && typeof parsed === "object" && "message" in parsed) {
-      message = String(parsed.message).slice(0, 300);
-    }
-  } catch {
-    // Not JSON: the status has to do.
-  }
-  if (status === 401) return unreachable(new Error(message));
-  return new OneloopError(status === 404 ? "not-found" : "conflict", message);
-}
-
-function open(address: SupervisorAddress): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    // A variable, because Node's types lack the last option, which it passes on to the stream.
-    const options = {
-      host: address.host,
-      port: address.port,
-      noDelay: true,
-      allowHalfOpen: true,
-      highWaterMark: spliceHighWaterMarkBytes,
-    };
-    const socket = connect(options);
-    const timer = setTimeout(
-      () => socket.destroy(new Error("no connection in time")),
-      answerTimeoutMs,
-    );
-    socket.once("connect", () => {
-      clearTimeout(timer);
-      socket.removeAllListeners("error");
-      // The owner of the stream adds its own; without one, an error ends the stream quietly.
-      socket.on("error", () => socket.destroy());
-      resolve(socket);
-    });
-    socket.once("error", (error) => {
-      clearTimeout(timer);
-      reject(unreachable(error));
-    });
-  });
-}
-
-function requestJson(
-  address: SupervisorAddress,
-  call: { method: string; path: string; headers: Record<string, string>; body?: string },
-): Promise<{ status: number; body: string }> {
-  return new Promise((resolve, reject) => {
-    const request = httpRequest(
-      {
-        ...address,
-        method: call.method,
-        path: call.path,
-        agent: false,
-        headers: {
-          host: "supervisor",
-          ...call.headers,
-          ...(call.body === undefined
-            ? {}
-            : {
-                "content-type": "application/json",
-                "content-length": Buffer.byteLength(call.body),
-              }),
-        },
-      },
-      (response) => {
-        const chunks: Buffer[] = [];
-        let size = 0;
-        response.on("data", (chunk: Buffer) => {
-          size += chunk.length;
-          if (size > maxBodyBytes) request.destroy(new Error("the answer is too long"));
-          else chunks.push(chunk);
-        });
-        response.on("end", () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            body: Buffer.concat(chunks).toString("utf8"),
-          }),
-        );
-        response.on("error", (error) => reject(unreachable(error)));
-      },
-    );
-    // For the whole answer: one that trickles is none.
-    const deadline = setTimeout(
-      () => request.destroy(new Error("no answer in time")),
-      answerTimeoutMs,
-    );
-    request.on("close", () => clearTimeout(deadline));
-    request.on("error", (error) => reject(unreachable(error)));
-    request.end(call.body);
-  });
 }

@@ -1,8 +1,10 @@
+import type { Readable } from "node:stream";
 import type { GrantSigner } from "../auth/grants.ts";
 import type { WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
 import type { Engine, ImageFacts, SupervisorSetup } from "../engine/engine.ts";
 import { shortRef } from "../repo/ref-name.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
+import { Builds } from "./builds.ts";
 import type { OnPhase } from "./phases.ts";
 import { allOrNone } from "./reconciler-deadlines.ts";
 import type { RunStep, Turn } from "./reconciler-turn.ts";
@@ -17,6 +19,11 @@ export interface BringUpParts {
   readonly inside: { tellSetup(row: WorkspaceRow): Promise<void> };
   /** The environment that Oneloop gives to a workspace's programs. */
   readonly environmentOf: (row: WorkspaceRow) => Pick<SupervisorSetup, "env" | "defaults">;
+  /** A folder of a repository at a commit that the cache has, as a tar archive. */
+  readonly archive: (
+    repository: { readonly key: string; readonly commit: string; readonly path: string },
+    signal: AbortSignal,
+  ) => Promise<Readable>;
   readonly onPhase?: OnPhase | undefined;
 }
 
@@ -58,18 +65,25 @@ export async function bringUp(parts: BringUpParts, turn: Turn): Promise<void> {
     onPhase?.("sandbox-ready");
     await note("sandbox-ready", `The workspace's network and its rules are ready (${took()}).`);
   };
+  const builds = new Builds(parts, turn, step);
   await allOrNone(interrupted, (signal) => {
-    const image = (ref: string, user: string | null): Promise<ImageFacts> =>
-      step("image", signal, (options) => engine.ensureImage(ref, { ...options, user }));
+    const ready = sandbox(signal);
+    const image = (ref: string, user: string | null): Promise<ImageFacts> => {
+      const there = builds.ensure(ref, { ready, signal });
+      return there.then((built) =>
+        step("image", signal, (options) => engine.ensureImage(built, { ...options, user })),
+      );
+    };
     const devImage = image(dev?.image ?? "", dev?.user ?? null);
     const images = Promise.all([devImage, ...others.map((each) => image(each.image, null))]);
     const known = images.then(() => onPhase?.("images-known"));
-    return [known, source(devImage, signal), sandbox(signal)];
+    return [known, source(devImage, signal), ready];
   });
+  const built = { ...spec, plan: builds.named(row.plan) };
 
   const setup = { publicKey: signer.publicKey, ...parts.environmentOf(row) };
   const { address, boot } = await step("start", interrupted, (options) =>
-    engine.ensureMembers(spec, setup, options),
+    engine.ensureMembers(built, setup, options),
   );
   onPhase?.("members-started");
   supervisors.remember(spec.owner, address, boot);

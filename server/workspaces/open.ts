@@ -1,50 +1,39 @@
 import type { SignedIn } from "../auth/accounts.ts";
-import type { UserSettings } from "../auth/user-settings.ts";
-import type { NewWorkspace, WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
-import { plan } from "../plan/plan.ts";
-import { projectsToCheckOut, type ProjectToCheckOut } from "../plan/projects.ts";
-import { OneloopError, toOneloopError } from "../protocol/errors.ts";
-import type { Checkout, WorkspacePlan } from "../protocol/plan.ts";
-import type { SourceModel } from "../protocol/source-model.ts";
-import { parseContextUrl, repositoryName, type ContextUrl } from "../repo/context-url.ts";
-import type { Target } from "../repo/context-url-pages.ts";
-import type { Remote, Repositories } from "../repo/repositories.ts";
+import type { NewWorkspace, WorkspaceRow } from "../db/workspaces.ts";
+import { OneloopError } from "../protocol/errors.ts";
+import type { ConfigurationView } from "../protocol/preview.ts";
+import { parseContextUrl, repositoryName } from "../repo/context-url.ts";
+import type { Remote } from "../repo/repositories.ts";
 import { shortRef } from "../repo/ref-name.ts";
 import { workspaceName } from "../repo/workspace-name.ts";
-import { devfilePaths, readDevfile } from "../sources/devfile/read.ts";
-import { defaultModel } from "../sources/fallback/default-model.ts";
-import { sourceRoot } from "../sources/source-root.ts";
 import type { Ids } from "../util/ids.ts";
-import { checkoutExtras, lfsTask } from "./checkout-extras.ts";
-import { localRepository } from "./local-repositories.ts";
-import type { OnPhase } from "./phases.ts";
+import {
+  openDeadlineMs,
+  planResolved,
+  resolveUrl,
+  type ConfigurationRequest,
+  type PreviewParts,
+} from "./preview.ts";
 import type { Reconciler } from "./reconciler.ts";
+import { remoteOf } from "./remotes.ts";
 import type { SandboxPool } from "./sandbox-pool.ts";
 
-/** Far above every real devfile; a larger one is not read into memory. */
-const maxDevfileBytes = 1024 * 1024;
 /** A name that is taken gets other letters; 6,859 of them exist for each repository and branch. */
 const nameAttempts = 20;
-/** Resolving and reading, with the first fetch of a large repository. */
-const openDeadlineMs = 20 * 60 * 1000;
 
-export interface OpenParts {
-  readonly store: WorkspaceStore;
-  readonly repositories: Repositories;
+export interface OpenParts extends PreviewParts {
   readonly reconciler: Reconciler;
   readonly pool: SandboxPool;
-  readonly settings: UserSettings;
   readonly ids: Ids;
   readonly machineId: string;
-  /** The folders that file:// URLs may name; null allows any. */
-  readonly fileRoots: readonly string[] | null;
-  readonly onPhase?: OnPhase | undefined;
 }
 
-export interface OpenRequest {
-  readonly contextUrl: string;
-  /** Read instead of the repository's devfile. */
-  readonly devfile?: string | null;
+/** What an open came to. */
+export interface Opened {
+  readonly row: WorkspaceRow;
+  readonly existing: boolean;
+  /** Null where it was there before: what it runs by may be another now. */
+  readonly configuration: ConfigurationView | null;
 }
 
 /**
@@ -53,21 +42,19 @@ export interface OpenRequest {
  * said here, before any container starts.
  *
  * @throws OneloopError `context-url-invalid`, `repository-not-allowed`, `repository-unreachable`,
- * `ref-not-found`, `devfile-invalid` (with all mistakes), `plan-impossible`
+ * `ref-not-found`, `devfile-invalid` (with all mistakes), `plan-impossible`, `choice-needed`
  */
 export async function openWorkspace(
   parts: OpenParts,
   user: SignedIn,
-  request: OpenRequest,
-): Promise<{ row: WorkspaceRow; existing: boolean }> {
-  const { store, repositories, reconciler, settings } = parts;
+  request: ConfigurationRequest,
+): Promise<Opened> {
+  const { store, repositories, reconciler } = parts;
   const signal = AbortSignal.timeout(openDeadlineMs);
 
-  const url = parseContextUrl(request.contextUrl);
-  const remote = await remoteOf(parts, user, url);
-  const { ref, commit, path } = await repositories.resolve(remote, url.target, signal);
-  parts.onPhase?.("refs-listed");
-  const key = { ownerId: user.id, repository: url.repositoryKey, ref, commit };
+  const resolved = await resolveUrl(parts, user, { contextUrl: request.contextUrl, signal });
+  const { url, remote, key } = resolved;
+  const { ref, commit } = key;
 
   const existing = await store.findOfRef(key);
   // Where it is being deleted meanwhile, there is none any more, and another one is made.
@@ -75,80 +62,34 @@ export async function openWorkspace(
     reconciler.kick(existing.id, { repair: true });
     await repositories.ensureCommit(remote, { ref, commit }, signal);
     await noteBehind(parts, { row: existing, remote, commit, signal });
-    return { row: (await store.byId(existing.id)) ?? existing, existing: true };
+    const row = (await store.byId(existing.id)) ?? existing;
+    return { row, existing: true, configuration: null };
   }
 
-  const [profile] = await Promise.all([
-    settings.profile(user.id),
-    repositories.ensureCommit(remote, { ref, commit }, signal),
-  ]);
-  if (path !== null && !(await repositories.hasPath(remote, { commit, path }, signal))) {
-    // A branch that is gone reads like a folder of another one: never another's content.
-    throw new OneloopError(
-      "ref-not-found",
-      `${ref === null ? commit : shortRef(ref)} has no ${path}. If that is the end of a branch's name, there is no such branch.`,
-    );
+  const { plan, configuration } = await planResolved(parts, user, { resolved, request, signal });
+  if (typeof request.configuration === "string" && configuration.choices.length > 0) {
+    const { repository } = key;
+    await parts.settings.keepConfiguration(user.id, { repository, path: configuration.path });
   }
-  parts.onPhase?.("commit-fetched");
-  const name = repositoryName(url);
-  const bare = { url: url.remote, key: remote.key, ref, commit, path: `${sourceRoot}/${name}` };
-  const asked = { remoteOf: remoteOfUrl(parts, user, url), repositories, signal };
-  const [devfile, { checkout, leftOut }] = await Promise.all([
-    request.devfile ?? findDevfile(repositories, remote, { commit, signal }),
-    checkoutExtras(asked, remote, bare),
-  ]);
-  const development = readSource(devfile);
-  parts.onPhase?.("devfile-read");
-  const fromFiles = plan(development, null, {
-    checkout,
-    projects: await resolveProjects(parts, user, {
-      wanted: projectsToCheckOut(development, checkout),
-      signal,
-    }),
-    dotfilesUrl: profile.dotfilesUrl,
-  });
-  const planned: WorkspacePlan = {
-    ...fromFiles,
-    tasks: [...lfsTask(checkout, fromFiles.devService), ...fromFiles.tasks],
-    leftOut: [...fromFiles.leftOut, ...leftOut],
-  };
 
-  const id = parts.pool.take(planned);
-  const workspace = {
-    ...key,
-    id,
-    machineId: parts.machineId,
-    contextUrl: request.contextUrl,
-    plan: planned,
-  };
-  const made = await insert(parts, workspace, name).catch((error: unknown) => {
+  const id = parts.pool.take(plan);
+  const { machineId } = parts;
+  const workspace = { ...key, id, machineId, contextUrl: request.contextUrl, plan };
+  const made = await insert(parts, workspace, repositoryName(url)).catch((error: unknown) => {
     parts.pool.giveBack(id);
     throw error;
   });
   if (made.existing) {
     parts.pool.giveBack(id);
-    return made;
+    return { ...made, configuration: null };
   }
   parts.onPhase?.("row-inserted");
   reconciler.kick(id);
   await parts.pool.claimed(id);
   parts.onPhase?.("id-claimed");
   void reconciler.settled(id).then(() => parts.pool.refill());
-  return made;
-}
-
-/** The devfile that an open of this URL reads; null where the repository has none. */
-export async function devfileOf(
-  parts: OpenParts,
-  user: SignedIn,
-  contextUrl: string,
-): Promise<{ path: string; text: string } | null> {
-  const signal = AbortSignal.timeout(openDeadlineMs);
-  const url = parseContextUrl(contextUrl);
-  const remote = await remoteOf(parts, user, url);
-  const { ref, commit } = await parts.repositories.resolve(remote, url.target, signal);
-  await parts.repositories.ensureCommit(remote, { ref, commit }, signal);
-  return findDevfile(parts.repositories, remote, { commit, signal });
+  const { kind, path, text, summary } = configuration;
+  return { ...made, configuration: { kind, path, text, summary } };
 }
 
 /** Asks the remote of an existing workspace how many commits its branch has more. */
@@ -213,101 +154,5 @@ async function insert(
   throw new OneloopError(
     "conflict",
     `No free name for a workspace of ${repository} was found. Try again.`,
-  );
-}
-
-/** The remote as this user may ask it: with their own credential for its host, if they stored one. */
-async function remoteOf(
-  { settings, fileRoots }: OpenParts,
-  user: SignedIn,
-  url: ContextUrl,
-): Promise<Remote> {
-  const remote = { url: url.remote, key: url.repositoryKey };
-  if (url.kind === "file") {
-    return { ...remote, localFolder: await localRepository(url.path, fileRoots) };
-  }
-  if (url.host === null) return remote;
-  const scheme = /^[a-z]+(?=:\/\/)/.exec(url.remote)?.[0] ?? "ssh";
-  const stored = await settings.credentialFor(user.id, { scheme, host: url.host });
-  return stored === null ? remote : { ...remote, credential: { ...stored, url: url.remote } };
-}
-
-/**
- * For the submodules of a repository. One on this machine may have submodules on this machine; one
- * from elsewhere may not lead git to this machine's folders.
- */
-function remoteOfUrl(
-  parts: OpenParts,
-  user: SignedIn,
-  outer: ContextUrl,
-): (url: string) => Promise<Remote> {
-  return async (text) => {
-    const url = parseContextUrl(text);
-    if (url.target.kind !== "head") {
-      throw new OneloopError("context-url-invalid", "A submodule's URL is that of a repository.");
-    }
-    if (url.kind === "file" && outer.kind !== "file") {
-      throw new OneloopError(
-        "repository-not-allowed",
-        "It lies on the machine that runs Oneloop, and the repository around it does not.",
-      );
-    }
-    return remoteOf(parts, user, url);
-  };
-}
-
-/** The devfile's further repositories, each resolved as this user sees it now. */
-function resolveProjects(
-  parts: OpenParts,
-  user: SignedIn,
-  { wanted, signal }: { wanted: readonly ProjectToCheckOut[]; signal: AbortSignal },
-): Promise<Checkout[]> {
-  return Promise.all(
-    wanted.map(async ({ name, url, revision, path }) => {
-      try {
-        const parsed = parseContextUrl(url);
-        const remote = await remoteOf(parts, user, parsed);
-        const target = revision === null ? parsed.target : revisionTarget(revision);
-        const { ref, commit } = await parts.repositories.resolve(remote, target, signal);
-        await parts.repositories.ensureCommit(remote, { ref, commit }, signal);
-        return { url: parsed.remote, key: parsed.repositoryKey, ref, commit, path };
-      } catch (error) {
-        const failure = toOneloopError(error);
-        throw new OneloopError(
-          failure.code,
-          `The devfile's project ${name} cannot be had. ${failure.message}`,
-          { cause: failure },
-        );
-      }
-    }),
-  );
-}
-
-/** Any ref or commit of this name. */
-function revisionTarget(revision: string): Target {
-  return { kind: "ref", among: "any", text: revision, ends: true, path: null };
-}
-
-async function findDevfile(
-  repositories: Repositories,
-  remote: Remote,
-  { commit, signal }: { commit: string; signal: AbortSignal },
-): Promise<{ path: string; text: string } | null> {
-  const wanted = { commit, paths: devfilePaths, maxBytes: maxDevfileBytes };
-  return repositories.readFirst(remote, wanted, signal);
-}
-
-/** @param given the text that the user mended, the repository's file, or null for neither. */
-function readSource(given: string | { path: string; text: string } | null): SourceModel {
-  if (given === null) return defaultModel();
-  const { path, text } =
-    typeof given === "string" ? { path: devfilePaths[0] ?? "devfile.yaml", text: given } : given;
-  const read = readDevfile(text, path);
-  if (read.ok) return read.model;
-  const count = read.diagnostics.filter(({ severity }) => severity === "error").length;
-  throw new OneloopError(
-    "devfile-invalid",
-    `${path} has ${count} mistake${count === 1 ? "" : "s"}. Nothing was started.`,
-    { diagnostics: [...read.diagnostics] },
   );
 }

@@ -1,7 +1,15 @@
 import { OneloopError } from "../protocol/errors.ts";
 
 /** What is done for a workspace, one after the other or beside each other. */
-export type Step = "image" | "storage" | "checkout" | "sandbox" | "start" | "stop" | "delete";
+export type Step =
+  | "image"
+  | "build"
+  | "storage"
+  | "checkout"
+  | "sandbox"
+  | "start"
+  | "stop"
+  | "delete";
 
 /**
  * No state can hang: how long each step may take, in milliseconds. What is the network's or the
@@ -14,6 +22,7 @@ const minuteMs = 60_000;
 
 export const stepDeadlines: StepDeadlines = {
   image: 20 * minuteMs,
+  build: 40 * minuteMs,
   storage: 2 * minuteMs,
   checkout: 20 * minuteMs,
   sandbox: 2 * minuteMs,
@@ -24,6 +33,7 @@ export const stepDeadlines: StepDeadlines = {
 
 const what: Readonly<Record<Step, string>> = {
   image: "Getting the images",
+  build: "Building an image of the repository",
   storage: "Making the volumes",
   checkout: "The checkout",
   sandbox: "Making the network",

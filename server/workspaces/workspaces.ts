@@ -4,6 +4,7 @@ import type { PortSetting, WorkspaceRow, WorkspaceStore } from "../db/workspaces
 import type { Engine, Owner } from "../engine/engine.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import type {
+  CommandView,
   DesiredState,
   PortVisibility,
   UnsavedWork,
@@ -11,16 +12,20 @@ import type {
   WorkspaceSummary,
   WorkspaceUpdate,
 } from "../protocol/workspace.ts";
+import type { ConfigurationView, Preview } from "../protocol/preview.ts";
 import { Poke } from "../util/poke.ts";
-import {
-  devfileOf,
-  openWorkspace,
-  refreshBehind,
-  type OpenParts,
-  type OpenRequest,
-} from "./open.ts";
+import { openWorkspace, refreshBehind, type OpenParts } from "./open.ts";
+import { commandsOf, terminalOf } from "./offered.ts";
 import { OwnChanges } from "./own-changes.ts";
+import { parseLogin, placeIn, type Place } from "./places.ts";
+import {
+  configurationOf,
+  previewFolder,
+  previewUrl,
+  type ConfigurationRequest,
+} from "./preview.ts";
 import { ownerOf, type Reconciler } from "./reconciler.ts";
+import { readServiceLog, type LogPart, type LogParts, type LogRequest } from "./service-logs.ts";
 import { findUnsavedWork, isEmpty } from "./source.ts";
 import { detail, summarize, type PublicAddress, type ViewParts } from "./views.ts";
 
@@ -30,11 +35,19 @@ function noSuchWorkspace(name: string): OneloopError {
 }
 
 export interface WorkspacesParts extends OpenParts {
+  readonly supervisors: LogParts["supervisors"];
   readonly store: WorkspaceStore;
   readonly database: Database;
   readonly engine: Engine;
   readonly reconciler: Reconciler;
   readonly address: PublicAddress;
+}
+
+/** How somebody waits for a workspace's start. */
+export interface StartWait {
+  readonly signal: AbortSignal;
+  /** Told once, where there is something to wait for. */
+  readonly onWait: (sentence: string) => void;
 }
 
 /** Everything that a signed-in user can do with workspaces: his own only. */
@@ -50,15 +63,45 @@ export class Workspaces {
   /** Opens a context URL, or returns and starts the workspace that the user has of it. */
   async open(
     user: SignedIn,
-    request: OpenRequest,
-  ): Promise<{ workspace: WorkspaceSummary; existing: boolean }> {
-    const { row, existing } = await openWorkspace(this.#parts, user, request);
-    return { workspace: await this.#summary(row), existing };
+    request: ConfigurationRequest,
+  ): Promise<{
+    workspace: WorkspaceSummary;
+    existing: boolean;
+    configuration: ConfigurationView | null;
+  }> {
+    const { row, ...opened } = await openWorkspace(this.#parts, user, request);
+    return { workspace: await this.#summary(row), ...opened };
   }
 
-  /** The devfile that an open would read; null where the repository has none. */
-  devfile(user: SignedIn, contextUrl: string): Promise<{ path: string; text: string } | null> {
-    return devfileOf(this.#parts, user, contextUrl);
+  /** What an open would run, and why; starts nothing. */
+  preview(user: SignedIn, request: ConfigurationRequest): Promise<Preview> {
+    return previewUrl(this.#parts, user, request);
+  }
+
+  /** What a folder of the user's own machine would run. */
+  previewFolder(user: SignedIn, request: Parameters<typeof previewFolder>[2]): Promise<Preview> {
+    return previewFolder(this.#parts, user, request);
+  }
+
+  /** The text that an open would read, or the one that was found where there is none. */
+  devfile(user: SignedIn, request: ConfigurationRequest): Promise<{ path: string; text: string }> {
+    return configurationOf(this.#parts, user, request);
+  }
+
+  /** The commands that a workspace offers: each runs in a terminal of its own, when asked for. */
+  async commands(user: { id: string }, name: string): Promise<CommandView[]> {
+    const { plan } = await this.#find(user, name);
+    return commandsOf(plan);
+  }
+
+  /** @throws OneloopError `not-found` where the workspace offers no such command */
+  async terminalOf(
+    user: { id: string },
+    name: string,
+    command: string,
+  ): Promise<ReturnType<typeof terminalOf>> {
+    const { plan } = await this.#find(user, name);
+    return terminalOf(plan, command);
   }
 
   /** Asks the remote how many commits its branch has more; pulls nothing. */
@@ -76,9 +119,7 @@ export class Workspaces {
   ): Promise<WorkspaceSummary> {
     const row = await this.#find(user, name);
     const { service } = setting;
-    if (service !== null && !row.plan.services.some((one) => one.name === service)) {
-      throw new OneloopError("not-found", `${row.name} has no service ${service}.`);
-    }
+    placeIn(row, service);
     await this.#parts.store.setPort(row.id, { ...setting, service: service ?? "" });
     return this.#summary(row);
   }
@@ -135,39 +176,94 @@ export class Workspaces {
     await this.#wish(row, "deleted", options);
   }
 
-  /** @throws OneloopError `not-found`, `workspace-not-running` */
-  async runningOwner(user: { id: string }, name: string): Promise<{ owner: Owner }> {
+  /**
+   * @param service null: the dev service.
+   * @throws OneloopError `not-found`, `workspace-not-running`
+   */
+  async runningPlace(
+    user: { id: string },
+    name: string,
+    service: string | null = null,
+  ): Promise<Place> {
     const row = await this.#find(user, name);
+    const place = placeIn(row, service);
     if (row.state !== "running") {
       throw new OneloopError(
         "workspace-not-running",
         `${row.name} is ${row.state}. Start it with \`loop start ${row.name}\`.`,
       );
     }
-    return { owner: ownerOf(row) };
+    return place;
   }
 
   /**
-   * Starts the workspace if it is stopped, and resolves when it runs.
+   * The place of a login name, `<workspace>` or `<workspace>.<service>`; a workspace that is stopped
+   * is started.
    *
-   * @throws OneloopError of the failed start, or `cancelled` when the signal is aborted.
+   * @throws OneloopError as `ensureRunning`, and `not-found` for a service that is not there, before
+   * anything is started.
+   */
+  async logIn(userId: string, login: string, waiting: StartWait): Promise<Place> {
+    const { workspace, service } = parseLogin(login);
+    const place = placeIn(await this.#find({ id: userId }, workspace), service);
+    await this.ensureRunning(userId, place.owner.id, waiting);
+    return place;
+  }
+
+  /**
+   * Starts the workspace if it is stopped, and resolves when it runs. `onWait` gets a sentence for
+   * who has to wait.
+   *
+   * @throws OneloopError of the failed start, `workspace-not-running` while it is being stopped, or
+   * `cancelled` when the signal is aborted.
    */
   async ensureRunning(
     userId: string,
     name: string,
-    signal: AbortSignal,
+    { signal, onWait }: StartWait,
   ): Promise<{ owner: Owner }> {
     const row = await this.#find({ id: userId }, name);
     if (row.state === "running") return { owner: ownerOf(row) };
-    if (row.state === "stopped" || row.state === "stopping") await this.#wish(row, "running");
-    for await (const update of this.watch({ id: userId }, row.id, { afterEvent: 0, signal })) {
-      if (update.kind === "deleted") throw noSuchWorkspace(name);
-      if (update.kind !== "state") continue;
-      const { state, error } = update.workspace;
-      if (state === "running") return { owner: ownerOf(row) };
-      if (state === "failed" && error !== null) throw new OneloopError(error.code, error.message);
+    if (row.state === "stopping") {
+      // Who stops it wins over an editor that connects again at once.
+      throw new OneloopError(
+        "workspace-not-running",
+        `${row.name} is being stopped. A login after that starts it.`,
+      );
     }
+    onWait(
+      row.state === "starting"
+        ? `${row.name} is being started …`
+        : `${row.name} is ${row.state}: it is started now …`,
+    );
+    if (row.state === "stopped") await this.#wish(row, "running");
+    // Many may wait at once: each looks at the row alone, and not at all that a page shows.
+    const poke = new Poke();
+    using _listening = this.#parts.database.onChange((changed) => {
+      if (changed === null || changed === row.id) poke.poke();
+    });
+    do {
+      const { state, errorCode, errorMessage } = await this.#find({ id: userId }, row.id);
+      if (state === "running") return { owner: ownerOf(row) };
+      if (state === "failed" && errorCode !== null) {
+        throw new OneloopError(errorCode, errorMessage ?? "The workspace failed.");
+      }
+    } while (await poke.wait(signal));
     throw new OneloopError("cancelled", "The wait for the workspace was given up.");
+  }
+
+  /**
+   * What a service's own command prints, also of one that has ended.
+   *
+   * @param service null: the dev service.
+   */
+  async *log(
+    user: { id: string },
+    { name, service }: { name: string; service: string | null },
+    request: LogRequest,
+  ): AsyncGenerator<LogPart> {
+    const row = await this.#find(user, name);
+    yield* readServiceLog(this.#parts, { row, place: placeIn(row, service) }, request);
   }
 
   /** The state, then each event after `afterEvent` and each change, until the signal is aborted. */

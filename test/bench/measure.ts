@@ -1,7 +1,7 @@
 /** One measured quantity: the samples of each round, in the unit that its name says. */
 export interface Series {
   readonly name: string;
-  readonly unit: "ms" | "MB/s";
+  readonly unit: "ms" | "MB/s" | "KiB";
   readonly samples: number[];
 }
 
@@ -10,9 +10,19 @@ export interface Comparison {
   readonly what: string;
   readonly ours: Series;
   readonly peer: Series;
-  /** For times: ours / peer at most; for rates: ours / peer at least. */
-  readonly goal: { readonly atMost: number } | { readonly atLeast: number };
+  readonly goal: Goal;
+  /** Which of the samples are compared, 0 to 1; the medians when not given. */
+  readonly quantile?: number;
 }
+
+/**
+ * For times: ours / peer at most; for rates: ours / peer at least. `towards` is where the work goes
+ * on to while it pays. `below`: our own figure, whatever the peer's is.
+ */
+export type Goal =
+  | { readonly atMost: number; readonly towards?: number }
+  | { readonly atLeast: number; readonly towards?: number }
+  | { readonly below: number };
 
 /** @param quantile 0 to 1; nearest rank. */
 export function quantile(samples: readonly number[], quantile: number): number {
@@ -27,49 +37,74 @@ export function median(samples: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
+interface Figures {
+  readonly median: number;
+  readonly p95: number;
+  readonly p99: number;
+}
+
 export interface Summary {
   readonly what: string;
   readonly unit: string;
   readonly rounds: number;
-  readonly ours: { readonly median: number; readonly p95: number };
-  readonly peer: { readonly name: string; readonly median: number; readonly p95: number };
-  /** Of the medians. */
+  readonly ours: Figures;
+  readonly peer: Figures & { readonly name: string };
+  /** Of the medians, or of the quantile that is compared. */
   readonly ratio: number;
   readonly goal: string;
   readonly met: boolean;
 }
 
-/** For a rate the slow end is its 5th percentile: it stands where p95 stands for a time. */
-export function summarize({ what, ours, peer, goal }: Comparison): Summary {
-  const slowEnd = ours.unit === "ms" ? 0.95 : 0.05;
-  const ratio = median(ours.samples) / median(peer.samples);
+export function summarize({ what, ours, peer, goal, quantile: at }: Comparison): Summary {
+  const compared = ({ samples }: Series): number =>
+    at === undefined ? median(samples) : quantile(samples, at);
+  const ratio = compared(ours) / compared(peer);
   return {
     what,
     unit: ours.unit,
     rounds: ours.samples.length,
-    ours: { median: median(ours.samples), p95: quantile(ours.samples, slowEnd) },
-    peer: {
-      name: peer.name,
-      median: median(peer.samples),
-      p95: quantile(peer.samples, slowEnd),
-    },
+    ours: figures(ours),
+    peer: { name: peer.name, ...figures(peer) },
     ratio,
-    goal: "atMost" in goal ? `≤ ${goal.atMost}` : `≥ ${goal.atLeast}`,
-    met: "atMost" in goal ? ratio <= goal.atMost : ratio >= goal.atLeast,
+    ...judge(goal, { ratio, own: compared(ours) }),
   };
+}
+
+/** For a rate the slow end is its 5th percentile: it stands where p95 stands for a time. */
+function figures({ samples, unit }: Series): Figures {
+  const slow = (end: number): number => quantile(samples, unit === "MB/s" ? 1 - end : end);
+  return { median: median(samples), p95: slow(0.95), p99: slow(0.99) };
+}
+
+function judge(
+  goal: Goal,
+  { ratio, own }: { ratio: number; own: number },
+): { goal: string; met: boolean } {
+  if ("below" in goal) return { goal: `own ≤ ${goal.below}`, met: own <= goal.below };
+  const towards = goal.towards === undefined ? "" : ` (towards ${goal.towards})`;
+  return "atMost" in goal
+    ? { goal: `≤ ${goal.atMost}${towards}`, met: ratio <= goal.atMost }
+    : { goal: `≥ ${goal.atLeast}${towards}`, met: ratio >= goal.atLeast };
 }
 
 /** A table for people, then the same as JSON for programs, on standard output. */
 export function report(summaries: readonly Summary[]): void {
   const rows = summaries.map(({ what, unit, rounds, ours, peer, ratio, goal, met }) => [
     what,
-    `${ours.median.toFixed(1)} / ${ours.p95.toFixed(1)} ${unit}`,
-    `${peer.median.toFixed(1)} / ${peer.p95.toFixed(1)} ${unit} (${peer.name})`,
+    `${ours.median.toFixed(1)} / ${ours.p95.toFixed(1)} / ${ours.p99.toFixed(1)} ${unit}`,
+    `${peer.median.toFixed(1)} / ${peer.p95.toFixed(1)} / ${peer.p99.toFixed(1)} ${unit} (${peer.name})`,
     ratio.toFixed(2),
     `${goal} ${met ? "met" : "MISSED"}`,
     String(rounds),
   ]);
-  const head = ["what", "Oneloop median / p95", "peer median / p95", "ratio", "goal", "rounds"];
+  const head = [
+    "what",
+    "Oneloop p50 / p95 / p99",
+    "peer p50 / p95 / p99",
+    "ratio",
+    "goal",
+    "rounds",
+  ];
   const widths = head.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
   );

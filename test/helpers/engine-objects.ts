@@ -39,4 +39,9 @@ export async function removeInstallation(installation: string): Promise<void> {
   }
   for (const name of networks) await docker.getNetwork(name).remove();
   for (const name of volumes) await docker.getVolume(name).remove();
+  // Built from the test's repositories.
+  const filters = JSON.stringify({ reference: [`oneloop-built/${installation}`] });
+  for (const { Id } of await docker.listImages({ filters })) {
+    await docker.getImage(Id).remove({ force: true });
+  }
 }

@@ -113,6 +113,11 @@ export class Installation implements AsyncDisposable {
     return printed;
   }
 
+  /** Of the control plane, while it runs. */
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
   /** What the control plane logged, for a failing test. */
   log(): string {
     const path = join(this.dataDir, "test-control-plane.log");

@@ -1,5 +1,6 @@
-import { connect, type Socket } from "node:net";
+import { connect, type Socket, type TcpSocketConnectOpts } from "node:net";
 import { networkInterfaces } from "node:os";
+import { resolve } from "node:path";
 import type { DialRequest } from "../../server/protocol/supervisor.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -12,18 +13,39 @@ const connectTimeoutMs = 10_000;
  *
  * @throws Refusal 502 when nobody answers.
  */
-export async function dial({ host, port }: DialRequest, signal: AbortSignal): Promise<Socket> {
+export async function dial(
+  request: DialRequest,
+  { home, signal }: { readonly home: string; readonly signal: AbortSignal },
+): Promise<Socket> {
+  if ("path" in request) return dialSocket(resolve(home, request.path), signal);
+  const { host, port } = request;
   const hosts = host === "localhost" ? localAddresses() : [host];
   let why = "";
   for (const each of hosts) {
     if (signal.aborted) break;
     try {
-      return await connectTo(each, port, signal);
+      return await connectTo({ host: each, port, noDelay: true }, signal);
     } catch (error) {
-      why ||= (error as NodeJS.ErrnoException).code ?? String(error);
+      why ||= codeOf(error);
     }
   }
-  throw new Refusal(502, "not-found", `Nothing answers at ${host}:${port} (${why}).`);
+  throw nothingAt(`${host}:${port}`, why);
+}
+
+async function dialSocket(path: string, signal: AbortSignal): Promise<Socket> {
+  try {
+    return await connectTo({ path }, signal);
+  } catch (error) {
+    throw nothingAt(path, codeOf(error));
+  }
+}
+
+function nothingAt(place: string, why: string): Refusal {
+  return new Refusal(502, "not-found", `Nothing answers at ${place} (${why}).`);
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error);
 }
 
 /** The interfaces are asked for only when nobody answers on the loopback. */
@@ -39,9 +61,12 @@ function* localAddresses(): Generator<string> {
   }
 }
 
-function connectTo(host: string, port: number, signal: AbortSignal): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
+function connectTo(
+  to: { readonly path: string } | (TcpSocketConnectOpts & { readonly host: string }),
+  signal: AbortSignal,
+): Promise<Socket> {
+  return new Promise((succeed, reject) => {
+    const socket = connect({ ...to, allowHalfOpen: true });
     const giveUp = (): void => void socket.destroy(new Error("timeout"));
     const timer = setTimeout(giveUp, connectTimeoutMs);
     signal.addEventListener("abort", giveUp);
@@ -56,7 +81,7 @@ function connectTo(host: string, port: number, signal: AbortSignal): Promise<Soc
     };
     socket.once("connect", () => {
       settle();
-      resolve(socket);
+      succeed(socket);
     });
     socket.once("error", fail);
   });
@@ -73,8 +98,10 @@ export function splice(a: Socket, b: Socket): void {
   ] as const) {
     from.pipe(to);
     from.on("error", () => {
-      // While its end is on its way out, libuv refuses to reset a socket, and Node 20 never closes it.
-      if (to.writableEnded && !to.writableFinished) to.destroy();
+      // A unix socket knows no reset. While its end is on its way out, libuv refuses to reset a socket,
+      // and Node 20 never closes it.
+      const isTcp = to.remoteFamily !== undefined;
+      if (!isTcp || (to.writableEnded && !to.writableFinished)) to.destroy();
       else to.resetAndDestroy();
     });
     from.on("close", () => {

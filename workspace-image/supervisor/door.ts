@@ -10,19 +10,23 @@ import {
 import type { Control } from "./control.ts";
 import { dial, splice } from "./dial.ts";
 import { CannotStart } from "./environment.ts";
+import { serveAttach } from "./exec-pty.ts";
 import { serveExec, type ExecParts } from "./exec.ts";
 import type { GrantNeed, Grants } from "./grants.ts";
 import {
   parseJson,
   readAcceptRequest,
+  readAttachStream,
   readAttachTerminal,
   readCreateTerminal,
   readDialRequest,
   readExecRequest,
   readListenRequest,
+  readOutputRequest,
   readSetup,
 } from "./guards.ts";
 import type { Listeners } from "./listeners.ts";
+import { serveOutput } from "./output-stream.ts";
 import { badInput, Refusal } from "./refusal.ts";
 import { applySetup, type SetupParts } from "./setup.ts";
 import type { Tasks } from "./tasks.ts";
@@ -47,6 +51,8 @@ export interface DoorParts extends SetupParts, Omit<ExecParts, "onActivity"> {
   readonly tasks: Tasks;
   readonly control: Control;
   readonly listeners: Listeners;
+  /** Where paths that a client gives begin. */
+  readonly home: string;
 }
 
 /** Lets requests in and leads them where they belong. */
@@ -121,12 +127,28 @@ export class Door {
         await serveTerminalSocket(terminals.get(id), upgrade, { from, readOnly, onActivity });
         return;
       }
+      case `GET /terminals/*/stream ${streamUpgrade}`: {
+        this.#grant(request, { action: "terminal", forReadOnly: false });
+        const joined = { terminal: terminals.get(id), request: readAttachStream(parseJson(query)) };
+        switchProtocols(socket);
+        const onActivity = (): void => control.activity();
+        serveAttach({ terminals, onActivity }, joined, { socket, head });
+        return;
+      }
+      case `GET /terminals/*/output ${streamUpgrade}`: {
+        this.#grant(request, { action: "terminal", forReadOnly: true });
+        const wanted = readOutputRequest(parseJson(query));
+        const terminal = terminals.get(id);
+        switchProtocols(socket);
+        serveOutput(terminal, wanted, socket);
+        return;
+      }
       case `GET /exec ${streamUpgrade}`:
         this.#exec(upgrade, query, this.#grant(request, { action: "exec", forReadOnly: false }));
         return;
       case `GET /dial ${streamUpgrade}`:
         this.#grant(request, { action: "dial", forReadOnly: false });
-        await joinDial(upgrade, query);
+        await this.#dial(upgrade, query);
         return;
       case `GET /control ${streamUpgrade}`:
         this.#grant(request, { action: "control", forReadOnly: false });
@@ -135,8 +157,7 @@ export class Door {
         return;
       case `GET /listen ${streamUpgrade}`: {
         this.#grant(request, { action: "listen", forReadOnly: false });
-        readListenRequest(parseJson(query));
-        const listener = await listeners.listen();
+        const listener = await listeners.listen(readListenRequest(parseJson(query)));
         switchProtocols(socket);
         listener.tell(socket);
         return;
@@ -167,6 +188,17 @@ export class Door {
     serveExec({ ...this.#parts, onActivity }, request, { socket, head });
   }
 
+  async #dial(upgrade: Upgrade, query: string): Promise<void> {
+    const { socket } = upgrade;
+    const request = readDialRequest(parseJson(query));
+    const left = new AbortController();
+    const leave = (): void => left.abort();
+    socket.on("close", leave);
+    const target = await dial(request, { home: this.#parts.home, signal: left.signal });
+    socket.off("close", leave);
+    join(upgrade, target);
+  }
+
   #setUp(text: string): void {
     applySetup(readSetup(parseJson(text)), this.#parts);
     // A later one finds them running.
@@ -192,7 +224,7 @@ export class Door {
     }
     const url = new URL(request.url ?? "/", "http://supervisor");
     const query = url.searchParams.get("q") ?? "{}";
-    const match = /^(\/terminals\/)([\w-]+)(\/socket)?$/.exec(url.pathname);
+    const match = /^(\/terminals\/)([\w-]+)(\/socket|\/stream|\/output)?$/.exec(url.pathname);
     if (match === null) return { path: url.pathname, id: "", query };
     return { path: `/terminals/*${match[3] ?? ""}`, id: match[2] ?? "", query };
   }
@@ -203,17 +235,6 @@ export class Door {
     this.#parts.log(`request failed: ${error instanceof Error ? error.stack : String(error)}`);
     return new Refusal(500, "internal", "The supervisor failed.");
   }
-}
-
-async function joinDial(upgrade: Upgrade, query: string): Promise<void> {
-  const { socket } = upgrade;
-  const request = readDialRequest(parseJson(query));
-  const left = new AbortController();
-  const leave = (): void => left.abort();
-  socket.on("close", leave);
-  const target = await dial(request, left.signal);
-  socket.off("close", leave);
-  join(upgrade, target);
 }
 
 function join({ socket, head }: Upgrade, target: Socket): void {

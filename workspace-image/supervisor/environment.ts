@@ -1,5 +1,5 @@
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
-import { isAbsolute, resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import type { SupervisorConfig } from "../../server/protocol/supervisor.ts";
 import { supervisorMount } from "../../server/protocol/supervisor.ts";
 
@@ -47,7 +47,7 @@ export interface ProgramRequest {
 
 interface PasswdEntry {
   readonly name: string;
-  readonly shell: string;
+  readonly shell: string | null;
 }
 
 /** The world of what is started here; nothing of the supervisor's own environment is in it. */
@@ -58,7 +58,6 @@ export class Environment {
   #person: Readonly<Record<string, string>> = {};
   #socket: string | null = null;
   #gitConfig: string | null = null;
-  #shell: string | null = null;
 
   constructor(
     config: Pick<SupervisorConfig, "cwd" | "home" | "shell" | "env">,
@@ -86,10 +85,17 @@ export class Environment {
     this.#base = null;
   }
 
+  /** Whether the person wants no words at a login (login(1)). */
+  hushed(): boolean {
+    return exists(join(this.#config.home, ".hushlogin"));
+  }
+
   /** @throws CannotStart when there is no such program. */
   program(request: ProgramRequest): Program {
+    const shell = this.loginShell();
     const env: Record<string, string> = {
       ...this.#variables(),
+      SHELL: shell,
       ...this.#withoutPersons(request.taskEnv ?? {}),
       ...request.env,
     };
@@ -102,7 +108,6 @@ export class Environment {
       const [name = "", ...args] = request.argv;
       return { file: findProgram(name, where), argv0: name, args, ...where };
     }
-    const shell = this.loginShell();
     const line = request.shell ?? null;
     // As sshd does: `-c` without reading the profile.
     if (line !== null) return { file: shell, argv0: shell, args: ["-c", line], ...where };
@@ -111,13 +116,19 @@ export class Environment {
     return { file: shell, argv0: shell, args: [], ...where };
   }
 
-  /** The configured one, else the first that exists of the user's own, bash, sh, and Oneloop's. */
+  /**
+   * The first that exists of: what the variable SHELL says (the person's own, the devfile's, the
+   * image's), the user's own as the container says it now (chsh works), what its image said, bash,
+   * sh, and Oneloop's.
+   */
   loginShell(): string {
-    const candidates = [this.#config.shell, this.#passwdEntry()?.shell, "/bin/bash", "/bin/sh"];
-    this.#shell ??=
-      candidates.find((file) => file !== null && file !== undefined && canRun(file)) ??
-      `${ownPrograms}/sh`;
-    return this.#shell;
+    const chosen = this.#person["SHELL"] ?? this.#config.env["SHELL"];
+    const own = this.#passwdEntry()?.shell;
+    const candidates = [chosen, own, this.#config.shell, "/bin/bash", "/bin/sh"];
+    return (
+      candidates.find((file) => typeof file === "string" && isAbsolute(file) && canRun(file)) ??
+      `${ownPrograms}/sh`
+    );
   }
 
   #withoutPersons(env: Readonly<Record<string, string>>): Record<string, string> {
@@ -133,7 +144,6 @@ export class Environment {
     this.#base = {
       USER: user,
       LOGNAME: user,
-      SHELL: this.loginShell(),
       LANG: "C.UTF-8",
       ...chosen,
       HOME: home,
@@ -153,7 +163,7 @@ export class Environment {
       const lines = readFileSync(this.#passwdFile, "utf8").split("\n");
       const fields = lines.map((line) => line.split(":")).find((each) => each[2] === uid);
       if (fields === undefined) return null;
-      return { name: fields[0] || fallbackUser, shell: fields[6] || "/bin/sh" };
+      return { name: fields[0] || fallbackUser, shell: fields[6] || null };
     } catch {
       return null;
     }

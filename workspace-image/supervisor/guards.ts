@@ -2,12 +2,14 @@ import type { WorkspaceAsk } from "../../server/protocol/control.ts";
 import type { Task } from "../../server/protocol/plan.ts";
 import type {
   AcceptRequest,
+  AttachStream,
   AttachTerminal,
   CreateTerminal,
   DialRequest,
   ExecRequest,
   GrantClaims,
   ListenRequest,
+  OutputRequest,
   SupervisorConfig,
   TerminalClientMessage,
   WorkspaceSetup,
@@ -48,7 +50,13 @@ export function readConfig(value: unknown): SupervisorConfig {
     env: strings(fields["env"], "env"),
     tasks: list(readTask)(fields["tasks"], "tasks"),
     imageCommand: list(string)(fields["imageCommand"], "imageCommand"),
+    ...(fields["entered"] === undefined ? {} : { entered: readEntered(fields["entered"]) }),
   };
+}
+
+function readEntered(value: unknown): NonNullable<SupervisorConfig["entered"]> {
+  const { idleMs } = object(value, "entered");
+  return { idleMs: integer(1)(idleMs, "entered.idleMs") };
 }
 
 export function readClaims(value: unknown): GrantClaims {
@@ -80,6 +88,19 @@ export function readAttachTerminal(value: unknown): AttachTerminal {
   return { from: or(integer(0), 0)(object(value, "the request")["from"], "from") };
 }
 
+export function readAttachStream(value: unknown): AttachStream {
+  const { size } = object(value, "the request");
+  return { size: or(nullable(readSize), null)(size, "size") };
+}
+
+export function readOutputRequest(value: unknown): OutputRequest {
+  const fields = object(value, "the request");
+  return {
+    from: or(integer(0), 0)(fields["from"], "from"),
+    follow: or(boolean, false)(fields["follow"], "follow"),
+  };
+}
+
 export function readExecRequest(value: unknown): ExecRequest {
   const fields = object(value, "the request");
   return {
@@ -88,11 +109,13 @@ export function readExecRequest(value: unknown): ExecRequest {
     cwd: or(nullable(string), null)(fields["cwd"], "cwd"),
     env: or(strings, {})(fields["env"], "env"),
     pty: or(nullable(readPty), null)(fields["pty"], "pty"),
+    motd: or(nullable(text(16_384)), null)(fields["motd"], "motd"),
   };
 }
 
 export function readDialRequest(value: unknown): DialRequest {
   const fields = object(value, "the request");
+  if (isSocketPath(fields["path"])) return { path: fields["path"] };
   return {
     host: or(string, "localhost")(fields["host"], "host"),
     port: integer(1, 65_535)(fields["port"], "port"),
@@ -100,8 +123,21 @@ export function readDialRequest(value: unknown): DialRequest {
 }
 
 export function readListenRequest(value: unknown): ListenRequest {
-  const { kind } = object(value, "the request");
-  return { kind: or(oneOf(["unix"] as const), "unix")(kind, "kind") };
+  const { kind: given, port, path } = object(value, "the request");
+  const kind = or(oneOf(["tcp", "path", "unix"] as const), "unix")(given, "kind");
+  switch (kind) {
+    case "tcp":
+      return { kind, port: integer(0, 65_535)(port, "port") };
+    case "path":
+      if (isSocketPath(path)) return { kind, path };
+      throw badInput("path is not the path of a unix socket");
+    case "unix":
+      return { kind };
+  }
+}
+
+function isSocketPath(value: unknown): value is string {
+  return typeof value === "string" && value.length <= 107 && /^[^\0]+$/.test(value);
 }
 
 export function readAcceptRequest(value: unknown): AcceptRequest {
@@ -176,7 +212,12 @@ export function readAnswer(value: unknown): Answer | null {
 
 function readPty(value: unknown, name: string): NonNullable<ExecRequest["pty"]> {
   const fields = object(value, name);
-  return { term: text(64)(fields["term"], "term"), ...readSize(fields) };
+  return {
+    term: text(64)(fields["term"], "term"),
+    ...readSize(fields),
+    modes: or<Record<string, number> | undefined>(integers, undefined)(fields["modes"], "modes"),
+    nameIn: or<string | undefined>(variable, undefined)(fields["nameIn"], "nameIn"),
+  };
 }
 
 function readTask(value: unknown, name: string): Task {
@@ -186,7 +227,7 @@ function readTask(value: unknown, name: string): Task {
     name: string(fields["name"], "name"),
     phase: oneOf(phases)(fields["phase"], "phase"),
     in: string(fields["in"], "in"),
-    oncePer: oneOf(["content", "workspace", "start", "attach"] as const)(
+    oncePer: oneOf(["content", "workspace", "container", "start", "attach"] as const)(
       fields["oncePer"],
       "oncePer",
     ),
@@ -259,6 +300,18 @@ function argv(value: unknown, name: string): string[] {
   const values = list(string)(value, name);
   if (values.length > 0) return values;
   throw badInput(`${name} is empty`);
+}
+
+function integers(value: unknown, name: string): Record<string, number> {
+  const one = integer(Number.MIN_SAFE_INTEGER);
+  return Object.fromEntries(
+    Object.entries(object(value, name)).map(([key, each]) => [key, one(each, `${name}.${key}`)]),
+  );
+}
+
+function variable(value: unknown, name: string): string {
+  if (/^[A-Z_][A-Z0-9_]{0,63}$/.test(string(value, name))) return string(value, name);
+  throw badInput(`${name} is no name of a variable`);
 }
 
 function strings(value: unknown, name: string): Record<string, string> {

@@ -5,6 +5,7 @@ import {
   type ReadyLine,
 } from "../../server/protocol/supervisor.ts";
 import { takeConfig } from "./config.ts";
+import { enter, type Entered } from "./entered.ts";
 import { startSupervisor } from "./server.ts";
 
 /** By descriptor: process.stdout is a stream that takes time to make. */
@@ -24,19 +25,32 @@ const runFolderVariable = "ONELOOP_SUPERVISOR_RUN";
 process.on("uncaughtException", (error) => log(`uncaught: ${error.stack ?? String(error)}`));
 
 async function main(): Promise<void> {
-  const supervisor = await startSupervisor({
-    config: takeConfig(process.env),
-    port: Number(process.env[portVariable] ?? supervisorPort),
-    runFolder: process.env[runFolderVariable] ?? `${supervisorMount}/run`,
-    log,
-  });
+  const config = takeConfig(process.env);
+  const givenPort = process.env[portVariable];
+  const runFolder = process.env[runFolderVariable] ?? `${supervisorMount}/run`;
+  let supervisor: Entered["supervisor"] = null;
   const stop = (): void => {
-    void supervisor[Symbol.asyncDispose]().finally(() => process.exit(0));
+    const ended = Promise.resolve(supervisor?.[Symbol.asyncDispose]());
+    void ended.finally(() => process.exit(0));
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
-  const ready: ReadyLine = { oneloop: "ready", boot: supervisor.boot };
-  writeSync(stdout, `${JSON.stringify(ready)}\n`);
+  let ready: string;
+  if (config.entered === undefined) {
+    const ports = [Number(givenPort ?? supervisorPort)];
+    const started = await startSupervisor({ config, ports, runFolder, log });
+    const line: ReadyLine = { oneloop: "ready", boot: started.boot };
+    ready = JSON.stringify(line);
+    supervisor = started;
+  } else {
+    const { entered } = config;
+    const port = givenPort === undefined ? {} : { port: Number(givenPort) };
+    const options = { config, entered, runFolder, ...port, log, onIdle: stop };
+    ({ ready, supervisor } = await enter(options));
+  }
+  writeSync(stdout, `${ready}\n`);
+  // The line of another one: it is there for both.
+  if (supervisor === null) process.exit(0);
 }
 
 main().catch((error: unknown) => {

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { maxDetectedPorts, type DetectedPort } from "../../server/protocol/control.ts";
+import { isSupervisorPort } from "../../server/protocol/supervisor.ts";
 import { ListeningTable, type ListeningSocket } from "./listening.ts";
 import { ownersOf } from "./socket-owners.ts";
 
-/** The ports on which something in this network namespace listens, but for the supervisor's own. */
+/** The ports on which something in this network namespace listens, but for supervisors' own. */
 export class Ports implements Disposable {
   readonly #ownPort: () => number;
   readonly #v4: ListeningTable;
@@ -29,7 +30,9 @@ export class Ports implements Disposable {
     const changes = [this.#v4.look(), this.#v6.look()];
     if (!changes.includes(true)) return false;
     const own = this.#ownPort();
-    const sockets = [...this.#v4.sockets, ...this.#v6.sockets].filter(({ port }) => port !== own);
+    const sockets = [...this.#v4.sockets, ...this.#v6.sockets].filter(
+      ({ port }) => port !== own && !isSupervisorPort(port),
+    );
     this.#name(sockets);
     const byPort = new Map<number, string | null>();
     for (const { port, inode } of sockets) {

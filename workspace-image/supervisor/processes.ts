@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
+import { groupsOf, holdersOf } from "./session-members.ts";
 
 /** How a program that should end is made to. */
 export interface KillSchedule {
@@ -34,14 +34,23 @@ export class Processes {
     this.#schedule = schedule;
   }
 
-  /** @param pid of a session's leader. Call `exited` when it is known to have ended. */
-  add(pid: number): RunningProcess {
-    const running = new RunningProcess(pid, this.#schedule, () => {
+  /**
+   * @param pid of a session's leader. Call `exited` when it is known to have ended.
+   * @param streams its standard streams, where a connection is behind them: what has none of them
+   * any more is not the connection's, and goes on when that hangs up.
+   */
+  add(pid: number, streams: ReadonlySet<string> | null = null): RunningProcess {
+    const running = new RunningProcess({ pid, streams, schedule: this.#schedule }, () => {
       this.#running.delete(running);
       if (this.#running.size === 0) this.#onNone?.();
     });
     this.#running.add(running);
     return running;
+  }
+
+  /** Whether one of them has not ended yet. */
+  get running(): boolean {
+    return this.#running.size > 0;
   }
 
   get schedule(): KillSchedule {
@@ -71,13 +80,20 @@ export class Processes {
 export class RunningProcess {
   readonly pid: number;
   readonly #schedule: KillSchedule;
+  readonly #streams: ReadonlySet<string> | null;
   readonly #onExited: () => void;
   #timer: NodeJS.Timeout | null = null;
   #ended = false;
 
-  constructor(pid: number, schedule: KillSchedule, onExited: () => void) {
-    this.pid = pid;
-    this.#schedule = schedule;
+  constructor(
+    what: {
+      readonly pid: number;
+      readonly streams: ReadonlySet<string> | null;
+      readonly schedule: KillSchedule;
+    },
+    onExited: () => void,
+  ) {
+    ({ pid: this.pid, streams: this.#streams, schedule: this.#schedule } = what);
     this.#onExited = onExited;
   }
 
@@ -89,10 +105,10 @@ export class RunningProcess {
   /** HUP, TERM after 2 s, KILL after 5 s more, until the program has ended. */
   hangUp(): void {
     if (this.#timer !== null || this.#ended) return;
-    this.signalSession("SIGHUP", "SIGCONT");
+    this.#signalConnected("SIGHUP", "SIGCONT");
     this.#timer = setTimeout(() => {
-      this.signalSession("SIGTERM", "SIGCONT");
-      this.#timer = setTimeout(() => this.signalSession("SIGKILL"), this.#schedule.killAfterMs);
+      this.#signalConnected("SIGTERM", "SIGCONT");
+      this.#timer = setTimeout(() => this.#signalConnected("SIGKILL"), this.#schedule.killAfterMs);
     }, this.#schedule.termAfterMs);
   }
 
@@ -103,6 +119,19 @@ export class RunningProcess {
       this.#timer = null;
       this.hangUp();
     }, this.#schedule.termAfterMs);
+  }
+
+  /**
+   * Without a terminal, a server that a shell left in the background with its output in a file goes
+   * on, as with sshd: an editor's does that, and is looked for by the next connection.
+   */
+  #signalConnected(...names: readonly NodeJS.Signals[]): void {
+    if (this.#ended) return;
+    if (this.#streams === null) {
+      this.signalSession(...names);
+      return;
+    }
+    for (const pid of holdersOf(this.pid, this.#streams)) for (const name of names) send(pid, name);
   }
 
   /** To all process groups of the session: a shell's jobs have groups of their own. */
@@ -118,23 +147,6 @@ export class RunningProcess {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#onExited();
   }
-}
-
-/** The process groups of a session, the leader's first. */
-function groupsOf(session: number): Set<number> {
-  const groups = new Set([session]);
-  for (const entry of readdirSync("/proc")) {
-    if (!/^\d+$/.test(entry)) continue;
-    try {
-      // proc_pid_stat(5): after the parenthesised name come state, ppid, pgrp, session.
-      const stat = readFileSync(`/proc/${entry}/stat`, "latin1");
-      const [, , group, ofSession] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      if (Number(ofSession) === session) groups.add(Number(group));
-    } catch {
-      // It ended between the two looks.
-    }
-  }
-  return groups;
 }
 
 function send(target: number, name: NodeJS.Signals): void {

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { ReadStream } from "node:tty";
 import type { Program } from "./environment.ts";
 import { signalName, type Processes, type RunningProcess } from "./processes.ts";
+import { prepared, preparedByte, type PtyWishes } from "./pty-preparation.ts";
 
 /**
  * node-pty's native part, used directly: its JavaScript destroys the reader 200 ms after the
@@ -88,13 +89,18 @@ export class Pty {
   #lastOutputTimer: NodeJS.Timeout | null = null;
   #exit: PtyEnd | null = null;
   #outputEnded = false;
+  /** The terminal is not yet as wished: input would be taken by the wrong modes. */
+  #preparing: boolean;
 
+  /** @param options.wishes absent: the terminal is as every new one. */
   constructor(
-    program: Program,
-    options: { cols: number; rows: number; processes: Processes },
+    wanted: Program,
+    options: { cols: number; rows: number; processes: Processes; wishes?: PtyWishes },
     listeners: PtyListeners,
   ) {
     this.#listeners = listeners;
+    this.#preparing = options.wishes !== undefined;
+    const program = options.wishes === undefined ? wanted : prepared(wanted, options.wishes);
     const started = loadNative().fork(
       // It is argv[0] too.
       program.file,
@@ -116,7 +122,7 @@ export class Pty {
       this.#lastOutputTimer?.refresh();
       // Not past what the stream holds already.
       const more = chunk.length >= muchBytes && this.#output.readableLength === 0;
-      listeners.onData(more ? this.#withMore(chunk) : chunk);
+      this.#give(more ? this.#withMore(chunk) : chunk);
     });
     this.#output.on("end", () => this.#readRest());
     // EIO is how a terminal ends whose other side was closed; "close" follows every error.
@@ -133,7 +139,7 @@ export class Pty {
     if (this.#output.destroyed || data.length === 0) return true;
     this.#input.push(data);
     this.#inputBytes += data.length;
-    if (this.#retryTimer === null) this.#flush();
+    if (this.#retryTimer === null && !this.#preparing) this.#flush();
     this.#inputBehind = this.#inputBytes > inputHighWatermarkBytes;
     return !this.#inputBehind;
   }
@@ -160,7 +166,7 @@ export class Pty {
    */
   #readRest(): void {
     for (let length = this.#readInto(0); length > 0; length = this.#readInto(0)) {
-      this.#listeners.onData(Buffer.from(scratch.subarray(0, length)));
+      this.#give(Buffer.from(scratch.subarray(0, length)));
     }
   }
 
@@ -176,6 +182,17 @@ export class Pty {
       filled += length;
     }
     return filled === 0 ? chunk : Buffer.concat([chunk, scratch.subarray(0, filled)]);
+  }
+
+  #give(chunk: Buffer): void {
+    if (!this.#preparing) {
+      this.#listeners.onData(chunk);
+      return;
+    }
+    this.#preparing = false;
+    const rest = chunk[0] === preparedByte ? chunk.subarray(1) : chunk;
+    if (rest.length > 0) this.#listeners.onData(rest);
+    this.#flush();
   }
 
   /** Reads into the scratch buffer; 0: there is nothing now, or (EIO) nothing will come. */

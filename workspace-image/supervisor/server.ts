@@ -11,6 +11,7 @@ import { Control } from "./control.ts";
 import { Door } from "./door.ts";
 import { Environment } from "./environment.ts";
 import { Grants, type Now } from "./grants.ts";
+import { Idle } from "./idle.ts";
 import { randomId } from "./ids.ts";
 import { Listeners } from "./listeners.ts";
 import { killSchedule, Processes, type KillSchedule } from "./processes.ts";
@@ -41,8 +42,8 @@ type LogLine = (line: string) => void;
 
 export interface SupervisorOptions {
   readonly config: SupervisorConfig;
-  /** 0: any free one. */
-  readonly port: number;
+  /** The first that is free is taken; 0: any. */
+  readonly ports: readonly number[];
   readonly log: LogLine;
   /** A folder that only this user can enter; null, or absent: no socket and no git configuration. */
   readonly runFolder?: string | null;
@@ -51,6 +52,8 @@ export interface SupervisorOptions {
   readonly pollMs?: number;
   readonly askTimeoutMs?: number;
   readonly acceptTimeoutMs?: number;
+  /** When there was no connection and no program for so long. */
+  readonly idle?: { readonly ms: number; readonly onIdle: () => void };
 }
 
 export interface Supervisor extends AsyncDisposable {
@@ -58,6 +61,8 @@ export interface Supervisor extends AsyncDisposable {
   readonly boot: string;
   /** Resolves when all tasks that the first setup started have ended. */
   readonly tasksEnded: Promise<void>;
+  /** Somebody is about to use it. */
+  touch(): void;
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 }
 
@@ -69,7 +74,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const processes = new Processes(options.schedule ?? killSchedule);
   const terminals = new Terminals(processes);
   const now = options.now ?? Date.now;
-  let port = options.port;
+  let port = 0;
   const watch = new Watch({ ...options, ownPort: () => port });
   const control = new Control({ watch, now, askTimeoutMs: options.askTimeoutMs });
   const onEnded = control.task.bind(control);
@@ -77,11 +82,16 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const hello: Hello = { protocol: supervisorProtocol, workspace: config.workspace, boot, version };
   const grants = new Grants(config.publicKey, { workspace: config.workspace, boot, now });
   const runFolder = options.runFolder ?? null;
-  const listeners = new Listeners({ runFolder, acceptTimeoutMs: options.acceptTimeoutMs });
+  const { home } = config;
+  const { acceptTimeoutMs } = options;
+  const listeners = new Listeners({ runFolder, home, acceptTimeoutMs });
   const parts = { hello, grants, environment, processes, terminals, tasks, control, listeners };
-  const door = new Door({ ...parts, runFolder, log });
+  const door = new Door({ ...parts, runFolder, home, log });
+  // The control plane holds no control stream of a supervisor that entered: nobody would answer.
   const asks =
-    runFolder === null ? null : await serveAsks(runFolder, { control, environment, log });
+    runFolder === null || config.entered !== undefined
+      ? null
+      : await serveAsks(runFolder, { control, environment, log });
   const server = createServer({
     maxHeaderSize: maxHeaderBytes,
     headersTimeout: headersTimeoutMs,
@@ -93,9 +103,13 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   });
   server.maxConnections = maxConnections;
   const sockets = new Set<Socket>();
+  let idle: Idle | null = null;
   server.on("connection", (socket: Socket) => {
     sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
+    socket.on("close", () => {
+      sockets.delete(socket);
+      idle?.touch();
+    });
     // An upgraded socket is no longer the server's: without a listener its error would be uncaught.
     socket.on("error", () => socket.destroy());
   });
@@ -105,12 +119,18 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     (request: IncomingMessage, socket: Socket, head: Buffer) =>
       void door.upgrade({ request, socket, head }),
   );
-  port = await listen(server, options.port);
+  port = await listen(server, options.ports);
+  if (options.idle !== undefined) {
+    const { ms, onIdle } = options.idle;
+    idle = new Idle(ms, { busy: () => sockets.size > 0 || processes.running, onIdle });
+  }
   return {
     port,
     boot,
     tasksEnded: tasks.ended,
+    touch: () => idle?.touch(),
     [Symbol.asyncDispose]: async () => {
+      idle?.[Symbol.dispose]();
       server.close();
       // While all still works: a program that a task of `stop` asks to end may have to save.
       await tasks.stop();
@@ -139,8 +159,23 @@ async function serveAsks(
   }
 }
 
-/** Without a host: "::" is both families, and Node falls back where the kernel has no IPv6. */
-function listen(server: Server, port: number): Promise<number> {
+/**
+ * On the first of the ports that nobody else has. Without a host: "::" is both families, and Node
+ * falls back where the kernel has no IPv6.
+ */
+async function listen(server: Server, ports: readonly number[]): Promise<number> {
+  for (const [index, port] of ports.entries()) {
+    try {
+      return await listenAt(server, port);
+    } catch (error) {
+      const taken = (error as NodeJS.ErrnoException).code === "EADDRINUSE";
+      if (!taken || index === ports.length - 1) throw error;
+    }
+  }
+  throw new Error("there is no port to listen on");
+}
+
+function listenAt(server: Server, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, () => {

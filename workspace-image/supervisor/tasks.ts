@@ -10,6 +10,11 @@ import type { Terminals } from "./terminals.ts";
 
 /** In the home volume: it lives as long as the workspace. */
 const marksFolder = ".oneloop/tasks";
+/**
+ * In the container's own file system, where everybody may write (FHS, /var/tmp): it lives as long as
+ * the container. Where that is read-only, there is no mark, and such a task runs at each start.
+ */
+const containerMarks = "/var/tmp";
 
 /** Of a task without a terminal: what the log says when it fails. */
 const keptOutputBytes = 16 * 1024;
@@ -141,8 +146,12 @@ export class Tasks {
 
   async #run(entry: Entry): Promise<void> {
     const { task } = entry;
-    const mark = join(this.#config.home, marksFolder, `${encodeURIComponent(task.name)}.done`);
-    const once = task.oncePer === "workspace" || task.oncePer === "content";
+    const folder = join(
+      task.oncePer === "container" ? containerMarks : this.#config.home,
+      marksFolder,
+    );
+    const mark = join(folder, `${encodeURIComponent(task.name)}.done`);
+    const once = task.oncePer !== "start" && task.oncePer !== "attach";
     const argv = task.command ?? this.#config.imageCommand;
     if (argv.length === 0 || (once && existsSync(mark))) {
       entry.state = "done";
@@ -150,7 +159,7 @@ export class Tasks {
     }
     entry.state = "running";
     entry.exitCode = await this.#exitCode(entry, argv);
-    if (entry.exitCode === 0 && once) this.#leaveMark(mark);
+    if (entry.exitCode === 0 && once) this.#leaveMark(folder, mark);
     this.#end(entry, entry.exitCode === 0 ? "done" : "failed");
   }
 
@@ -209,9 +218,9 @@ export class Tasks {
     });
   }
 
-  #leaveMark(mark: string): void {
+  #leaveMark(folder: string, mark: string): void {
     try {
-      mkdirSync(join(this.#config.home, marksFolder), { recursive: true });
+      mkdirSync(folder, { recursive: true });
       writeFileSync(mark, "");
     } catch (error) {
       this.#parts.log(`a task's mark could not be written: ${String(error)}`);

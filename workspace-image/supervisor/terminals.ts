@@ -2,6 +2,7 @@ import type { TerminalInfo } from "../../server/protocol/supervisor.ts";
 import type { Program } from "./environment.ts";
 import { randomId } from "./ids.ts";
 import { exitCodeOf, type Processes } from "./processes.ts";
+import type { PtyWishes } from "./pty-preparation.ts";
 import { Pty, type PtyEnd } from "./pty.ts";
 import { Refusal } from "./refusal.ts";
 import { Ring } from "./ring.ts";
@@ -20,7 +21,11 @@ const lowWatermarkBytes = 32 * 1024;
 /** What a slow client is given from the ring at a time. */
 const pieceBytes = 64 * 1024;
 
-const maxRunning = 64;
+/**
+ * Beyond any use that people make of one workspace (the kernel has 4096 for all of them); each
+ * takes up to a ring of memory.
+ */
+const maxRunning = 512;
 const maxEnded = 16;
 
 /** A client's connection, as a terminal sees it. */
@@ -35,6 +40,8 @@ export interface Sink {
   /** The connection's own buffer is full; `Follower.drained` is called when it is empty. */
   readonly congested: boolean;
   readonly queuedBytes: number;
+  /** It reads along, and the program does not wait for it. */
+  readonly onlooker?: boolean;
 }
 
 export interface TerminalOptions {
@@ -42,6 +49,10 @@ export interface TerminalOptions {
   readonly task: string | null;
   readonly cols: number;
   readonly rows: number;
+  /** An exec stream's: somebody's who looks at it by that stream, as long as it lasts. */
+  readonly ofStream?: boolean;
+  /** Absent: the terminal is as every new one. */
+  readonly wishes?: PtyWishes;
 }
 
 /** One reader of a terminal, with an offset of its own: a slow one holds up nobody else. */
@@ -60,6 +71,11 @@ export class Follower implements Disposable {
   /** Bytes that the client has not taken yet. */
   get pendingBytes(): number {
     return this.#terminal.ring.end - this.#next + this.#sink.queuedBytes;
+  }
+
+  /** Whether the program waits for it. */
+  get holds(): boolean {
+    return this.#sink.onlooker !== true;
   }
 
   /** The newest chunk, which is in the ring already: a client that is not behind gets it as it is. */
@@ -153,12 +169,14 @@ export class Terminal {
   }
 
   info(): TerminalInfo {
-    const { title, task } = this.#options;
+    const { title, task, ofStream = false } = this.#options;
+    const running = this.#end === null;
     return {
       id: this.id,
       title,
       task,
-      running: this.#end === null,
+      running,
+      detached: ofStream && running && this.#followers.size === 0,
       exitCode: this.#end === null ? null : exitCodeOf(this.#end.code, this.#end.signal),
       cols: this.#cols,
       rows: this.#rows,
@@ -184,6 +202,11 @@ export class Terminal {
   detach(follower: Follower): void {
     this.#followers.delete(follower);
     this.regulate();
+  }
+
+  /** Shows a text as if the program had printed it. */
+  print(text: string): void {
+    this.#output(Buffer.from(text));
   }
 
   /** Input; when it gives false, `resume` is called once as soon as more is welcome. */
@@ -214,7 +237,9 @@ export class Terminal {
   regulate(): void {
     if (this.#end !== null) return;
     let least = Infinity;
-    for (const follower of this.#followers) least = Math.min(least, follower.pendingBytes);
+    for (const follower of this.#followers) {
+      if (follower.holds) least = Math.min(least, follower.pendingBytes);
+    }
     if (!this.#paused && least !== Infinity && least > highWatermarkBytes) {
       this.#paused = true;
       this.#pty.pause();

@@ -16,26 +16,36 @@ interface Options {
   readonly json?: boolean;
   readonly yes?: boolean;
   readonly remove?: boolean;
+  readonly overHttps?: boolean;
 }
 
 export function defineConfigSsh(command: Command): void {
   command
     .option("-y, --yes", "add the Include line to ~/.ssh/config without asking")
+    .option(
+      "--over-https",
+      "reach them by the control plane's URL, where only HTTPS is let through",
+    )
     .option("--remove", "undo it: take away the file and the Include line")
-    .action(async ({ json = false, yes = false, remove = false }: Options) => {
+    .action(async ({ json = false, yes = false, remove = false, ...how }: Options) => {
       const run = createRun(json);
       const session = await run.session();
       if (remove) await takeAway(run, session);
-      else await setUp(run, session, yes);
+      else await setUp(run, session, { yes, overHttps: how.overHttps ?? false });
     });
   withExamples(withJson(command), [
     "loop config-ssh",
     "ssh govapp-main-abc.loop      # then; and in editors that speak SSH",
+    "loop config-ssh --over-https  # where a network lets nothing but HTTPS through",
     "loop config-ssh --remove",
   ]);
 }
 
-async function setUp({ output, json }: Run, session: Session, yes: boolean): Promise<void> {
+async function setUp(
+  { output, json }: Run,
+  session: Session,
+  { yes, overHttps }: { yes: boolean; overHttps: boolean },
+): Promise<void> {
   const places = sshConfigPlaces(session);
   const included = await isIncluded(places);
   const agreed =
@@ -46,7 +56,7 @@ async function setUp({ output, json }: Run, session: Session, yes: boolean): Pro
       `${places.config} has to include ${places.pattern}. ` +
         "Run `loop config-ssh --yes` to have the line added at its top.",
     ));
-  const workspaces = await session.run((api) => writeSshConfig(api, session));
+  const workspaces = await session.run((api) => writeSshConfig(api, session, overHttps));
   if (agreed && !included) await include(places);
   if (json) return output.json({ file: places.include, included: agreed, workspaces });
   output.lines([

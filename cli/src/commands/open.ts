@@ -3,25 +3,32 @@ import type { Command } from "commander";
 import { clean } from "../../../server/protocol/text.ts";
 import { createRun, withExamples, withJson } from "../action.ts";
 import { Failure, toFailure } from "../failure.ts";
+import { askLine, canAsk } from "../ask.ts";
 import { askForProfile } from "../first-profile.ts";
 import { follow, lastEventOf } from "../follow.ts";
+import type { Output } from "../output.ts";
+import { configurationText } from "../preview-lines.ts";
 import { Progress } from "../progress.ts";
 import { refreshSshConfig } from "../ssh-config-files.ts";
 import { formatDuration } from "../text.ts";
 import { behindText, detailJson, placesLines } from "../views.ts";
+import type { ConfigurationView } from "../wire.ts";
 
 interface Options {
   readonly json?: boolean;
   readonly wait: boolean;
   readonly devfile?: string;
+  readonly configuration?: string;
 }
 
 export function defineOpen(command: Command): void {
   command
     .argument("<context-url>", "a repository, or a branch, tag, commit or pull request of it")
     .option("--devfile <file>", "a file of this machine, read instead of the repository's devfile")
+    .option("--configuration <path>", "one of several of the repository; kept for the next time")
     .option("--no-wait", "do not wait until it runs")
-    .action(async (contextUrl: string, { json = false, wait, devfile }: Options) => {
+    .action(async (contextUrl: string, options: Options) => {
+      const { json = false, wait, devfile } = options;
       const run = createRun(json);
       const { output } = run;
       const text = devfile === undefined ? null : await readDevfile(devfile);
@@ -29,14 +36,18 @@ export function defineOpen(command: Command): void {
       if (!json) await session.run((api) => askForProfile(api, session));
       const began = performance.now();
       const { workspace, existing, detail } = await session.run(async (api) => {
-        const opened = await (async () => {
+        const asked = { contextUrl, devfile: text, configuration: options.configuration ?? null };
+        const opened = await openOrChoose(asked, { ask: !json && canAsk() }, async (request) => {
           using _asking = new Progress(output, "asking the repository", began);
           try {
-            return await api.workspaces.open.mutate({ contextUrl, devfile: text });
+            return await api.workspaces.open.mutate(request);
           } catch (error) {
-            throw devfile === undefined ? error : inFile(toFailure(error, session.url), devfile);
+            const failure = toFailure(error, session.url);
+            throw devfile === undefined ? failure : inFile(failure, devfile);
           }
-        })();
+        });
+        if (!json && opened.configuration?.kind === "found")
+          tellFound(opened.configuration, output);
         const { workspace, existing } = opened;
         const { id, name } = workspace;
         output.note(`${existing ? "Your workspace" : "New workspace"} ${name}`);
@@ -68,7 +79,45 @@ export function defineOpen(command: Command): void {
     "loop open https://github.com/acme/govapp/tree/feat/queue-display",
     "loop open file:///srv/git/govapp.git",
     "loop open https://github.com/acme/govapp --devfile mine.yaml",
+    "loop open https://github.com/acme/govapp --configuration devfile.yml",
   ]);
+}
+
+interface Asked {
+  readonly contextUrl: string;
+  readonly devfile: string | null;
+  readonly configuration: string | null;
+}
+
+/** Opens; where several configurations compete, and somebody is there, asks which one counts. */
+async function openOrChoose<Opened>(
+  asked: Asked,
+  { ask }: { ask: boolean },
+  open: (request: Asked & { ask: boolean }) => Promise<Opened>,
+): Promise<Opened> {
+  try {
+    return await open({ ...asked, ask });
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== "choice-needed") throw error;
+    const configuration = await choose(error.diagnostics.map(({ file }) => file));
+    return open({ ...asked, configuration, ask: false });
+  }
+}
+
+async function choose(paths: readonly string[]): Promise<string> {
+  const lines = paths.map((path, at) => clean(`  ${at + 1}  ${path}`));
+  const question = `This repository has ${paths.length} configurations:\n${lines.join("\n")}\nWhich one counts? It is kept. [1] `;
+  const answer = await askLine(question);
+  const chosen = paths[answer === "" ? 0 : Number(answer) - 1];
+  if (chosen !== undefined) return chosen;
+  throw new Failure("usage", `${clean(answer)} is none of them. Nothing was opened.`);
+}
+
+/** What was found, with the reasons, before it starts. */
+function tellFound(configuration: ConfigurationView, output: Output): void {
+  output.note(`Configuration: ${configurationText(configuration)}`);
+  for (const line of configuration.text.trimEnd().split("\n").slice(1)) output.note(`  | ${line}`);
+  output.note("  `loop init` writes it into the repository's folder.");
 }
 
 async function readDevfile(file: string): Promise<string> {

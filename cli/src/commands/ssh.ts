@@ -1,18 +1,32 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { createRun, withExamples, workspaceArgument, type Run } from "../action.ts";
+import { createRun, placeArgument, withExamples, type Run } from "../action.ts";
 import { runSsh } from "../run-ssh.ts";
 import type { Session } from "../session.ts";
 
+interface Options {
+  readonly stdio?: boolean;
+  readonly url?: string;
+}
+
 export function defineSsh(command: Command): void {
   command
-    .argument(...workspaceArgument)
+    .argument(...placeArgument)
     .argument("[command...]", "what to run, after --")
+    .option("--stdio", "a ProxyCommand: join standard input and output with the gateway, by HTTPS")
+    .option("--url <url>", "the control plane; the one of the last login when not given")
     .passThroughOptions()
-    .action(async (target: string, words: string[]) => {
+    .action(async (target: string, words: string[], { stdio = false, url }: Options) => {
       const run = createRun(false);
-      const session = await run.session();
+      const session = await run.session(url);
+      if (stdio) {
+        // Signs in where that is possible, and has the words for what is not there.
+        await sshTarget(session, target);
+        const { sshStdio } = await import("../ssh-stdio.ts");
+        await sshStdio(session);
+        return;
+      }
       const args = sshArguments(await sshTarget(session, target), words);
       const status = await runSsh(args);
       run.exit(status);
@@ -21,7 +35,9 @@ export function defineSsh(command: Command): void {
   withExamples(command, [
     "loop ssh govapp-main-abc",
     "loop ssh govapp-main-abc -- npm test",
+    "loop ssh govapp-main-abc.db      # in the container of its service db",
     "tar c notes | loop ssh govapp-main-abc -- tar x",
+    "ssh -o ProxyCommand='loop ssh --stdio govapp-main-abc' govapp-main-abc@oneloop",
   ]);
 }
 
@@ -32,11 +48,15 @@ export interface SshTarget {
   readonly knownHosts: string;
 }
 
-/** Where a workspace is reached, and where its gateway's host key is kept. */
-export async function sshTarget(session: Session, workspace: string): Promise<SshTarget> {
+/**
+ * Where a workspace, or `<workspace>.<service>`, is reached, and where its gateway's host key is kept.
+ */
+export async function sshTarget(session: Session, place: string): Promise<SshTarget> {
+  const dot = place.indexOf(".");
+  const [workspace, service] = dot < 0 ? [place, ""] : [place.slice(0, dot), place.slice(dot)];
   const { ssh } = await session.run((api) => api.workspaces.show.query({ workspace }));
   await mkdir(session.folder, { recursive: true, mode: 0o700 });
-  return { ...ssh, knownHosts: knownHostsOf(session) };
+  return { ...ssh, user: `${ssh.user}${service}`, knownHosts: knownHostsOf(session) };
 }
 
 /** The gateways' host keys are ours to remember: the user's own file may hold others for them. */

@@ -1,27 +1,61 @@
 import { tracked } from "@trpc/server";
 import { z } from "zod";
-import { PortVisibility, type WorkspaceUpdate } from "../../protocol/workspace.ts";
+import { FolderFiles } from "../../protocol/preview.ts";
+import { PortVisibility, type LogUpdate, type WorkspaceUpdate } from "../../protocol/workspace.ts";
 import { router, signedIn } from "../trpc.ts";
-import { onWorkspace } from "./inputs.ts";
+import { ofService, onWorkspace } from "./inputs.ts";
 
 /** In UTF-16 code units; far above every real devfile. */
 const maxDevfileLength = 200_000;
 
+/** What an open and a preview go by. */
+const onConfiguration = {
+  /** Read instead of the repository's devfile; it changes nothing in the repository. */
+  devfile: z.string().max(maxDevfileLength).nullable().default(null),
+  /** The path of one of several; null: as it was chosen before, or the first. */
+  configuration: z.string().min(1).max(500).nullable().default(null),
+  /** Refuse with `choice-needed` where several compete and none was chosen. */
+  ask: z.boolean().default(false),
+  /** Refuse with `choice-needed` where there is none, and one would be found. */
+  askFound: z.boolean().default(false),
+};
+const contextUrl = z.string().min(1).max(4000);
+
+/** Beyond what the engine keeps of a service. */
+const maxTailLines = 1_000_000;
+
 export const workspaces = router({
   open: signedIn
-    .input(
-      z.object({
-        contextUrl: z.string().min(1).max(4000),
-        /** Read instead of the repository's devfile; it changes nothing in the repository. */
-        devfile: z.string().max(maxDevfileLength).nullable().default(null),
-      }),
-    )
+    .input(z.object({ contextUrl, ...onConfiguration }))
     .mutation(({ input, ctx }) => ctx.services.workspaces.open(ctx.user, input)),
 
-  /** The devfile that an open would read, to mend it; null where the repository has none. */
+  /**
+   * What an open would run, and why; starts nothing. (A mutation: the text would be too long for an
+   * address, and the remote is asked as at an open.)
+   */
+  preview: signedIn
+    .input(z.object({ contextUrl, ...onConfiguration }))
+    .mutation(({ input, ctx }) => ctx.services.workspaces.preview(ctx.user, input)),
+
+  /** The same for a folder of the asker's machine. */
+  previewFolder: signedIn
+    .input(z.object({ files: FolderFiles, ...onConfiguration }))
+    .mutation(({ input, ctx }) => {
+      const { files, ...request } = input;
+      return ctx.services.workspaces.previewFolder(ctx.user, { files, request });
+    }),
+
+  /** The devfile that an open would read, or the one that was found; to mend or to change it. */
   devfile: signedIn
-    .input(z.object({ contextUrl: z.string().min(1).max(4000) }))
-    .query(({ input, ctx }) => ctx.services.workspaces.devfile(ctx.user, input.contextUrl)),
+    .input(
+      z.object({ contextUrl, configuration: z.string().min(1).max(500).nullable().default(null) }),
+    )
+    .query(({ input, ctx }) => ctx.services.workspaces.devfile(ctx.user, input)),
+
+  /** The commands that a workspace offers. */
+  commands: signedIn
+    .input(onWorkspace)
+    .query(({ input, ctx }) => ctx.services.workspaces.commands(ctx.user, input.workspace)),
 
   list: signedIn.query(({ ctx }) => ctx.services.workspaces.list(ctx.user)),
 
@@ -54,6 +88,31 @@ export const workspaces = router({
   watchList: signedIn.subscription(async function* ({ ctx }) {
     yield* ctx.services.workspaces.watchList(ctx.user, ctx.signal);
   }),
+
+  /** What a service's own command prints; goes on after a break where it was. */
+  log: signedIn
+    .input(
+      onWorkspace.extend({
+        ...ofService,
+        follow: z.boolean().default(false),
+        tail: z.number().int().min(0).max(maxTailLines).nullable().default(null),
+        lastEventId: z.string().max(200).nullish(),
+      }),
+    )
+    .subscription(async function* ({ input, ctx }) {
+      const { workspace, service, follow, tail } = input;
+      const after = input.lastEventId ?? null;
+      const which = { name: workspace, service };
+      const parts = ctx.services.workspaces.log(ctx.user, which, {
+        follow,
+        // The last lines were given before the break.
+        tail: after === null ? tail : null,
+        after,
+        signal: ctx.signal,
+      });
+      for await (const { place, update } of parts) yield tracked<LogUpdate>(place, update);
+      yield tracked<LogUpdate>("end", { kind: "end" });
+    }),
 
   start: signedIn
     .input(onWorkspace)

@@ -1,4 +1,5 @@
 import { Agent } from "node:http";
+import type { Readable } from "node:stream";
 import Docker from "dockerode";
 import { OneloopError } from "../../protocol/errors.ts";
 
@@ -66,7 +67,7 @@ interface Modem {
 interface DockerCall {
   readonly path: string;
   readonly method: string;
-  readonly options?: { readonly t?: number } | null;
+  readonly options?: { readonly t?: number } | Readonly<Record<string, string>> | null;
   readonly abortSignal?: AbortSignal;
 }
 
@@ -75,6 +76,29 @@ type DialCallback = (error: unknown, result: unknown) => void;
 /** The engine said nothing; not an errno, as the connection itself is fine. */
 class SilentEngine extends Error {
   override readonly name = "SilentEngine";
+}
+
+/** The body of an answer, as it comes. */
+export function dialStream(
+  docker: Docker,
+  path: string,
+  { query, signal }: { query: Readonly<Record<string, string>>; signal: AbortSignal },
+): Promise<Readable> {
+  const call = {
+    path: `${path}?`,
+    method: "GET",
+    isStream: true,
+    statusCodes: { 200: true, 404: "no such object", 500: "server error" },
+    options: query,
+    abortSignal: signal,
+  };
+  const modem = docker.modem as Modem;
+  return new Promise((resolve, reject) => {
+    modem.dial(call, (error, stream) => {
+      if (error === null || error === undefined) resolve(stream as Readable);
+      else reject(error);
+    });
+  });
 }
 
 /** Ends each call that gets no answer in time. Of a stream this is its head; the rest may take long. */
@@ -103,7 +127,7 @@ function limitSilence(modem: Modem, patience: Patience): void {
 function patienceFor({ path, method, options }: DockerCall, patience: Patience): number | null {
   if (/^\/containers\/[^/]+\/wait/.test(path) || path.startsWith("/images/create")) return null;
   if (/^\/containers\/[^/]+\/stop/.test(path)) {
-    return patience.changeMs + (options?.t ?? 0) * 1000;
+    return patience.changeMs + Number(options?.t ?? 0) * 1000;
   }
   if (method === "GET") return patience.readMs;
   const files = method === "DELETE" || path.startsWith("/containers/create");

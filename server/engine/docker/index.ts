@@ -1,4 +1,5 @@
 import type { Agent } from "node:http";
+import type { Readable } from "node:stream";
 import type Docker from "dockerode";
 import { OneloopError } from "../../protocol/errors.ts";
 import type { WorkspacePlan } from "../../protocol/plan.ts";
@@ -7,11 +8,15 @@ import { supervisorPort } from "../../protocol/supervisor.ts";
 import { randomIds } from "../../util/ids.ts";
 import type { Log } from "../../util/log.ts";
 import type {
+  EnterSetup,
   Engine,
   EngineEvent,
+  ImageBuildRequest,
   ImageFacts,
   Job,
   JobResult,
+  LogEntry,
+  LogOptions,
   Observed,
   Owner,
   StepOptions,
@@ -20,6 +25,8 @@ import type {
   WorkspaceSpec,
 } from "../engine.ts";
 import { devServiceOf } from "../member-spec.ts";
+import { buildImage } from "./builds/index.ts";
+import { readFolder } from "./builds/read-folder.ts";
 import { connectDocker, toEngineError, unless, usualPatience, type Patience } from "./client.ts";
 import {
   EndedBeforeReady,
@@ -27,16 +34,31 @@ import {
   removeContainer,
   startUntilReady,
 } from "./containers.ts";
+import { enterService } from "./enter.ts";
 import { watchEvents } from "./events.ts";
 import { parseAllowNet } from "./host.ts";
 import { Images } from "./image-facts.ts";
-import { forgetPrepared, prepareJob, removeStaleJobs, runJob, type JobParts } from "./jobs.ts";
+import {
+  endPrepared,
+  forgetPrepared,
+  prepareJob,
+  removeStaleJobs,
+  runJob,
+  type JobParts,
+} from "./jobs.ts";
+import { readLogs } from "./logs.ts";
 import { memberOptions, type MemberParts } from "./members.ts";
 import { label, Names, type Role } from "./names.ts";
 import { removeNetworks } from "./network.ts";
 import { observe, owners, supervisorAddress } from "./observe.ts";
 import { isGeneric } from "./pods.ts";
-import { ensureSandboxes, prepareSandbox, runningSandbox, type SandboxParts } from "./sandboxes.ts";
+import {
+  anySandbox,
+  ensureSandboxes,
+  prepareSandbox,
+  runningSandbox,
+  type SandboxParts,
+} from "./sandboxes.ts";
 import { subnetCandidates } from "./subnets.ts";
 import { ensureVolumes } from "./volumes.ts";
 
@@ -138,6 +160,26 @@ class DockerEngine implements Engine {
     return guard(options.signal, () => this.#images.ensure(ref, options.user ?? null, options));
   }
 
+  buildImage(
+    request: ImageBuildRequest,
+    options: StepOptions,
+  ): Promise<{ readonly ref: string; readonly built: boolean }> {
+    const { docker, names, run } = this.#jobs;
+    return guard(options.signal, async () => {
+      const sandboxId = await anySandbox(docker, this.#filters(request.owner));
+      const ensureImage = (ref: string, within: StepOptions): Promise<ImageFacts> =>
+        this.#images.ensure(ref, null, within);
+      return buildImage({ docker, names, run, sandboxId, ensureImage }, request, options);
+    });
+  }
+
+  readFolder(
+    which: { readonly owner: Owner; readonly volume: string; readonly path: string },
+    options: StepOptions,
+  ): Promise<Readable> {
+    return guard(options.signal, () => readFolder(this.#jobs, which, options));
+  }
+
   ensureStorage(spec: WorkspaceSpec, options: StepOptions): Promise<void> {
     return guard(options.signal, async () => {
       await Promise.all([
@@ -193,6 +235,22 @@ class DockerEngine implements Engine {
 
   supervisorAddress(owner: Owner): Promise<SupervisorAddress | null> {
     return guard(null, () => supervisorAddress(this.#docker, this.#names, owner));
+  }
+
+  enterService(
+    which: { readonly owner: Owner; readonly service: string },
+    setup: EnterSetup,
+    { signal }: StepOptions,
+  ): Promise<{ readonly address: SupervisorAddress; readonly boot: string }> {
+    const parts = { docker: this.#docker, names: this.#names };
+    return guard(signal, () => enterService(parts, which, { setup, signal }));
+  }
+
+  logs(
+    which: { readonly owner: Owner; readonly service: string },
+    options: LogOptions,
+  ): AsyncIterable<readonly LogEntry[]> {
+    return readLogs({ docker: this.#docker, names: this.#names }, which, options);
   }
 
   stop(owner: Owner, options: StepOptions & { graceMs: number }): Promise<void> {
@@ -272,6 +330,7 @@ class DockerEngine implements Engine {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    endPrepared(this.#jobs);
     await Promise.all(this.#jobs.ending);
     this.#agent.destroy();
   }

@@ -116,6 +116,17 @@ export function forgetPrepared({ prepared }: JobParts, owner: Owner): void {
   }
 }
 
+/** At the end of the control plane: what waits for an input that never comes holds a connection. */
+export function endPrepared({ prepared }: JobParts): void {
+  for (const { started } of prepared.values()) {
+    started.then(
+      ({ stream }) => stream.destroy(),
+      () => undefined,
+    );
+  }
+  prepared.clear();
+}
+
 /** A prepared container may have ended meanwhile, with its engine: then the job starts anew. */
 async function usable(prepared: Promise<Started> | undefined): Promise<Started | null> {
   const started = await prepared?.catch(() => null);

@@ -1,6 +1,6 @@
 import type Docker from "dockerode";
 import type { PlannedService } from "../../protocol/service.ts";
-import { supervisorConfigVariable, supervisorMount } from "../../protocol/supervisor.ts";
+import { supervisorMount } from "../../protocol/supervisor.ts";
 import type { ImageFacts, SupervisorSetup, WorkspaceSpec } from "../engine.ts";
 import {
   argumentVector,
@@ -13,6 +13,7 @@ import {
 import { boundedLog, type ContainerOptions } from "./containers.ts";
 import { formatEnv } from "./image-facts.ts";
 import { label, type Names, type Role } from "./names.ts";
+import { supervisorEnvironment, supervisorProgram } from "./supervisor-process.ts";
 import { readOnlyVolume, volumeMount } from "./volumes.ts";
 
 /** A fork bomb ends here and not at the machine's limit; large test suites use hundreds. */
@@ -26,21 +27,12 @@ const memberPids = 4096;
  */
 const droppedCapabilities = ["MKNOD", "NET_RAW"];
 
-/** The supervisor's own variables; an image's would reach its node and loader and could end it. */
-const hostileVariables = /^(LD_|NODE_|OPENSSL_|SSL_CERT_|GCONV_PATH$|MALLOC_)/;
-
 /** The tmpfs of the supervisor's sockets and keys, inside its read-only volume. */
 const runFolder = `${supervisorMount}/run`;
 const runFolderBytes = 16 * 1024 * 1024;
 
-/** The supervisor's node is started by the static init of the volume: an init that reaps as PID 1. */
-const supervisorCommand = [
-  `${supervisorMount}/bin/init`,
-  "-g",
-  "--",
-  `${supervisorMount}/bin/node`,
-  `${supervisorMount}/lib/supervisor/supervisor.js`,
-];
+/** The static init of the volume reaps as PID 1. */
+const devCommand = [`${supervisorMount}/bin/init`, "-g", "--", ...supervisorProgram];
 
 export interface MemberParts {
   readonly names: Names;
@@ -91,8 +83,9 @@ export function memberOptions(
       ReadonlyRootfs: service.readOnlyRoot,
       RestartPolicy: { Name: "no" },
       LogConfig: boundedLog,
+      // In every member: nothing can be mounted later, when somebody wants a shell there.
       Mounts: mountsOf(parts, spec, service),
-      ...(isDev ? { Tmpfs: { [runFolder]: runFolderOptions(facts.user) } } : {}),
+      Tmpfs: { [runFolder]: runFolderOptions(facts.user) },
     },
   };
 }
@@ -101,16 +94,10 @@ function devOptions(
   config: ReturnType<typeof supervisorConfig>,
   facts: ImageFacts,
 ): Pick<Docker.ContainerCreateOptions, "Entrypoint" | "Env" | "WorkingDir"> {
-  const blank = ["LD_PRELOAD", "NODE_OPTIONS", ...Object.keys(facts.env)].filter((name) =>
-    hostileVariables.test(name),
-  );
   return {
-    Entrypoint: supervisorCommand,
+    Entrypoint: devCommand,
     WorkingDir: "/",
-    Env: formatEnv({
-      ...Object.fromEntries(blank.map((name) => [name, ""])),
-      [supervisorConfigVariable]: JSON.stringify(config),
-    }),
+    Env: formatEnv(supervisorEnvironment(config, facts.env)),
   };
 }
 
@@ -136,11 +123,12 @@ function mountsOf(
   if (service.sourcePath !== null) {
     mounts.push(volumeMount(names, { owner, volume: sourceVolume, path: service.sourcePath }));
   }
-  if (service.name !== plan.devService) return mounts;
-  const { home } = imageOf(service, images);
-  // A devfile that mounts a volume of its own at the home folder has its way.
-  if (!mounts.some(({ Target }) => Target === home)) {
-    mounts.push(volumeMount(names, { owner, volume: homeVolume, path: home }));
+  if (service.name === plan.devService) {
+    const { home } = imageOf(service, images);
+    // A devfile that mounts a volume of its own at the home folder has its way.
+    if (!mounts.some(({ Target }) => Target === home)) {
+      mounts.push(volumeMount(names, { owner, volume: homeVolume, path: home }));
+    }
   }
   return [...mounts, readOnlyVolume(supervisorVolume, supervisorMount)];
 }

@@ -7,6 +7,7 @@ import {
 import type { MemberSpec, Observed, ObservedMember, Owner, SupervisorAddress } from "../engine.ts";
 import { homeVolume, sourceVolume } from "../member-spec.ts";
 import { unless } from "./client.ts";
+import { isEntered } from "./enter.ts";
 import { parseEnv, type Images } from "./image-facts.ts";
 import { label, ownerOfLabels, type Names, type Role } from "./names.ts";
 import { isJoined } from "./network.ts";
@@ -33,9 +34,10 @@ export async function observe(parts: ObserveParts, owner: Owner): Promise<Observ
   const containers = inspected.filter((container) => container !== null);
   const of = (...roles: Role[]): Inspected[] =>
     containers.filter(({ Config }) => roles.includes(Config.Labels[label.role] as Role));
+  const members = of("dev", "service").map((container) => observedMember(parts, owner, container));
   return {
     sandbox: sandboxState(of("sandbox"), names.network(owner)),
-    members: of("dev", "service").map((container) => observedMember(parts, owner, container)),
+    members: await Promise.all(members),
     volumes: Volumes.flatMap(({ Labels }) => Labels[label.volume] ?? []).sort(),
     leftovers: of("job").map(({ Name }) => Name.replace(/^\//, "")),
   };
@@ -57,11 +59,16 @@ function stateOf({ State }: Inspected): ObservedMember["state"] {
   return State.Status === "created" ? "created" : "exited";
 }
 
-function observedMember(parts: ObserveParts, owner: Owner, container: Inspected): ObservedMember {
+async function observedMember(
+  parts: ObserveParts,
+  owner: Owner,
+  container: Inspected,
+): Promise<ObservedMember> {
   const state = stateOf(container);
   return {
     service: container.Config.Labels[label.service] ?? "",
     state,
+    entered: await isEntered(parts.docker, container),
     exitCode: state === "exited" ? container.State.ExitCode : null,
     outOfMemory: container.State.OOMKilled,
     runs: runsOf(parts, owner, container),

@@ -14,21 +14,28 @@ const headerBytes = 8;
 const maxLineBytes = 4096;
 
 /**
- * The pieces of a multiplexed output stream, in order. Ends when the container's output ends;
- * leaving the loop ends the connection.
+ * The pieces of a multiplexed output stream, in order, as many at a time as have come. Ends when the
+ * container's output ends; leaving the loop ends the connection.
  */
-export async function* chunksOf(stream: Readable): AsyncGenerator<Chunk> {
+export async function* batchesOf(stream: Readable): AsyncGenerator<Chunk[]> {
   let pending: Buffer = Buffer.alloc(0);
   for await (const data of stream as AsyncIterable<Buffer>) {
     pending = pending.length === 0 ? data : Buffer.concat([pending, data]);
+    const chunks: Chunk[] = [];
     while (pending.length >= headerBytes) {
       const end = headerBytes + pending.readUInt32BE(4);
       if (pending.length < end) break;
       const from = pending[0] === 2 ? "stderr" : "stdout";
-      yield { from, data: pending.subarray(headerBytes, end) };
+      chunks.push({ from, data: pending.subarray(headerBytes, end) });
       pending = pending.subarray(end);
     }
+    if (chunks.length > 0) yield chunks;
   }
+}
+
+/** The same, one by one. */
+export async function* chunksOf(stream: Readable): AsyncGenerator<Chunk> {
+  for await (const chunks of batchesOf(stream)) yield* chunks;
 }
 
 /** Both outputs of a container, from its first byte when it is called before the start. */
@@ -119,7 +126,7 @@ export function endWith(stream: Readable, signal: AbortSignal): Readable {
 /**
  * An engine's time as its log filter wants it: `seconds.nanoseconds`. The year 1 says "never".
  */
-function secondsOf(time: string): string {
+export function secondsOf(time: string): string {
   const seconds = Math.floor(Date.parse(time) / 1000);
   if (!(seconds > 0)) return "0";
   const fraction = /\.(\d+)/.exec(time)?.[1] ?? "0";

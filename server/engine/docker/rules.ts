@@ -1,4 +1,4 @@
-import { supervisorPort } from "../../protocol/supervisor.ts";
+import { lastSupervisorPort, supervisorPort } from "../../protocol/supervisor.ts";
 
 export interface AllowedTarget {
   /** An IPv4 address or a range such as `10.1.0.0/16`. */
@@ -45,6 +45,9 @@ const refusedRanges = [
   "240.0.0.0/4",
 ] as const;
 
+/** Of the dev service's supervisor, and of those that enter other services. */
+const supervisorPorts = `${supervisorPort}:${lastSupervisorPort}`;
+
 /** What `ONELOOP_ISOLATION=off` sets: nothing, also where the kernel has no filter to set. */
 export const noRules: Rules = { v4: "", v6: "" };
 
@@ -58,13 +61,13 @@ export function sandboxRules(facts: RuleFacts): Rules {
   const { subnet, gateway } = facts;
   return {
     v4: table([
-      // Also packets to an own address of the namespace pass over lo: the supervisor's port is for
+      // Also packets to an own address of the namespace pass over lo: the supervisors' ports are for
       // the host alone.
-      ...reject("INPUT -i lo", `tcp --dport ${supervisorPort}`),
+      ...reject("INPUT -i lo", `tcp --dport ${supervisorPorts}`),
       "-A INPUT -i lo -j ACCEPT",
       "-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
-      `-A INPUT -s ${gateway}/32 -p tcp --dport ${supervisorPort} -j ACCEPT`,
-      ...reject("INPUT", `tcp --dport ${supervisorPort}`),
+      `-A INPUT -s ${gateway}/32 -p tcp --dport ${supervisorPorts} -j ACCEPT`,
+      ...reject("INPUT", `tcp --dport ${supervisorPorts}`),
       // The control plane needs no other port: every user of the host would come in here, past the
       // port proxy's question who they are.
       ...refuse("INPUT", `-s ${gateway}/32`),
@@ -84,7 +87,7 @@ export function sandboxRules(facts: RuleFacts): Rules {
     ]),
     // No IPv6 beyond the loopback until it has the same rules.
     v6: table([
-      ...reject("INPUT -i lo", `tcp --dport ${supervisorPort}`),
+      ...reject("INPUT -i lo", `tcp --dport ${supervisorPorts}`),
       "-A INPUT -i lo -j ACCEPT",
       "-A OUTPUT -o lo -j ACCEPT",
     ]),

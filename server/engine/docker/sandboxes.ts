@@ -11,7 +11,7 @@ import {
   type ContainerOptions,
 } from "./containers.ts";
 import { hostAddresses, resolveAllowed, resolvers, type AllowedHost } from "./host.ts";
-import type { Names } from "./names.ts";
+import { label, type Names, type Role } from "./names.ts";
 import { ensureNetwork, isJoined } from "./network.ts";
 import { genericPod, podsOf, sandboxNameOf, sandboxOptions, type Pod } from "./pods.ts";
 import { noRules, sandboxRules, type Rules } from "./rules.ts";
@@ -98,6 +98,26 @@ export async function runningSandbox(
     );
   }
   return { id: found.Id, address, startedAtMs: Date.parse(found.State.StartedAt) };
+}
+
+/**
+ * The id of a running sandbox of an owner: all of them have the same rules.
+ *
+ * @throws OneloopError `engine-failed` where none runs
+ */
+export async function anySandbox(
+  docker: Docker,
+  { label: owned }: { readonly label: readonly string[] },
+): Promise<string> {
+  const role: Role = "sandbox";
+  const [found] = await docker.listContainers({
+    filters: { label: [...owned, `${label.role}=${role}`], status: ["running"] },
+  });
+  if (found !== undefined) return found.Id;
+  throw new OneloopError(
+    "engine-failed",
+    "The workspace's network does not run, so nothing can be built in it. Start the workspace again.",
+  );
 }
 
 type HostFacts = Omit<Parameters<typeof sandboxRules>[0], keyof Subnet>;

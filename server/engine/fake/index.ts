@@ -1,12 +1,18 @@
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
 import { OneloopError } from "../../protocol/errors.ts";
 import type { WorkspacePlan } from "../../protocol/plan.ts";
 import { supervisorPort } from "../../protocol/supervisor.ts";
 import type {
   Engine,
   EngineEvent,
+  EnterSetup,
+  ImageBuildRequest,
   ImageFacts,
   Job,
   JobResult,
+  LogEntry,
+  LogOptions,
   MemberSpec,
   Observed,
   ObservedMember,
@@ -17,6 +23,7 @@ import type {
   WorkspaceSpec,
 } from "../engine.ts";
 import { devServiceOf, homeVolume, memberSpecs, sourceVolume } from "../member-spec.ts";
+import { FakeLog } from "./log.ts";
 
 interface Member {
   readonly spec: MemberSpec;
@@ -24,6 +31,9 @@ interface Member {
   state: ObservedMember["state"];
   exitCode: number | null;
   outOfMemory: boolean;
+  /** Of the supervisor that entered it. */
+  entered: { readonly address: SupervisorAddress; readonly boot: string } | null;
+  readonly log: FakeLog;
 }
 
 interface Held {
@@ -53,6 +63,7 @@ export class FakeEngine implements Engine {
   readonly calls: string[] = [];
   readonly #options: FakeEngineOptions;
   readonly #held = new Map<string, Held>();
+  readonly #built = new Set<string>();
   readonly #failures = new Map<string, OneloopError>();
   readonly #hangs = new Set<string>();
   readonly #watchers = new Set<(event: EngineEvent) => void>();
@@ -71,6 +82,13 @@ export class FakeEngine implements Engine {
   /** The next call of this name does nothing until its signal ends it. */
   hangNext(call: keyof Engine & string): void {
     this.#hangs.add(call);
+  }
+
+  /** A member's own command prints something. */
+  print(owner: Owner, service: string, text: string): void {
+    const member = this.#held.get(key(owner))?.members.get(service);
+    if (member === undefined) throw new Error(`the fake engine runs no ${service}`);
+    member.log.print(text);
   }
 
   /** A program of a member is ended for memory, and the member lives on. */
@@ -99,6 +117,7 @@ export class FakeEngine implements Engine {
     member.state = "exited";
     member.exitCode = how.exitCode;
     member.outOfMemory = how.outOfMemory ?? false;
+    leave(member);
     if (member.outOfMemory) this.#emit({ owner, service, kind: "out-of-memory", exitCode: null });
     this.#emit({ owner, service, kind: "died", exitCode: how.exitCode });
   }
@@ -117,6 +136,27 @@ export class FakeEngine implements Engine {
   ): Promise<ImageFacts> {
     await this.#begin("ensureImage", options.signal);
     return this.#image(ref);
+  }
+
+  async buildImage(
+    { archive, dockerfile, args, target }: ImageBuildRequest,
+    options: StepOptions,
+  ): Promise<{ readonly ref: string; readonly built: boolean }> {
+    await this.#begin("buildImage", options.signal);
+    const hash = createHash("sha256").update(JSON.stringify([dockerfile, args, target]));
+    for await (const piece of archive) hash.update(piece as Buffer);
+    const ref = `oneloop-built/fake:${hash.digest("hex").slice(0, 32)}`;
+    const built = !this.#built.has(ref);
+    this.#built.add(ref);
+    return { ref, built };
+  }
+
+  async readFolder(
+    which: { readonly owner: Owner; readonly volume: string; readonly path: string },
+    options: StepOptions,
+  ): Promise<Readable> {
+    await this.#begin("readFolder", options.signal);
+    return Readable.from([`${which.volume}/${which.path}`]);
   }
 
   async ensureStorage({ owner, plan }: WorkspaceSpec, options: StepOptions): Promise<void> {
@@ -171,7 +211,9 @@ export class FakeEngine implements Engine {
       if (same && existing?.state === "running") continue;
       if (service === dev) held.boot = `boot-${++this.#boots}`;
       const state = { state: "running", exitCode: null, outOfMemory: false } as const;
-      held.members.set(service, { spec: runs, dev: service === dev, ...state });
+      const log = same && existing !== undefined ? existing.log : new FakeLog();
+      const entered = null;
+      held.members.set(service, { spec: runs, dev: service === dev, log, entered, ...state });
     }
     options.onPhase?.("dev-started");
     return { address: this.#address(), boot: held.boot };
@@ -181,6 +223,38 @@ export class FakeEngine implements Engine {
     await this.#begin("supervisorAddress", null);
     const members = [...(this.#held.get(key(owner))?.members.values() ?? [])];
     return members.some(({ dev, state }) => dev && state === "running") ? this.#address() : null;
+  }
+
+  async enterService(
+    { owner, service }: { readonly owner: Owner; readonly service: string },
+    _setup: EnterSetup,
+    options: StepOptions,
+  ): Promise<{ readonly address: SupervisorAddress; readonly boot: string }> {
+    await this.#begin("enterService", options.signal);
+    const members = this.#held.get(key(owner))?.members;
+    const member = members?.get(service);
+    if (members === undefined || member?.state !== "running") {
+      throw new OneloopError("workspace-not-running", `${service} does not run.`);
+    }
+    const { host, port } = this.#address();
+    const others = [...members.values()].filter(({ entered }) => entered !== null).length;
+    member.entered ??= {
+      address: this.#options.address ?? { host, port: port + 1 + others },
+      boot: `boot-${++this.#boots}`,
+    };
+    return member.entered;
+  }
+
+  async *logs(
+    { owner, service }: { readonly owner: Owner; readonly service: string },
+    options: LogOptions,
+  ): AsyncGenerator<readonly LogEntry[]> {
+    await this.#begin("logs", null);
+    const member = this.#held.get(key(owner))?.members.get(service);
+    if (member === undefined) {
+      throw new OneloopError("workspace-not-running", `${service} was not started yet.`);
+    }
+    yield* member.log.read(options, () => member.state === "running");
   }
 
   async stop(owner: Owner, options: StepOptions & { graceMs: number }): Promise<void> {
@@ -211,6 +285,7 @@ export class FakeEngine implements Engine {
         state: member.state,
         exitCode: member.exitCode,
         outOfMemory: member.outOfMemory,
+        entered: member.entered !== null,
         runs: member.spec,
       })),
       volumes: [...(held?.volumes ?? [])].sort(),
@@ -308,7 +383,14 @@ function endAll(held: Held): void {
     if (member.state !== "running") continue;
     member.state = "exited";
     member.exitCode = 143;
+    leave(member);
   }
+}
+
+/** What entered a member ends with it, and so does who follows its log. */
+function leave(member: Member): void {
+  member.entered = null;
+  member.log.lookAgain();
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

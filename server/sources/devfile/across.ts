@@ -1,12 +1,13 @@
 import { quote } from "../yaml/source-text.ts";
-import type { Cursor } from "../yaml/cursor.ts";
+import { checkEndpoints } from "./endpoints.ts";
 import type { Components } from "./model.ts";
 
 /** The rules of the specification that hold between components; reports what breaks them. */
 export function checkAcross(components: Components): void {
   checkNames(components);
   checkVolumes(components);
-  checkEndpoints(components);
+  checkEndpoints(components.endpoints);
+  checkAnnotations(components);
 }
 
 function checkNames({ names }: Components): void {
@@ -22,12 +23,12 @@ function checkNames({ names }: Components): void {
   }
 }
 
-function checkVolumes({ names, written, containers }: Components): void {
-  const kinds = new Map(names.map(({ text, kind }) => [text, kind]));
+function checkVolumes({ kinds, written, containers, elsewhere }: Components): void {
   for (const { name, volume } of containers.flatMap(({ mounts }) => mounts)) {
     const kind = kinds.get(volume);
     // What has a mistake of its own may well be a volume.
-    if (kind === "volume" || kind === null || (kind === undefined && written.has(volume))) continue;
+    if (kind === "volume" || kind === null) continue;
+    if (kind === undefined && (written.has(volume) || elsewhere !== null)) continue;
     const why = kind === undefined ? "does not exist" : "is no volume";
     name.error(
       "unknown-volume",
@@ -37,35 +38,27 @@ function checkVolumes({ names, written, containers }: Components): void {
 }
 
 /**
- * Endpoint names are unique in a devfile. Target ports are unique among the containers that share a
- * network namespace; within one container, several endpoints may show the same port.
+ * Annotations of containers that share a pod go to one deployment and one service: of a key, all must
+ * say the same (devfile/api, `ValidateComponents`, which looks where `dedicatedPod` is written).
  */
-function checkEndpoints({ containers }: Components): void {
-  const names = new Set<string>();
-  const ports = new Map<number, Cursor>();
-  for (const { name: container, service, endpoints } of containers) {
-    const alone = service.dedicatedPod.known && service.dedicatedPod.value;
-    service.endpoints.forEach((endpoint, at) => {
-      const cursors = endpoints[at];
-      if (!endpoint.known || cursors === undefined) return;
-      const { name, targetPort } = endpoint.value;
-      if (names.has(name)) {
-        const advice = "rename this one";
-        cursors.name.error(
-          "duplicate-endpoint",
-          `Another endpoint is named ${quote(name)}: ${advice}.`,
-        );
+function checkAnnotations({ containers }: Components): void {
+  const said = new Map<string, string>();
+  for (const { self } of containers) {
+    if (self.get("dedicatedPod")?.boolean() !== false) continue;
+    const annotation = self.get("annotation")?.map() ?? null;
+    for (const on of ["deployment", "service"]) {
+      for (const { name, key, value } of annotation?.get(on)?.map()?.entries ?? []) {
+        const text = value.plain;
+        const first = said.get(`${on} ${name}`);
+        if (text === null) continue;
+        if (first !== undefined && first !== text) {
+          key.error(
+            "annotation-conflict",
+            `Another container of this pod gives ${quote(name)} another value: give both the same.`,
+          );
+        }
+        said.set(`${on} ${name}`, first ?? text);
       }
-      names.add(name);
-      if (alone) return;
-      const owner = ports.get(targetPort) ?? container;
-      if (owner !== container) {
-        cursors.port.error(
-          "duplicate-port",
-          `Component ${quote(owner.plain ?? "")} has port ${targetPort} already, and containers share one network: use another port, or set dedicatedPod.`,
-        );
-      }
-      ports.set(targetPort, owner);
-    });
+    }
   }
 }

@@ -1,31 +1,26 @@
 import { known } from "../../protocol/fact.ts";
-import type { SourceTask } from "../../protocol/source-model.ts";
+import { CommandGroup, type SourceApply, type SourceTask } from "../../protocol/source-model.ts";
 import { didYouMean } from "../near-names.ts";
 import type { Cursor, MapCursor } from "../yaml/cursor.ts";
 import { quote } from "../yaml/source-text.ts";
 import { readEnv } from "./env.ts";
-import {
-  applyKeys,
-  before,
-  checkKeys,
-  commandKeys,
-  commandKinds,
-  compositeKeys,
-  execKeys,
-  groupKeys,
-  groupKinds,
-} from "./keys.ts";
-import type { Components, DevfileContext, Named } from "./model.ts";
-import { leaveOutKey, readChoice, readKind, readName } from "./values.ts";
+import { commandKinds } from "./keys.ts";
+import type { ComponentKind, Components, DevfileContext, Named } from "./model.ts";
+import { noUse, readLabel, readOnce, type CommandUse } from "./offered.ts";
+import { readKind, readName } from "./values.ts";
 
-export type CommandKind = keyof typeof commandKinds;
+export type CommandKind = (typeof commandKinds)[number];
 
 /** A command of the devfile, whatever it is. */
 export interface Command {
   readonly id: Named;
   readonly kind: CommandKind;
+  readonly use: CommandUse;
+  readonly once: NonNullable<SourceTask["once"]> | null;
   /** What an `exec` command runs; null where it has a mistake, and where it is left out. */
   readonly exec: ExecTask | null;
+  /** What an `apply` command applies; null as above. */
+  readonly apply: Pick<SourceApply, "of" | "kind"> | null;
   /** What a `composite` command is made of. */
   readonly parts: readonly CommandRef[];
   readonly parallel: boolean;
@@ -48,8 +43,10 @@ export interface Commands {
   readonly elsewhere: string | null;
 }
 
-/** A person writes a few dozen; the walks through composite commands recurse as deep as this. */
-const maxCommands = 500;
+/** A person writes a few dozen, and a program that writes devfiles perhaps thousands. */
+const maxCommands = 5000;
+
+const groupKinds = CommandGroup.shape.kind.options;
 
 /** What commands may refer to. */
 interface CommandContext extends DevfileContext {
@@ -77,13 +74,9 @@ export function readCommands(
     }
     const map = item.map();
     if (map === null) continue;
-    checkKeys(map, commandKeys, context.version);
     written.add(map.get("id")?.plain?.toLowerCase() ?? "");
-    const id = readName(map, { key: "id", example: "build" });
-    const kind = readKind<CommandKind>(map, commandKinds, {
-      one: "command",
-      example: "`exec:` or `composite:` with its settings",
-    });
+    const id = readName(map, "id");
+    const kind = readKind(map, commandKinds);
     if (kind === null) continue;
     const command = readOne({ map, kind, id: id ?? { text: "", at: item } }, within);
     if (id === null) continue;
@@ -96,7 +89,25 @@ export function readCommands(
       byId.set(id.text, command);
     }
   }
+  checkDefaults(byId, within.defaults);
   return { byId, written, elsewhere: components.elsewhere };
+}
+
+/** Of several commands of a group one should be the default; a warning, as devfile/api has it. */
+function checkDefaults(
+  byId: ReadonlyMap<string, Command>,
+  defaults: ReadonlyMap<string, Named>,
+): void {
+  for (const kind of groupKinds) {
+    if (defaults.has(kind)) continue;
+    const [first, second] = [...byId.values()].filter(({ use }) => use.group?.kind === kind);
+    if (first === undefined || second === undefined) continue;
+    const advice = "set `isDefault: true` in one of them";
+    first.id.at.warning(
+      "no-default",
+      `This is one of several commands of group ${kind}, and none is the default: ${advice}.`,
+    );
+  }
 }
 
 interface Body {
@@ -107,19 +118,28 @@ interface Body {
 
 function readOne(command: Body, context: CommandContext): Command {
   const { map, kind, id } = command;
-  leaveOutKey(map, { key: "attributes", of: `command ${quote(id.text)}` }, context);
-  const plain = { id, kind, exec: null, parts: [], parallel: false };
+  const once = readOnce(map, `command ${quote(id.text)}`, context);
+  const nothing = {
+    id,
+    kind,
+    once,
+    use: noUse,
+    exec: null,
+    apply: null,
+    parts: [],
+    parallel: false,
+  };
   const self = map.body(kind);
-  if (self === null) return plain;
+  if (self === null) return nothing;
+  const plain = { ...nothing, use: readUse(command, self, context) };
   switch (kind) {
     case "exec":
       return { ...plain, exec: readExec(command, self, context) };
     case "composite":
-      return { ...plain, ...readComposite(command, self, context) };
+      return { ...plain, ...readComposite(self) };
     case "apply":
-      readApply(command, self, context);
       leaveOut(command, "Components are not applied by commands yet: they all start.", context);
-      return plain;
+      return { ...plain, apply: readApply(command, self, context) };
     case "vscodeTask":
     case "vscodeLaunch":
       leaveOut(command, "It is for one editor.", context);
@@ -128,19 +148,15 @@ function readOne(command: Body, context: CommandContext): Command {
 }
 
 function readExec(command: Body, self: MapCursor, context: CommandContext): ExecTask | null {
-  const { version, variables } = context;
-  checkKeys(self, execKeys, version);
-  readGroup(command, self, context);
-  self.get("hotReloadCapable")?.boolean();
-  const env = readEnv(self, context);
+  const env = readEnv(self);
   const component = readComponent(command, self, context);
-  const line = self.required("commandLine", "npm ci");
-  const lineText = line === null ? null : variables.text(line);
+  const line = self.get("commandLine");
+  const lineText = line?.string() ?? null;
   if (line !== null && lineText?.trim() === "") {
     line.error("empty-command", "This command runs nothing: write a line for a shell.");
   }
   const folder = self.get("workingDir");
-  const folderText = folder === null ? null : variables.text(folder);
+  const folderText = folder?.string() ?? null;
   if (component === null || line === null || lineText === null) return null;
   return {
     service: component.at.fact(component.text),
@@ -152,12 +168,12 @@ function readExec(command: Body, self: MapCursor, context: CommandContext): Exec
 
 /** Where the command runs; null, and reported or left out, when there is no such container. */
 function readComponent(command: Body, self: MapCursor, context: CommandContext): Named | null {
-  const at = self.required("component", "tools");
+  const at = self.get("component");
   const text = at?.string() ?? null;
   if (at === null || text === null) return null;
-  const { names, written, elsewhere } = context.components;
-  const found = names.find((each) => each.text === text);
-  if (found === undefined) {
+  const { names, kinds, written, elsewhere } = context.components;
+  const kind = kinds.get(text);
+  if (kind === undefined) {
     // A bad name was reported where it stands.
     if (written.has(text)) return null;
     if (elsewhere !== null) {
@@ -166,28 +182,30 @@ function readComponent(command: Body, self: MapCursor, context: CommandContext):
       if (command.kind === "exec") leaveOut(command, why, context);
       return null;
     }
-    const containers = names.filter(({ kind }) => kind === "container").map((each) => each.text);
+    const containers = names.filter((each) => each.kind === "container").map((each) => each.text);
     const advice = didYouMean(text, containers) || ": add one, or name another.";
     at.error("unknown-component", `No component is named ${quote(text)}${advice}`);
     return null;
   }
-  if (command.kind === "exec" && found.kind !== "container" && found.kind !== null) {
+  if (kind === null) return null;
+  if (command.kind === "exec" && kind !== "container") {
     at.error(
       "not-a-container",
-      `The component ${quote(text)} is of kind ${found.kind}: a command runs in a container.`,
+      `The component ${quote(text)} is of kind ${kind}: a command runs in a container.`,
+    );
+    return null;
+  }
+  if (appliedKinds[kind] === undefined) {
+    at.error(
+      "not-applicable",
+      `The component ${quote(text)} is of kind ${kind}: containers, images and Kubernetes objects can be applied.`,
     );
     return null;
   }
   return { text, at };
 }
 
-function readComposite(
-  command: Body,
-  self: MapCursor,
-  context: CommandContext,
-): Pick<Command, "parts" | "parallel"> {
-  checkKeys(self, compositeKeys, context.version);
-  readGroup(command, self, context);
+function readComposite(self: MapCursor): Pick<Command, "parts" | "parallel"> {
   const parts = self.list("commands").flatMap((at) => {
     const id = at.string();
     return id === null ? [] : [{ id: id.toLowerCase(), at }];
@@ -195,27 +213,35 @@ function readComposite(
   return { parts, parallel: self.get("parallel")?.boolean() ?? false };
 }
 
-function readApply(command: Body, self: MapCursor, context: CommandContext): void {
-  checkKeys(self, applyKeys, context.version);
-  readGroup(command, self, context);
-  readComponent(command, self, context);
+function readApply(command: Body, self: MapCursor, context: CommandContext): Command["apply"] {
+  const component = readComponent(command, self, context);
+  if (component === null) return null;
+  const kind = context.components.kinds.get(component.text);
+  const applied = kind === undefined || kind === null ? undefined : appliedKinds[kind];
+  return applied === undefined ? null : { of: component.at.fact(component.text), kind: applied };
 }
 
-/** Groups are for tools that build and deploy: they are checked, and change nothing here. */
-function readGroup(command: Body, self: MapCursor, context: CommandContext): void {
-  const { version, variables, defaults } = context;
-  const label = self.get("label");
-  if (label !== null) variables.text(label);
+/** What each kind of component is in the model; others cannot be applied. */
+const appliedKinds: Readonly<Partial<Record<ComponentKind, SourceApply["kind"]>>> = {
+  container: "service",
+  image: "image",
+  kubernetes: "manifest",
+  openshift: "manifest",
+};
+
+/** What the command is for: groups start nothing, they are how a command is found. */
+function readUse(command: Body, self: MapCursor, context: CommandContext): CommandUse {
+  const { defaults } = context;
+  if (command.kind === "vscodeTask" || command.kind === "vscodeLaunch") return noUse;
+  const label = readLabel(self);
   const group = self.get("group")?.map() ?? null;
-  if (group === null) return;
-  checkKeys(group, groupKeys, version);
-  const kindAt = group.required("kind", "build");
-  const kinds = Object.entries(groupKinds).flatMap(([kind, { since }]) =>
-    since !== undefined && before(version, since) ? [] : [kind],
-  );
-  const kind = kindAt === null ? null : readChoice(kindAt, kinds);
+  if (group === null) return { label, group: null };
+  const kindAt = group.get("kind");
+  const kind = groupKinds.find((each) => each === kindAt?.plain) ?? null;
   const isDefault = group.get("isDefault");
-  if (isDefault === null || isDefault.boolean() !== true || kind === null) return;
+  if (kind === null) return { label, group: null };
+  const use = { label, group: { kind, isDefault: isDefault?.boolean() ?? false } };
+  if (isDefault === null || !use.group.isDefault) return use;
   const first = defaults.get(kind);
   if (first === undefined) {
     defaults.set(kind, command.id);
@@ -225,6 +251,7 @@ function readGroup(command: Body, self: MapCursor, context: CommandContext): voi
       `Command ${quote(first.text)} is the default of group ${kind} already: keep one of them.`,
     );
   }
+  return use;
 }
 
 function leaveOut({ kind, id }: Body, why: string, { leftOut }: CommandContext): void {

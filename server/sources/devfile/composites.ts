@@ -30,6 +30,9 @@ export function findCommand(
   return null;
 }
 
+/** People nest two or three; walks recurse as deep as this. */
+const maxNesting = 100;
+
 /** Reports composite commands that name what does not exist, or lead back to themselves. */
 export function checkComposites(commands: Commands, context: DevfileContext): void {
   const done = new Set<Command>();
@@ -46,6 +49,9 @@ export function checkComposites(commands: Commands, context: DevfileContext): vo
           "command-cycle",
           `This leads back to itself (${describeCycle(next, path)}): remove it.`,
         );
+      } else if (path.size >= maxNesting) {
+        const advice = `Commands in commands are nested more than ${maxNesting} deep: flatten them.`;
+        part.at.error("too-deep", advice);
       } else {
         visit(next);
       }
@@ -62,19 +68,6 @@ function describeCycle(from: Command, path: ReadonlySet<Command>): string {
   const way = all.slice(all.indexOf(from)).map(({ id }) => id.text);
   const shown = way.length > maxShown ? [...way.slice(0, maxShown - 1), "…"] : way;
   return [...shown, from.id.text].join(" → ");
-}
-
-/** Commands and everything they are made of, at any depth. */
-export function reachable(from: Iterable<Command>, { byId }: Commands): Set<Command> {
-  const found = new Set(from);
-  // A set that grows is walked to its new end.
-  for (const each of found) {
-    for (const { id } of each.parts) {
-      const part = byId.get(id);
-      if (part !== undefined) found.add(part);
-    }
-  }
-  return found;
 }
 
 /** For each command with one of another kind than `wanted` in it, at any depth, that one. */

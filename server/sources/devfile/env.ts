@@ -2,28 +2,21 @@ import type { Fact } from "../../protocol/fact.ts";
 import { supervisorConfigVariable } from "../../protocol/supervisor.ts";
 import type { MapCursor } from "../yaml/cursor.ts";
 import { quote } from "../yaml/source-text.ts";
-import { checkKeys, envKeys } from "./keys.ts";
-import type { DevfileContext } from "./model.ts";
 
 /** Names that Kubernetes takes for environment variables. */
 const envName = /^[-._a-zA-Z][-._a-zA-Z0-9]*$/;
 const reservedEnv = ["PROJECTS_ROOT", "PROJECT_SOURCE", supervisorConfigVariable];
 
 /** The `env` list of a container or a command. Of two with one name the last counts, as in a pod. */
-export function readEnv(
-  self: MapCursor,
-  { version, variables }: DevfileContext,
-): Map<string, Fact<string>> {
+export function readEnv(self: MapCursor): Map<string, Fact<string>> {
   const env = new Map<string, Fact<string>>();
   for (const item of self.list("env")) {
     const map = item.map();
     if (map === null) continue;
-    checkKeys(map, envKeys, version);
-    const nameAt = map.required("name", "LOG_LEVEL");
-    const name = nameAt === null ? null : variables.text(nameAt);
-    // Absent and empty differ here: the empty text must be written as "".
-    const valueAt = map.required("value", '"info"');
-    const value = valueAt === null ? null : variables.text(valueAt);
+    const nameAt = map.get("name");
+    const name = nameAt?.string() ?? null;
+    const valueAt = map.get("value");
+    const value = valueAt?.string() ?? null;
     if (nameAt === null || name === null) continue;
     if (!envName.test(name) || name === "__proto__") {
       nameAt.error(

@@ -2,11 +2,11 @@ import type { SourceTask } from "../../protocol/source-model.ts";
 import type { MapCursor } from "../yaml/cursor.ts";
 import { quote } from "../yaml/source-text.ts";
 import type { Command, CommandKind, CommandRef, Commands } from "./commands.ts";
-import { findCommand, reachable, spoilers } from "./composites.ts";
-import { checkKeys, eventKeys } from "./keys.ts";
+import { findCommand, spoilers } from "./composites.ts";
+import { eventNames } from "./keys.ts";
 import type { DevfileContext } from "./model.ts";
 
-export type EventName = keyof typeof eventKeys;
+export type EventName = (typeof eventNames)[number];
 
 /** An event, and the commands it names, in the order in which they run. */
 export interface DevfileEvent {
@@ -30,8 +30,7 @@ export function readEvents(
 ): DevfileEvent[] {
   const map = top.get("events")?.map() ?? null;
   if (map === null) return [];
-  checkKeys(map, eventKeys, context.version);
-  return (Object.keys(eventKeys) as EventName[]).map((name) => {
+  return eventNames.map((name) => {
     const inside = `event ${quote(name)}`;
     const found = map.list(name).flatMap((at) => {
       const text = at.string();
@@ -75,35 +74,17 @@ const maxSteps = 500;
 
 /**
  * What the events run, as single tasks: a composite command becomes its parts, each of which waits
- * for the one before, or, where `parallel` says so, for what came before the composite. Then the
- * commands of no event, for whoever asks for them.
+ * for the one before, or, where `parallel` says so, for what came before the composite.
  *
  * Only for a devfile without mistakes: a cycle would have no end.
  */
-export function expandEvents(
-  events: readonly DevfileEvent[],
-  commands: Commands,
-  context: DevfileContext,
-): SourceTask[] {
+export function expandEvents(events: readonly DevfileEvent[], commands: Commands): SourceTask[] {
   const expansion = new Expansion(commands);
-  const started = events.flatMap(({ commands }) => commands.map(({ command }) => command));
-  const used = reachable(started, commands);
   for (const { name, commands: listed } of events) {
     if (kindOf[name] === "apply") continue;
     let needs: readonly string[] = [];
     for (const { ref, command } of listed)
       needs = expansion.add(command, { event: name, needs, ref });
-  }
-  for (const command of commands.byId.values()) {
-    if (used.has(command)) continue;
-    if (command.kind === "exec") expansion.offer(command);
-    if (command.kind === "composite") {
-      context.leftOut.push({
-        what: `command ${quote(command.id.text)} (composite)`,
-        why: "No event runs it, and its commands are offered one by one.",
-        where: command.id.at.where,
-      });
-    }
   }
   return expansion.tasks;
 }
@@ -141,16 +122,12 @@ class Expansion {
     this.tasks.push({
       name,
       ...command.exec,
+      ...(command.once === null ? {} : { once: command.once }),
       event: use.event,
       needs: [...use.needs],
       where: command.id.at.where,
     });
     return [name];
-  }
-
-  offer({ id, exec }: Command): void {
-    if (exec === null) return;
-    this.tasks.push({ name: id.text, ...exec, event: null, needs: [], where: id.at.where });
   }
 
   #addParts({ parts, parallel }: Command, use: Use): readonly string[] {

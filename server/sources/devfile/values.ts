@@ -3,56 +3,20 @@ import { supervisorMount } from "../../protocol/supervisor.ts";
 import type { Cursor, MapCursor } from "../yaml/cursor.ts";
 import { quote } from "../yaml/source-text.ts";
 import type { DevfileContext, Named } from "./model.ts";
-import type { Variables } from "./variables.ts";
+import { badChoice } from "./words.ts";
 
-/** A devfile's name of a thing, or its id; null, and reported, when it is missing or bad. */
-export function readName(
-  map: MapCursor,
-  {
-    example,
-    key = "name",
-    maxChars = 63,
-  }: { example: string; key?: "name" | "id"; maxChars?: number },
-): Named | null {
-  const at = map.required(key, example);
+/** A devfile's name of a thing, or its id; null when it is missing or bad, which its schema reported. */
+export function readName(map: MapCursor, key: "name" | "id" = "name"): Named | null {
+  const at = map.get(key);
   const text = at?.string() ?? null;
   if (at === null || text === null) return null;
-  if (text.length > maxChars) {
-    at.error("bad-name", `A name has at most ${maxChars} characters here: shorten it.`);
-    return null;
-  }
-  if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text)) {
-    at.error(
-      "bad-name",
-      `${quote(text)} is no name: use a-z, 0-9 and "-", beginning and ending with a letter or digit.`,
-    );
-    return null;
-  }
-  return { text, at };
+  return /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text) ? { text, at } : null;
 }
 
-/**
- * Which one of `kinds` a map is: it has exactly one of them as a key. Null, and reported, when it
- * has none or two.
- */
-export function readKind<Kind extends string>(
-  map: MapCursor,
-  kinds: Readonly<Partial<Record<Kind, unknown>>>,
-  { one, example }: { one: string; example: string },
-): Kind | null {
-  const found = (Object.keys(kinds) as Kind[]).filter((kind) => map.key(kind) !== null);
-  const [kind, second] = found;
-  if (kind === undefined) {
-    map.self.error(`no-${one}-kind`, `This ${one} says not what it is: add ${example}.`);
-    return null;
-  }
-  if (second !== undefined) {
-    map
-      .key(second)
-      ?.error(`two-${one}-kinds`, `A ${one} is one thing, not ${kind} and ${second}: split it.`);
-    return null;
-  }
-  return kind;
+/** Which one of `kinds` a map is; null when it has none or two as keys, which its schema reported. */
+export function readKind<Kind extends string>(map: MapCursor, kinds: readonly Kind[]): Kind | null {
+  const [kind, second] = kinds.filter((each) => map.has(each));
+  return second === undefined ? (kind ?? null) : null;
 }
 
 /** Attributes and annotations: named as left out, with their line. */
@@ -78,10 +42,9 @@ export function leaveOutKey(
 export function readQuantity(
   { cursor, absentAt }: { cursor: Cursor | null; absentAt: Cursor | MapCursor },
   { parse, example }: { parse: (text: string) => number | null; example: string },
-  variables: Variables,
 ): Fact<number | null> {
   if (cursor === null) return { known: true, value: null, where: absentAt.where };
-  const text = variables.text(cursor);
+  const text = cursor.string();
   if (text === null) return cursor.fact(null);
   const value = parse(text);
   if (value === null) {
@@ -100,8 +63,8 @@ const reservedRoots = [supervisorMount, "/proc", "/sys", "/dev"];
  * An absolute path inside a container, without a slash at the end. A relative one is taken from `/`,
  * as kubelet does, with a warning. Null, and reported, where nothing can be mounted.
  */
-export function readMountPath(cursor: Cursor, variables: Variables): string | null {
-  const text = variables.text(cursor);
+export function readMountPath(cursor: Cursor): string | null {
+  const text = cursor.string();
   if (text === null) return null;
   const segments = text.split("/").filter((segment) => segment !== "" && segment !== ".");
   const path = `/${segments.join("/")}`;
@@ -122,13 +85,39 @@ export function readMountPath(cursor: Cursor, variables: Variables): string | nu
   return path;
 }
 
+/** Reports what is no path and no URL (devfile/api, `ValidateURI`). */
+export function checkUri(cursor: Cursor): void {
+  const text = cursor.string();
+  if (text === null) return;
+  const base = /^https?:/i.test(text) ? undefined : "https://example.org/";
+  if (
+    text.trim() === "" ||
+    /[\s\p{Cc}]/u.test(text) ||
+    /%(?![0-9a-f]{2})/i.test(text) ||
+    !canParse(text, base)
+  ) {
+    cursor.error("bad-uri", `${quote(text)} is no path and no URL: check it.`);
+  }
+}
+
+function canParse(text: string, base: string | undefined): boolean {
+  try {
+    return new URL(text, base).href !== "";
+  } catch {
+    return false;
+  }
+}
+
 /** A list of text; null, "as the image has it", when it is absent or empty. */
-export function readArguments(
-  { cursor, absentAt }: { cursor: Cursor | null; absentAt: MapCursor },
-  variables: Variables,
-): Fact<string[] | null> {
+export function readArguments({
+  cursor,
+  absentAt,
+}: {
+  cursor: Cursor | null;
+  absentAt: MapCursor;
+}): Fact<string[] | null> {
   if (cursor === null) return { known: true, value: null, where: absentAt.where };
-  const items = (cursor.list() ?? []).flatMap((item) => variables.text(item) ?? []);
+  const items = (cursor.list() ?? []).flatMap((item) => item.string() ?? []);
   return cursor.fact(items.length === 0 ? null : items);
 }
 
@@ -141,7 +130,7 @@ export function readChoice<Choice extends string>(
   if (text === null) return null;
   const choice = choices.find((each) => each === text);
   if (choice === undefined) {
-    cursor.error("bad-choice", `${quote(text)} is none of ${choices.join(", ")}: use one of them.`);
+    cursor.error("bad-choice", badChoice(text, choices));
     return null;
   }
   return choice;

@@ -1,9 +1,8 @@
-import { isAlias, isMap, isScalar, isSeq } from "yaml";
-import type { Alias, Node, Scalar } from "yaml";
 import { known } from "../../protocol/fact.ts";
 import type { Fact, Place } from "../../protocol/fact.ts";
 import { quote } from "./source-text.ts";
 import type { SourceText, TextRange } from "./source-text.ts";
+import type { TreeEntry, TreeNode } from "./tree.ts";
 
 /**
  * A value of a parsed file, at its place. Readers walk by cursors and ask for a type; what does not
@@ -11,25 +10,33 @@ import type { SourceText, TextRange } from "./source-text.ts";
  * mistake.
  */
 export class Cursor {
-  readonly source: SourceText;
-  /** Where this stands in the file; of an aliased value the alias: it is what this part says. */
-  readonly written: TextRange;
-  readonly #node: Node;
-  readonly #targets: ReadonlyMap<Alias, Node>;
+  readonly node: TreeNode;
+  readonly #checked: boolean;
+  #where: Place | null = null;
 
-  constructor(node: Node, source: SourceText, targets: ReadonlyMap<Alias, Node>) {
-    this.written = rangeOf(node);
-    this.#node = isAlias(node) ? (targets.get(node) ?? node) : node;
-    this.source = source;
-    this.#targets = targets;
+  /**
+   * @param checked Somebody has held the tree to its schema, and has reported what does not fit:
+   * types and missing keys are not reported again.
+   */
+  constructor(node: TreeNode, checked = false) {
+    this.node = node;
+    this.#checked = checked;
+  }
+
+  get source(): SourceText {
+    return this.node.source;
+  }
+
+  get written(): TextRange {
+    return this.node.written;
   }
 
   get where(): Place {
-    return this.source.place(this.written.start);
+    return (this.#where ??= this.source.place(this.written.start));
   }
 
   get isNull(): boolean {
-    return isScalar(this.#node) && this.#node.value === null;
+    return this.node.kind === "scalar" && this.node.value === null;
   }
 
   /** The value if it is text; where it is not, nothing is reported. */
@@ -52,14 +59,14 @@ export class Cursor {
 
   /** The entries of a map; null, and reported, when it is none. */
   map(): MapCursor | null {
-    if (isMap(this.#node)) return new MapCursor(this, this.#entries(this.#node.items));
+    if (this.node.kind === "map") return new MapCursor(this, this.node.entries);
     this.#wrongType("a map of keys and values");
     return null;
   }
 
   /** The items of a list; null, and reported, when it is none. */
   list(): Cursor[] | null {
-    if (isSeq(this.#node)) return this.#node.items.map((item) => this.#at(item as Node));
+    if (this.node.kind === "list") return this.node.items.map((item) => this.at(item));
     this.#wrongType("a list");
     return null;
   }
@@ -74,6 +81,7 @@ export class Cursor {
       this.#wrongType("text");
       return null;
     }
+    if (this.node.kind === "scalar" && this.node.refused === true) return null;
     // A lone half of a surrogate pair can only come from an escape such as "\ud800".
     if (/[\0\p{Surrogate}]/u.test(value)) {
       this.error("bad-character", "This text has a NUL or half a character in it: remove it.");
@@ -96,64 +104,55 @@ export class Cursor {
     return null;
   }
 
+  /** Reports that a key of this map is missing. */
+  missing(name: string, example: string): void {
+    if (this.#checked) return;
+    this.error(
+      "missing-key",
+      `The key ${quote(name)} is missing: add one, such as \`${name}: ${example}\`.`,
+    );
+  }
+
   #scalar(): unknown {
-    return isScalar(this.#node) ? this.#node.value : undefined;
+    return this.node.kind === "scalar" ? this.node.value : undefined;
   }
 
-  #at(node: Node): Cursor {
-    return new Cursor(node, this.source, this.#targets);
-  }
-
-  /** The map's own entries, then those of its merge keys (`<<: *base`) that it does not have. */
-  #entries(items: readonly unknown[]): Entry[] {
-    const entries = new Map<string, Entry>();
-    const merged: Cursor[] = [];
-    for (const item of items) {
-      const { key, value } = item as { key: Scalar | null; value: Node | null };
-      if (key === null) continue;
-      const name = keyText(key);
-      const at = value === null ? null : this.#at(value);
-      if (name === "<<" && at !== null) merged.push(at);
-      else entries.set(name, { name, key: this.#at(key), value: at });
-    }
-    for (const base of merged) {
-      for (const map of isSeq(base.#node) ? (base.list() ?? []) : [base]) {
-        for (const entry of map.map()?.entries ?? []) {
-          if (!entries.has(entry.name)) entries.set(entry.name, entry);
-        }
-      }
-    }
-    return [...entries.values()];
+  /** Another node of the same tree. */
+  at(node: TreeNode): Cursor {
+    return new Cursor(node, this.#checked);
   }
 
   #wrongType(wanted: string): void {
-    const value = this.#scalar();
-    const quoted = wanted === "text" && value !== null && value !== undefined;
-    const advice = quoted ? `: put it in quotes, ${JSON.stringify(this.#writtenText())}.` : ".";
-    this.error("wrong-type", `This must be ${wanted}, not ${describe(this.#node)}${advice}`);
-  }
-
-  #writtenText(): string {
-    return isScalar(this.#node) ? (this.#node.source ?? String(this.#node.value)) : "";
+    if (!this.#checked) this.error("wrong-type", wrongType(this.node, wanted));
   }
 }
 
 interface Entry {
   readonly name: string;
   readonly key: Cursor;
-  readonly value: Cursor | null;
+  readonly value: Cursor;
 }
+
+/** Larger maps get an index of their names: a search in each of thousands of small ones is quicker. */
+const maxSearched = 16;
 
 /** The entries of a map. A key with the value null counts as absent, as Kubernetes' own readers have it. */
 export class MapCursor {
   readonly self: Cursor;
-  readonly entries: readonly Entry[];
-  readonly #byName: ReadonlyMap<string, Entry>;
+  readonly #nodes: readonly TreeEntry[];
+  #byName: ReadonlyMap<string, TreeEntry> | null = null;
 
-  constructor(self: Cursor, entries: readonly Entry[]) {
+  constructor(self: Cursor, nodes: readonly TreeEntry[]) {
     this.self = self;
-    this.entries = entries;
-    this.#byName = new Map(entries.map((entry) => [entry.name, entry]));
+    this.#nodes = nodes;
+  }
+
+  get entries(): readonly Entry[] {
+    return this.#nodes.map(({ name, key, value }) => ({
+      name,
+      key: this.self.at(key),
+      value: this.self.at(value),
+    }));
   }
 
   get where(): Place {
@@ -161,24 +160,26 @@ export class MapCursor {
   }
 
   get(name: string): Cursor | null {
-    const value = this.#byName.get(name)?.value ?? null;
-    return value === null || value.isNull ? null : value;
+    const node = this.#entry(name)?.value;
+    if (node === undefined || (node.kind === "scalar" && node.value === null)) return null;
+    return this.self.at(node);
+  }
+
+  /** Whether the key stands there, with a value or not. */
+  has(name: string): boolean {
+    return this.#entry(name) !== undefined;
   }
 
   /** The place of a key itself, present with a value or not. */
   key(name: string): Cursor | null {
-    return this.#byName.get(name)?.key ?? null;
+    const node = this.#entry(name)?.key;
+    return node === undefined ? null : this.self.at(node);
   }
 
   /** Reports at the key, or where that is absent too at the map, that the value is missing. */
   required(name: string, example: string): Cursor | null {
     const value = this.get(name);
-    if (value === null) {
-      (this.key(name) ?? this.self).error(
-        "missing-key",
-        `The key ${quote(name)} is missing: add one, such as \`${name}: ${example}\`.`,
-      );
-    }
+    if (value === null) (this.key(name) ?? this.self).missing(name, example);
     return value;
   }
 
@@ -193,22 +194,25 @@ export class MapCursor {
   list(name: string): Cursor[] {
     return this.get(name)?.list() ?? [];
   }
+
+  #entry(name: string): TreeEntry | undefined {
+    if (this.#nodes.length <= maxSearched) return this.#nodes.find((entry) => entry.name === name);
+    this.#byName ??= new Map(this.#nodes.map((entry) => [entry.name, entry]));
+    return this.#byName.get(name);
+  }
 }
 
-function rangeOf(node: Node): TextRange {
-  const [start = 0, end = start] = node.range ?? [];
-  return { start, end };
+/** That a value is not `wanted`, such as "a list", and what to do. */
+export function wrongType(node: TreeNode, wanted: string): string {
+  const quoted = wanted === "text" && node.kind === "scalar" && node.value !== null;
+  const advice = quoted ? `: put it in quotes, ${JSON.stringify(node.raw)}.` : ".";
+  return `This must be ${wanted}, not ${describe(node)}${advice}`;
 }
 
-/** A key as text: `8080:` and `true:` are keys of this spelling. */
-export function keyText(key: { value: unknown; source?: string }): string {
-  return typeof key.value === "string" ? key.value : (key.source ?? String(key.value));
-}
-
-function describe(node: Node): string {
-  if (isMap(node)) return "a map";
-  if (isSeq(node)) return "a list";
-  if (!isScalar(node) || node.value === null) return "empty";
+function describe(node: TreeNode): string {
+  if (node.kind === "map") return "a map";
+  if (node.kind === "list") return "a list";
+  if (node.value === null) return "empty";
   if (typeof node.value === "string") return "text";
   return typeof node.value === "boolean" ? "true or false" : "a number";
 }

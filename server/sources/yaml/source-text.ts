@@ -20,6 +20,10 @@ const maxExcerptChars = 1000;
 /** A person mends a few at a time; a hostile file could have a million. */
 const maxDiagnostics = 100;
 
+/** Mistakes whose sentences have words of the file in them. */
+const quoting: readonly string[] = ["yaml-syntax", "unknown-alias"];
+const hiddenMistake = "This is not as YAML wants it (the line is not shown: it is of a secret).";
+
 /** The text of one file, with its lines; it collects what is wrong in it. */
 export class SourceText {
   readonly file: string;
@@ -28,18 +32,31 @@ export class SourceText {
   readonly #diagnostics: Diagnostic[] = [];
   /** A part that is read twice (by an alias, a merge key) has its mistake once. */
   readonly #reported = new Set<string>();
+  /** Lines, both ends included. */
+  readonly #hidden: { readonly from: number; readonly to: number }[] = [];
   #errors = 0;
 
   constructor(text: string, file: string) {
-    this.text = text;
+    // A byte order mark is no character of the file: editors do not count it.
+    this.text = text.startsWith("\uFEFF") ? text.slice(1) : text;
     this.file = file;
-    for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) {
+    for (let at = this.text.indexOf("\n"); at !== -1; at = this.text.indexOf("\n", at + 1)) {
       this.#lineStarts.push(at + 1);
     }
   }
 
   get hasErrors(): boolean {
     return this.#errors > 0;
+  }
+
+  get errorCount(): number {
+    return this.#errors;
+  }
+
+  /** From here on, no diagnostic shows the lines that stand there (a secret's data). */
+  hide(range: TextRange): void {
+    const [from, to] = [this.place(range.start).line, this.place(range.end).line];
+    this.#hidden.push({ from, to });
   }
 
   /** The line and column of an offset; one past the end counts as the end of the last line. */
@@ -65,8 +82,11 @@ export class SourceText {
     const line = this.#line(place.line);
     const room = line.length - place.column + 1;
     const length = Math.max(1, Math.min(range.end - range.start, room));
-    const excerpt = line.length <= maxExcerptChars ? { excerpt: printable(line) } : {};
-    this.#diagnostics.push({ ...place, length, ...finding, ...excerpt });
+    const hidden = this.#hidden.some(({ from, to }) => place.line >= from && place.line <= to);
+    const shown = line.length <= maxExcerptChars && !hidden;
+    const excerpt = shown ? { excerpt: printable(line) } : {};
+    const said = hidden && quoting.includes(finding.code) ? { message: hiddenMistake } : {};
+    this.#diagnostics.push({ ...place, length, ...finding, ...said, ...excerpt });
   }
 
   /** In the order of the file. */
@@ -94,6 +114,13 @@ function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Surrogate}\u2028\u2029]/gu, (found) =>
     found === "\t" ? "\t" : "\uFFFD",
   );
+}
+
+/** What another program says of a file, as a part of a sentence: printable, in one line. */
+export function oneLine(text: string): string {
+  const maxChars = 200;
+  const short = text.length > maxChars ? `${text.slice(0, maxChars)}…` : text;
+  return printable(short.replaceAll(/\s+/g, " "));
 }
 
 /** A value of the file in a sentence: quoted, printable, and not longer than a line. */

@@ -2,7 +2,12 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { FakeEngine } from "../../../server/engine/fake/index.ts";
 import { docker } from "../../helpers/engine-objects.ts";
 import { facts } from "../../helpers/plans.ts";
-import { containerOf, startTestEngine, type TestEngine } from "../../helpers/test-engine.ts";
+import {
+  containerOf,
+  insideAs,
+  startTestEngine,
+  type TestEngine,
+} from "../../helpers/test-engine.ts";
 import { describeEngine } from "./suite.ts";
 
 const fake = new FakeEngine({ images: { [image()]: facts } });
@@ -10,6 +15,7 @@ describeEngine("fake", () => ({
   engine: fake,
   image: image(),
   end: async (owner, service) => fake.end(owner, service, { exitCode: 7 }),
+  print: async (owner, service, text) => fake.print(owner, service, text),
 }));
 
 describe("on this machine", () => {
@@ -25,6 +31,12 @@ describe("on this machine", () => {
     image: "oneloop/workspace:latest",
     end: async (owner, service) => {
       await docker.getContainer(await containerOf(owner, service)).kill({ signal: "USR1" });
+    },
+    print: async (owner, service, text) => {
+      // As the program's own user: nobody else may open its output.
+      const command = ["sh", "-c", 'printf %s "$1" > /proc/1/fd/1', "print", text];
+      const { exitCode, output } = await insideAs("1000:1000", { owner, service }, command);
+      if (exitCode !== 0) throw new Error(output);
     },
   }));
 });

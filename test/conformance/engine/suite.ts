@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { Engine, EngineEvent, Observed, Owner } from "../../../server/engine/engine.ts";
+import type {
+  Engine,
+  EngineEvent,
+  LogEntry,
+  Observed,
+  Owner,
+} from "../../../server/engine/engine.ts";
 import { memberSpecs } from "../../../server/engine/member-spec.ts";
 import { OneloopError } from "../../../server/protocol/errors.ts";
 import { planOf, service } from "../../helpers/plans.ts";
@@ -12,6 +18,8 @@ export interface Subject {
   readonly image: string;
   /** Ends the program of a service, as if by itself, with status 7. */
   readonly end: (owner: Owner, service: string) => Promise<void>;
+  /** Lets the program of a service print a text. */
+  readonly print: (owner: Owner, service: string, text: string) => Promise<void>;
 }
 
 /** Ends at TERM with 0, and at USR1 with 7; a shell that is PID 1 gets no signal without a trap. */
@@ -22,6 +30,7 @@ export const waiting = [
 ];
 
 const setup = { publicKey: "MCowBQYDK2VwAyEA", env: { ONELOOP_TEST: "setup" } };
+const entering = { publicKey: setup.publicKey, idleMs: 60_000 };
 
 /** What every engine must do, whatever it is made of. */
 export function describeEngine(name: string, subject: () => Subject): void {
@@ -203,6 +212,92 @@ export function describeEngine(name: string, subject: () => Subject): void {
         expect(states).toEqual(["running", "running", "running"]);
       }));
 
+    it("enters a service that runs, once, and each with a supervisor of its own", () =>
+      withWorkspace(async (spec) => {
+        const { engine } = subject();
+        const { boot } = await open(spec);
+        const enter = (service: string): ReturnType<Engine["enterService"]> =>
+          engine.enterService({ owner: spec.owner, service }, entering, step());
+        const [db, again, mail] = await Promise.all([enter("db"), enter("db"), enter("mail")]);
+        expect(again).toEqual(db);
+        expect(await enter("db")).toEqual(db);
+        expect(new Set([boot, db.boot, mail.boot]).size).toBe(3);
+        expect(await engine.supervisorAddress(spec.owner)).not.toEqual(db.address);
+        expect(mail.address).not.toEqual(db.address);
+        const { members } = await engine.observe(spec.owner);
+        expect(members.filter(({ entered }) => entered).map(({ service }) => service)).toEqual(
+          expect.arrayContaining(["db", "mail"]),
+        );
+        expect(members.find(({ service }) => service === "dev")?.entered).toBe(false);
+      }));
+
+    it("enters nothing that does not run, and a service that runs again anew", () =>
+      withWorkspace(async (spec) => {
+        const { engine, end } = subject();
+        const db = { owner: spec.owner, service: "db" };
+        const notRunning = { code: "workspace-not-running" };
+        await expect(engine.enterService(db, entering, step())).rejects.toMatchObject(notRunning);
+        await open(spec);
+        const nobody = { ...db, service: "nobody" };
+        await expect(engine.enterService(nobody, entering, step())).rejects.toMatchObject(
+          notRunning,
+        );
+        const { boot } = await engine.enterService(db, entering, step());
+        const watching = new AbortController();
+        const event = firstEvent(engine.watch(watching.signal), spec.owner);
+        await end(spec.owner, "db");
+        await event;
+        watching.abort();
+        await expect(engine.enterService(db, entering, step())).rejects.toMatchObject(notRunning);
+        const ended = (await engine.observe(spec.owner)).members;
+        expect(ended.map(({ entered }) => entered)).toEqual([false, false, false]);
+        await open(spec);
+        expect((await engine.enterService(db, entering, step())).boot).not.toBe(boot);
+      }));
+
+    it("gives what a service printed, from any place on, and what it prints until it ends", () =>
+      withWorkspace(async (spec) => {
+        const { engine, print, end } = subject();
+        await open(spec);
+        const db = { owner: spec.owner, service: "db" };
+        const options = { ...step(), follow: false, tail: null, after: null };
+        for (const line of ["one\n", "two\n", "three\n"]) await print(spec.owner, "db", line);
+        const all = await collect(engine.logs(db, options));
+        expect(all.map(({ stream, data }) => [stream, data.toString()])).toEqual([
+          ["stdout", "one\n"],
+          ["stdout", "two\n"],
+          ["stdout", "three\n"],
+        ]);
+        const after = all[0]?.at ?? "";
+        expect(textOf(await collect(engine.logs(db, { ...options, after })))).toBe("two\nthree\n");
+        expect(textOf(await collect(engine.logs(db, { ...options, tail: 1 })))).toBe("three\n");
+
+        const following = engine.logs(db, { ...options, follow: true, tail: 1 });
+        const seen: LogEntry[] = [];
+        for await (const entries of following) {
+          seen.push(...entries);
+          if (textOf(seen) === "three\n") await print(spec.owner, "db", "four\n");
+          if (textOf(seen).endsWith("four\n")) await end(spec.owner, "db");
+        }
+        expect(textOf(seen)).toBe("three\nfour\n");
+      }));
+
+    it("has no log of a service that never started, and gives up a log whose reader is gone", () =>
+      withWorkspace(async (spec) => {
+        const { engine } = subject();
+        const db = { owner: spec.owner, service: "db" };
+        const options = { ...step(), follow: false, tail: null, after: null };
+        await expect(collect(engine.logs(db, options))).rejects.toMatchObject({
+          code: "workspace-not-running",
+        });
+        await open(spec);
+        const reader = new AbortController();
+        const following = engine.logs(db, { ...options, follow: true, signal: reader.signal });
+        const read = collect(following);
+        reader.abort();
+        expect(await read).toEqual([]);
+      }));
+
     it("names an image that is not there and cannot be had", async () => {
       const image = subject().engine.ensureImage("oneloop/never-built:1", step());
       await expect(image).rejects.toMatchObject({ code: "image-unavailable" });
@@ -216,6 +311,16 @@ export function describeEngine(name: string, subject: () => Subject): void {
         expect((await subject().engine.observe(spec.owner)).sandbox).toBe("missing");
       }));
   });
+}
+
+async function collect(batches: AsyncIterable<readonly LogEntry[]>): Promise<LogEntry[]> {
+  const collected: LogEntry[] = [];
+  for await (const entries of batches) collected.push(...entries);
+  return collected;
+}
+
+function textOf(entries: readonly LogEntry[]): string {
+  return entries.map(({ data }) => data.toString()).join("");
 }
 
 function runsOf(observed: Observed): Map<string, Observed["members"][number]["runs"]> {

@@ -176,10 +176,14 @@ const table: Readonly<Record<string, Entry>> = {
   "workspaces.list": own(),
   "workspaces.watchList": own(),
   // The engine in memory has no git: of whom a workspace of this ref is found, is asked below.
-  "workspaces.open": own({ contextUrl }, "supervisor-unreachable"),
-  "workspaces.devfile": own({ contextUrl }, "supervisor-unreachable"),
+  "workspaces.open": own({ contextUrl }, "engine-failed"),
+  "workspaces.preview": own({ contextUrl }, "engine-failed"),
+  "workspaces.previewFolder": own({ files: { name: "mine", paths: [], texts: {} } }),
+  "workspaces.devfile": own({ contextUrl }, "engine-failed"),
+  "workspaces.commands": onWorkspace(),
   "workspaces.show": onWorkspace(),
   "workspaces.watch": onWorkspace(),
+  "workspaces.log": onWorkspace({ service: null }),
   "workspaces.start": onWorkspace(),
   "workspaces.stop": onWorkspace(),
   "workspaces.refresh": onWorkspace(),
@@ -216,6 +220,11 @@ function withoutOwnWords({ body }: Called, input: unknown): string {
     return value;
   });
   return words.reduce((text, word) => text.replaceAll(word, "…"), body);
+}
+
+/** The workspace of `<workspace>.<service>`. */
+function ofService(name: string): string {
+  return name.split(".")[0] ?? name;
 }
 
 function entryOf(name: string): Entry {
@@ -365,10 +374,10 @@ describe("the other doors", () => {
     const { id } = await plane.ok<{ id: string }>("terminals.create", { workspace }, alice);
     const attach = async (name: string, who: Credentials) => {
       const { status, body } = await plane.upgrade(`/terminals/${name}/${id}`, plane.headers(who));
-      return { status, body: body.replaceAll(name, none) };
+      return { status, body: body.replaceAll(ofService(name), none) };
     };
     const nobody = { cookie: "a=b" };
-    for (const name of [workspace, hers.workspaceId]) {
+    for (const name of [workspace, hers.workspaceId, `${workspace}.far-end`]) {
       expect((await attach(name, mallory.session)).status).toBe(404);
       expect(await attach(name, mallory.session)).toEqual(await attach(none, mallory.session));
       expect((await attach(name, nobody)).status).toBe(401);
@@ -386,12 +395,12 @@ describe("the other doors", () => {
         ...["-o", "StrictHostKeyChecking=accept-new", "-p", String(plane.sshPort)],
         ...[`${name}@127.0.0.1`, "echo inside"],
       ]);
-      return { exitCode, stdout, stderr: stderr.replaceAll(name, none) };
+      return { exitCode, stdout, stderr: stderr.replaceAll(ofService(name), none) };
     };
     expect(await ssh("alice", workspace)).toEqual({ exitCode: 0, stdout: "inside\n", stderr: "" });
     const refused = await ssh("mallory", none);
     expect(refused).toMatchObject({ exitCode: 255, stdout: "" });
-    for (const name of [workspace, hers.workspaceId]) {
+    for (const name of [workspace, hers.workspaceId, `${workspace}.far-end`, `${workspace}.none`]) {
       expect(await ssh("mallory", name)).toEqual(refused);
     }
     // With a key that is nobody's, not even that.

@@ -37,6 +37,8 @@ export const users = [
 const path = "/usr/local/bin:/usr/bin:/bin";
 
 export interface AnyImages extends Images, AsyncDisposable {
+  /** What the engine calls them. */
+  readonly names: Readonly<Record<ImageKind, string>>;
   /** A supervisor in a container of such an image; without more, as the user without an entry. */
   start(
     kind: ImageKind,
@@ -63,6 +65,7 @@ export async function anyImages(installation: string): Promise<AnyImages> {
   const names = { default: images.workspace, ...own };
   return {
     ...images,
+    names,
     start: (kind, more = {}) =>
       SupervisorUnderTest.start({
         docker,

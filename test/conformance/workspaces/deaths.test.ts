@@ -76,6 +76,7 @@ beforeAll(async () => {
         ended: async () => undefined,
       },
       environmentOf: () => ({ env: {} }),
+      archive: () => Promise.reject(new Error("nothing is built here")),
     }),
   );
   const image = images.workspace;

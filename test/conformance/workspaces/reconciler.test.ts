@@ -96,6 +96,7 @@ function makeReconciler(holder: string, more: Partial<ReconcilerParts> = {}): Re
       ended: async () => undefined,
     },
     environmentOf: () => ({ env: {} }),
+    archive: () => Promise.reject(new Error("nothing is built here")),
     ...more,
   });
 }

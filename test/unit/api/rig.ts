@@ -49,7 +49,7 @@ export async function startApi(
     },
     // Nothing is revoked here.
     live: { register: () => ({ [Symbol.dispose]: () => undefined }) },
-    workspaces: { runningOwner: async () => ({ owner: parts.owner }) },
+    workspaces: { runningPlace: async () => ({ owner: parts.owner, service: null }) },
     log: pino({ level: process.env["ONELOOP_TEST_LOG"] ?? "silent" }),
   };
   const api = createApi({
@@ -58,6 +58,8 @@ export async function startApi(
     hosts: new AppHosts(url, "localhost"),
     webFolder: tmpdir(),
     portSignIn: parts.portSignIn ?? (async () => null),
+    sshDoor: (stream) => stream.destroy(),
+    counters: { text: () => "" },
   });
   server.on("request", api.handleRequest);
   server.on("upgrade", api.handleUpgrade);

@@ -13,7 +13,10 @@ let folder: string;
 
 /** In the place of `loop`: the names that a control plane would give. */
 const names = `#!/bin/sh
-[ "$*" = workspace-names ] && printf 'govapp-main-abc\\ngovapp-feat-xyz\\n'
+case "$*" in
+  workspace-names) printf 'govapp-main-abc\\ngovapp-feat-xyz\\n' ;;
+  'workspace-names --services') printf 'govapp-main-abc\\ngovapp-main-abc.db\\n' ;;
+esac
 `;
 
 beforeAll(async () => {
@@ -76,6 +79,7 @@ describe.each(["bash", "zsh", "fish"] as const)("completion in %s", (shell) => {
     ["loop keys ", ["add", "list", "remove"]],
     ["loop show ", ["govapp-feat-xyz", "govapp-main-abc"]],
     ["loop show govapp-m", ["govapp-main-abc"]],
+    ["loop ssh govapp-main-abc.", ["govapp-main-abc.db"]],
     ["loop open --d", ["--devfile"]],
     ["loop open --devfile dev", ["devfile.yaml"]],
     ["loop completion ", ["bash", "fish", "zsh"]],

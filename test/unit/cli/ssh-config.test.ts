@@ -44,9 +44,21 @@ test.skipIf(!hasSsh)("OpenSSH reads a block for each workspace", async () => {
   await include(places);
   await mkdir(join(user.ssh, "oneloop"));
   const knownHosts = join(user.path, "50% known/hosts");
-  const text = sshConfigText([workspaceDetail], { url: "http://127.0.0.1:7700", knownHosts });
+  const [service] = workspaceDetail.services;
+  if (service === undefined) throw new Error("the workspace has a service");
+  const several = { ...workspaceDetail, services: [service, { ...service, name: "db" }] };
+  const text = sshConfigText([several], {
+    url: "http://127.0.0.1:7700",
+    knownHosts,
+    overHttps: false,
+  });
   await writeFile(places.include, text, { mode: 0o600 });
 
+  expect(await sshG(places.config, "govapp-main-abc.db.loop")).toMatchObject({
+    hostname: "127.0.0.1",
+    port: "7722",
+    user: "govapp-main-abc.db",
+  });
   expect(await sshG(places.config, "govapp-main-abc.loop")).toMatchObject({
     hostname: "127.0.0.1",
     port: "7722",

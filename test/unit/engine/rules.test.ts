@@ -58,16 +58,20 @@ describe("sandboxRules", () => {
   it("refuses the supervisor's port on the loopback before the loopback is open", () => {
     for (const text of [v4, v6]) {
       const [first, second] = chain(text, "INPUT");
-      expect(first).toBe("-A INPUT -i lo -p tcp --dport 22022 -j REJECT --reject-with tcp-reset");
+      expect(first).toBe(
+        "-A INPUT -i lo -p tcp --dport 22022:22085 -j REJECT --reject-with tcp-reset",
+      );
       expect(second).toBe("-A INPUT -i lo -j ACCEPT");
     }
   });
 
   it("lets only the host to the supervisor's port from outside", () => {
     const input = chain(v4, "INPUT");
-    const fromHost = input.indexOf("-A INPUT -s 10.213.0.17/32 -p tcp --dport 22022 -j ACCEPT");
+    const fromHost = input.indexOf(
+      "-A INPUT -s 10.213.0.17/32 -p tcp --dport 22022:22085 -j ACCEPT",
+    );
     const fromOthers = input.indexOf(
-      "-A INPUT -p tcp --dport 22022 -j REJECT --reject-with tcp-reset",
+      "-A INPUT -p tcp --dport 22022:22085 -j REJECT --reject-with tcp-reset",
     );
     const rest = input.indexOf("-A INPUT -s 10.213.0.16/28 -j ACCEPT");
     expect(fromHost).toBeGreaterThan(0);
@@ -77,7 +81,7 @@ describe("sandboxRules", () => {
 
   it("refuses the host every other port: its users pass the port proxy, or not at all", () => {
     const input = chain(v4, "INPUT");
-    const supervisor = input.findIndex((line) => line.includes("--dport 22022 -j ACCEPT"));
+    const supervisor = input.findIndex((line) => line.includes("--dport 22022:22085 -j ACCEPT"));
     const refused = input.findIndex((line) => line.startsWith("-A INPUT -s 10.213.0.17/32 -j REJ"));
     const neighbours = input.indexOf("-A INPUT -s 10.213.0.16/28 -j ACCEPT");
     expect(refused).toBeGreaterThan(supervisor);

@@ -93,8 +93,10 @@ describe("a plan", () => {
       "service db",
       "service tools",
       "service docs",
+      "port 3000 of tools",
       "volume devfile-home",
       "task tools",
+      "command build",
     ]);
     expect(because.find(({ part }) => part === "volume devfile-home")?.where).toContainEqual({
       file: "devfile.yaml",
@@ -130,9 +132,8 @@ describe("a plan", () => {
     });
   });
 
-  test("is refused when no container is there to work in, and for a production to mirror", () => {
+  test("is refused when no container is there to work in", () => {
     expect(problem(model("schemaVersion: 2.2.0\n"))).toMatchObject({ code: "plan-impossible" });
-    expect(() => plan(model(), defaultModel(), { checkout })).toThrow(OneloopError);
   });
 
   test("is the same for every order of the file's keys", () => {

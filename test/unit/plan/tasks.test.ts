@@ -108,10 +108,33 @@ describe("a command of an event", () => {
     ]);
   });
 
-  test("without an event is in no plan, and is not left out either", () => {
+  test("without an event is no task, but offered; of another component it is left out", () => {
     const planned = planOf({ postStart: [] });
     expect(planned.tasks.map(({ name }) => name)).toEqual(["tools"]);
-    expect(planned.leftOut).toEqual([]);
+    expect(planned.commands?.map(({ name }) => name)).toEqual([
+      ...["build", "test", "tools", "dotfiles"],
+    ]);
+    expect(planned.leftOut.map(({ what }) => what)).toEqual(["command seed"]);
+  });
+
+  test("that runs once is a task of the creation, and waits for none that runs at every start", () => {
+    const source = model({ postStart: ["test", "build", "tools"] });
+    const [first, second, third] = source.tasks;
+    if (first === undefined || second === undefined || third === undefined) throw new Error("few");
+    Object.assign(second, { once: "workspace" });
+    const { tasks } = plan(source, null, { checkout });
+    expect(tasks.slice(1).map(({ phase, oncePer, needs }) => [phase, oncePer, needs])).toEqual([
+      ["start", "start", []],
+      ["create", "workspace", []],
+      ["start", "start", ["build"]],
+    ]);
+    Object.assign(first, { once: "container" });
+    const again = plan(source, null, { checkout }).tasks;
+    expect(again.slice(1).map(({ oncePer, needs }) => [oncePer, needs])).toEqual([
+      ["container", []],
+      ["workspace", ["test"]],
+      ["start", ["build"]],
+    ]);
   });
 
   test("is there because of its lines", () => {
@@ -129,7 +152,7 @@ describe("a command of an event", () => {
     task.commandLine = unknown("Nobody knows.", task.where);
     const planned = plan(source, null, { checkout });
     expect(order(planned)).toEqual([]);
-    expect(planned.leftOut).toMatchObject([{ what: "task build", why: "Nobody knows." }]);
+    expect(planned.leftOut[0]).toMatchObject({ what: "task build", why: "Nobody knows." });
   });
 });
 
@@ -165,8 +188,10 @@ describe("a working directory", () => {
     (workingDir) => {
       const { tasks, leftOut } = planOf({ exec: { workingDir } });
       expect(tasks[1]?.cwd).toBe("/workspace/govapp");
+      // Said once, though it is offered too.
       expect(leftOut).toMatchObject([
         { what: "working directory of task build", where: { line: 15 } },
+        { what: "command seed" },
       ]);
     },
   );

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer, text } from "node:stream/consumers";
@@ -64,12 +64,39 @@ describe("a repository that was opened", () => {
     const resolved = await resolve();
     expect(resolved).toEqual({ ref: "refs/pull/5/head", commit: proposed, path: null });
     await repositories.ensureCommit(remote, resolved, signal);
-    const found = await repositories.readFirst(
-      remote,
-      { commit: proposed, paths: ["devfile.yaml"], maxBytes: 1 },
-      signal,
-    );
-    expect(found).toBeNull();
+    const wanted = { commit: proposed, paths: ["devfile.yaml"] };
+    expect(await repositories.list(remote, wanted, signal)).toEqual([]);
+  });
+
+  test("lists its files, and gives the texts of those that are not too large", async () => {
+    const { remote, signal } = of("");
+    const work = join(folder, "files");
+    await git(folder, "clone", "--quiet", origin, work);
+    await mkdir(join(work, "a b"));
+    const texts = { "a.txt": "one\n", "a b/ü.txt": "zwei", "empty.txt": "", ":x": "pathspec" };
+    for (const [name, text] of Object.entries(texts)) await writeFile(join(work, name), text);
+    await symlink("/etc/passwd", join(work, "link"));
+    await git(work, "add", "--all");
+    await git(work, "commit", "--quiet", "--message=Files");
+    await git(work, "push", "--quiet", "origin", "HEAD:refs/heads/files");
+    const commit = await git(work, "rev-parse", "HEAD");
+    await repositories.ensureCommit(remote, { ref: "refs/heads/files", commit }, signal);
+    const list = (...paths: string[]) => repositories.list(remote, { commit, paths }, signal);
+    const top = await list();
+    expect(top.map(({ path, kind, size }) => [path, kind, size])).toEqual([
+      [":x", "file", 8],
+      ["a b", "folder", 0],
+      ["a.txt", "file", 4],
+      ["empty.txt", "file", 0],
+    ]);
+    const files = [...top, ...(await list("a b/", "gone.txt", ":x"))];
+    expect(files.slice(4).map(({ path }) => path)).toEqual([":x", "a b/ü.txt"]);
+    const read = await repositories.texts(remote, { files, maxBytes: 7 }, signal);
+    expect(Object.fromEntries(read)).toEqual({
+      "a.txt": "one\n",
+      "a b/ü.txt": "zwei",
+      "empty.txt": "",
+    });
   });
 
   test("knows an abbreviated commit that its remote shows no more", async () => {

@@ -32,7 +32,7 @@ function order(text: string): string[] {
 
 describe("a command", () => {
   test("is read with every field, at its place", () => {
-    const { tasks } = read(
+    const { commands } = read(
       devfile([
         "- id: build",
         "  exec:",
@@ -45,27 +45,43 @@ describe("a command", () => {
         "    hotReloadCapable: false",
       ]),
     );
-    expect(tasks).toMatchObject([
+    expect(commands).toMatchObject([
       {
         name: "build",
-        service: { value: "a", where: { line: 9, column: 18 } },
-        commandLine: { value: "npm ci", where: { line: 10, column: 20 } },
-        workingDir: { value: "${PROJECT_SOURCE}/app", where: { line: 11 } },
-        env: [{ name: "A", value: { value: "x", where: { line: 13 } } }],
-        event: null,
-        needs: [],
+        label: "Build it",
+        group: { kind: "build", isDefault: true },
+        runs: {
+          service: { value: "a", where: { line: 9, column: 18 } },
+          commandLine: { value: "npm ci", where: { line: 10, column: 20 } },
+          workingDir: { value: "${PROJECT_SOURCE}/app", where: { line: 11 } },
+          env: [{ name: "A", value: { value: "x", where: { line: 13 } } }],
+        },
         where: { line: 7, column: 9 },
       },
     ]);
   });
 
-  test("of no event is offered: neither run nor left out", () => {
-    const model = read(devfile([exec("x"), exec("y")], ["postStart: [y]"]));
-    expect(model.tasks.map(({ name, event }) => [name, event])).toEqual([
-      ["y", "postStart"],
-      ["x", null],
-    ]);
+  test("is offered to who asks for it, whether an event runs it or not", () => {
+    const model = read(
+      devfile([exec("x"), exec("y"), composite("both", "X, y")], ["postStart: [y]"]),
+    );
+    expect(model.tasks.map(({ name, event }) => [name, event])).toEqual([["y", "postStart"]]);
+    expect(model.commands?.map(({ name }) => name)).toEqual(["x", "y", "both"]);
+    expect(model.commands?.[2]?.runs).toEqual({ commands: ["x", "y"], parallel: false });
     expect(model.leftOut).toEqual([]);
+  });
+
+  test("runs once, where Oneloop's own attribute says so; another attribute is left out", () => {
+    const once = (attributes: string): string =>
+      `- {id: x, attributes: {${attributes}}, exec: {component: a, commandLine: x}}`;
+    const model = read(devfile([once("oneloop/once: container")], ["postStart: [x]"]));
+    expect(model.tasks).toMatchObject([{ name: "x", once: "container", event: "postStart" }]);
+    expect(model.leftOut).toEqual([]);
+    expect(wrong(devfile([once("oneloop/once: never")]))).toEqual([
+      expect.stringMatching(/ bad-choice$/),
+    ]);
+    const other = read(devfile([once("oneloop/once: workspace, a: b")]));
+    expect(leftOut(other)).toEqual([expect.stringContaining('attributes of command "x"')]);
   });
 
   test("that is not run is named with its line", () => {
@@ -82,7 +98,6 @@ describe("a command", () => {
     expect(leftOut(model)).toEqual([
       '7 command "init" (apply)',
       '8 attributes of command "x"',
-      '9 command "both" (composite)',
       '11 event "preStart"',
       '12 event "postStop"',
     ]);
@@ -91,7 +106,7 @@ describe("a command", () => {
   test("whose component or id may stand in the parent, which is not read, is left out", () => {
     const text = devfile(
       ["- {id: x, exec: {component: far, commandLine: x}}", exec("y"), composite("c", "gone, y")],
-      ["postStart: [x, other, c]", "parent: {id: nodejs}"],
+      ["postStart: [x, other, c]", "parent: {kubernetes: {name: nodejs}}"],
     ).replace("  parent", "parent");
     const model = read(text);
     expect(order(text)).toEqual(["postStart y()"]);
@@ -99,7 +114,7 @@ describe("a command", () => {
       '7 command "x" (exec)',
       '9 command "gone" in command "c"',
       '11 command "other" in event "postStart"',
-      "12 parent",
+      "12 the parent (kubernetes)",
     ]);
   });
 
@@ -247,15 +262,16 @@ describe("hostile commands", () => {
     }
   });
 
-  test("in a chain as long as a file are refused, not recursed into", () => {
-    const chain = Array.from({ length: 1000 }, (_, at) => ({
+  test.each([
+    [1000, "too-deep"],
+    [5001, "too-many-commands"],
+  ])("in a chain of %i are refused, not recursed into", (length, code) => {
+    const chain = Array.from({ length }, (_, at) => ({
       id: `c${at}`,
       composite: { commands: [`c${at + 1}`] },
     }));
     const result = readDevfile(whole(chain, "c0"), "devfile.yaml");
-    expect(result.ok ? [] : result.diagnostics.map(({ code }) => code)).toContain(
-      "too-many-commands",
-    );
+    expect(result.ok ? [] : result.diagnostics.map((each) => each.code)).toContain(code);
   });
 });
 

@@ -45,7 +45,7 @@ components:
       image: db
       dedicatedPod: true
       endpoints:
-        - {name: db, targetPort: 3000, protocol: tcp, exposure: none}
+        - {name: db, targetPort: 5432, protocol: tcp, exposure: none}
   - name: elsewhere
     container:
       image: db
@@ -242,11 +242,11 @@ describe("a mistake in a devfile", () => {
     expect(wrong(text)).toEqual([expected]);
   });
 
-  test("a port that two containers of one network use is reported; dedicatedPod mends it", () => {
+  test("a port that two components use is reported, as the specification's own code has it", () => {
     const both = (more: string) =>
       `${container("endpoints: [{name: a, targetPort: 80}]")}\n  - name: b\n    container: {image: b, ${more}endpoints: [{name: b, targetPort: 80}]}`;
     expect(wrong(both(""))).toEqual(["8:61 duplicate-port"]);
-    expect(wrong(both("dedicatedPod: true, "))).toEqual([]);
+    expect(wrong(both("dedicatedPod: true, "))).toEqual(["8:81 duplicate-port"]);
   });
 
   test("does not hide the next one: all are reported at once, in the order of the file", () => {

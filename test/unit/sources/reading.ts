@@ -3,9 +3,10 @@ import { formatDiagnostic } from "../../../server/protocol/errors.ts";
 import { SourceModel } from "../../../server/protocol/source-model.ts";
 import { readDevfile } from "../../../server/sources/devfile/read.ts";
 
-/** A devfile without mistakes and warnings. */
-export function read(text: string): SourceModel {
-  const result = readDevfile(text, "devfile.yaml");
+/** A devfile without mistakes and warnings, with the others that it names. */
+export function read(text: string, others: Readonly<Record<string, string>> = {}): SourceModel {
+  const documents = Object.entries(others).map(([name, other]) => [name, { text: other }] as const);
+  const result = readDevfile(text, "devfile.yaml", new Map(documents));
   if (!result.ok) throw new Error(result.diagnostics.map(formatDiagnostic).join("\n"));
   expect(result.warnings).toEqual([]);
   return SourceModel.parse(result.model);

@@ -63,10 +63,13 @@ projects:
       endpoints: [{ value: { path: "/FOO" } }],
     });
     expect(model.volumes[0]).toMatchObject({ sizeBytes: { value: 2 ** 30 } });
-    expect(model.tasks[0]).toMatchObject({
-      commandLine: { value: "echo FOO\necho xyz\n" },
-      workingDir: { value: "/x" },
-      env: [{ name: "TAG", value: { value: "xyz" } }],
+    expect(model.commands?.[0]).toMatchObject({
+      label: "FOO",
+      runs: {
+        commandLine: { value: "echo FOO\necho xyz\n" },
+        workingDir: { value: "/x" },
+        env: [{ name: "TAG", value: { value: "xyz" } }],
+      },
     });
     expect(model.projects[0]).toMatchObject({
       url: { value: "https://example.org/tool.git" },

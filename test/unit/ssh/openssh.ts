@@ -34,10 +34,14 @@ export interface OpenSsh extends AsyncDisposable {
   ssh(args: readonly string[], input?: Buffer | string): Promise<Finished>;
 }
 
-/** @param between what the gateway does with the supervisor, where a test wants to be in between. */
+/**
+ * @param between what the gateway does with the supervisor, where a test wants to be in between.
+ * @param settings of the gateway, beside the usual ones.
+ */
 export async function startOpenSsh(
   keyType = "ed25519",
   between: (supervisors: Supervisors) => Partial<SshGatewayOptions["supervisors"]> = () => ({}),
+  settings: Partial<SshGatewayOptions> = {},
 ): Promise<OpenSsh> {
   const folder = await mkdtemp(join(tmpdir(), "oneloop-ssh-"));
   const key = join(folder, "key");
@@ -59,23 +63,28 @@ export async function startOpenSsh(
       offered.blob.toString("base64") === blob ? { userId: "ada", keyId: "adas-key" } : null,
     live,
     resolve: async (userId, login) => {
-      if (userId === "ada" && login === "ws") return { owner: farEnd.owner, name: "ws" };
+      if (userId === "ada" && login === "ws") {
+        return { owner: farEnd.owner, service: null, name: "ws" };
+      }
       throw new OneloopError("not-found", `You have no workspace ${JSON.stringify(login)}.`);
     },
     supervisors: {
       exec: (...call) => farEnd.supervisors.exec(...call),
+      attach: (...call) => farEnd.supervisors.attach(...call),
       dial: (...call) => farEnd.supervisors.dial(...call),
       listen: (...call) => farEnd.supervisors.listen(...call),
+      listenTcp: (...call) => farEnd.supervisors.listenTcp(...call),
       accept: (...call) => farEnd.supervisors.accept(...call),
       ...between(farEnd.supervisors),
     },
     log,
     sftpServer: ["/usr/lib/openssh/sftp-server"],
+    ...settings,
   });
   const hostKey = await run("ssh-keygen", ["-y", "-f", join(folder, "ssh/ssh_host_ed25519_key")]);
   const knownHosts = join(folder, "known_hosts");
   await writeFile(knownHosts, `[127.0.0.1]:${gateway.port} ${hostKey.stdout}`);
-  const settings = {
+  const clientSettings = {
     Port: gateway.port,
     IdentitiesOnly: "yes",
     UserKnownHostsFile: knownHosts,
@@ -87,7 +96,7 @@ export async function startOpenSsh(
   };
   const options = (identity = key, agent = "none"): string[] => [
     ...["-F", "none"],
-    ...Object.entries({ ...settings, IdentityFile: identity, IdentityAgent: agent }).flatMap(
+    ...Object.entries({ ...clientSettings, IdentityFile: identity, IdentityAgent: agent }).flatMap(
       ([name, value]) => ["-o", `${name}=${value}`],
     ),
   ];

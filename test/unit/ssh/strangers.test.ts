@@ -29,8 +29,10 @@ beforeAll(async () => {
     resolve: () => Promise.reject(new Error("nobody gets as far as this")),
     supervisors: {
       exec: () => Promise.reject(new Error("nobody gets as far as this")),
+      attach: () => Promise.reject(new Error("nobody gets as far as this")),
       dial: () => Promise.reject(new Error("nobody gets as far as this")),
       listen: () => Promise.reject(new Error("nobody gets as far as this")),
+      listenTcp: () => Promise.reject(new Error("nobody gets as far as this")),
       accept: () => Promise.reject(new Error("nobody gets as far as this")),
     },
     log: pino({ level: "silent" }),

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { machineAddress } from "../../helpers/ports.ts";
 import { testSupervisor } from "./harness.ts";
@@ -56,6 +57,20 @@ test("localhost is the machine's own address too", async () => {
   const port = await serve(host, (socket) => socket.end(`at ${host}`));
   const { socket, rest } = await supervisor.dial({ port });
   expect((await all(socket, rest)).toString()).toBe(`at ${host}`);
+});
+
+test("a path is a unix socket, from the home folder on", async () => {
+  const server = createServer({ allowHalfOpen: true }, (socket) => socket.end("by path"));
+  servers.push(server);
+  server.listen(join(supervisor.home, "here.sock"));
+  await once(server, "listening");
+  for (const path of ["here.sock", join(supervisor.home, "here.sock")]) {
+    const { status, socket, rest } = await supervisor.dial({ path });
+    expect(status).toBe(101);
+    expect((await all(socket, rest)).toString()).toBe("by path");
+    socket.end();
+  }
+  expect((await supervisor.dial({ path: "nowhere.sock" })).status).toBe(502);
 });
 
 test("where nobody listens, the answer is 502 with a sentence", async () => {

@@ -74,10 +74,27 @@ test("a uid without an entry, and an image without users", async () => {
   expect(make({}, join(folder, "none")).program(plain).env["USER"]).toBe("oneloop");
 });
 
-test("the login shell is the configured one where it exists, else the user's", () => {
-  expect(make({ shell: "/usr/bin/env" }).loginShell()).toBe("/usr/bin/env");
-  expect(make({ shell: "/no/such/shell" }).loginShell()).toBe("/bin/sh");
-  expect(make({}, join(folder, "none")).loginShell()).toBe("/bin/bash");
+test("the login shell is the chosen one where it exists, else the user's, else the image's", () => {
+  const chosen = (shell: string) => make({ env: { SHELL: shell }, shell: "/usr/bin/env" });
+  expect(chosen("/usr/bin/tail").loginShell()).toBe("/usr/bin/tail");
+  for (const none of ["/no/such/shell", "bash", "/etc"]) {
+    expect(chosen(none).loginShell()).toBe("/bin/sh");
+    expect(chosen(none).program(plain).env["SHELL"]).toBe("/bin/sh");
+  }
+  const environment = chosen("/usr/bin/tail");
+  environment.setPerson({ SHELL: "/usr/bin/head" });
+  expect(environment.program({ ...plain, argv: null }).file).toBe("/usr/bin/head");
+  const nobody = join(folder, "none");
+  expect(make({ shell: "/usr/bin/env" }, nobody).loginShell()).toBe("/usr/bin/env");
+  expect(make({}, nobody).loginShell()).toBe("/bin/bash");
+});
+
+test("a login shell that changes is used by what starts next", async () => {
+  const environment = make();
+  expect(environment.program({ ...plain, argv: null }).file).toBe("/bin/sh");
+  await writeFile(passwd, `ada:x:${uid}:0:Ada:/home/ada:/bin/bash\n`);
+  const { file, env } = environment.program({ ...plain, argv: null });
+  expect([file, env["SHELL"]]).toEqual(["/bin/bash", "/bin/bash"]);
 });
 
 test("a line is the login shell's, and without one the shell keeps the PATH that it is given", () => {

@@ -56,6 +56,7 @@ const cases: [string, z.ZodType, (input: unknown) => unknown, Record<string, unk
       env: { A: "b" },
       tasks: [task],
       imageCommand: ["sleep"],
+      entered: { idleMs: 1000 },
     },
   ],
   [
@@ -79,6 +80,7 @@ const cases: [string, z.ZodType, (input: unknown) => unknown, Record<string, unk
     { command: ["sh"], cwd: "/", env: { A: "b" }, title: "t", cols: 80, rows: 24 },
   ],
   ["attaching", protocol.AttachTerminal, guards.readAttachTerminal, { from: 3 }],
+  ["reading output", protocol.OutputRequest, guards.readOutputRequest, { from: 3, follow: true }],
   [
     "a command",
     protocol.ExecRequest,
@@ -92,6 +94,19 @@ const cases: [string, z.ZodType, (input: unknown) => unknown, Record<string, unk
     },
   ],
   ["a connection", protocol.DialRequest, guards.readDialRequest, { host: "db", port: 80 }],
+  ["a connection to a socket", protocol.DialRequest, guards.readDialRequest, { path: "s.sock" }],
+  [
+    "listening at a port",
+    protocol.ListenRequest,
+    guards.readListenRequest,
+    { kind: "tcp", port: 0 },
+  ],
+  [
+    "listening at a path",
+    protocol.ListenRequest,
+    guards.readListenRequest,
+    { kind: "path", path: "s" },
+  ],
   ["listening", protocol.ListenRequest, guards.readListenRequest, { kind: "unix" }],
   ["taking a connection", protocol.AcceptRequest, guards.readAcceptRequest, { id: "i" }],
   [

@@ -8,7 +8,8 @@ import { GrantSigner } from "../../../server/auth/grants.ts";
 import {
   supervisorPaths,
   TerminalServerMessage,
-  type DialRequest,
+  type AttachStream,
+  type DialInput,
   type ExecRequest,
   type GrantAction,
   type SupervisorConfig,
@@ -16,7 +17,7 @@ import {
   type WorkspaceSetup,
 } from "../../../server/protocol/supervisor.ts";
 import { ExecStream } from "../../../server/terminals/exec-stream.ts";
-import { readListening } from "../../../server/terminals/listening.ts";
+import { readListening, readListeningTcp } from "../../../server/terminals/listening.ts";
 import { readResponseHead } from "../../../server/terminals/response-head.ts";
 import { systemClock } from "../../../server/util/clock.ts";
 import { randomIds } from "../../../server/util/ids.ts";
@@ -49,7 +50,10 @@ export async function testSupervisor(
     readonly config?: Partial<SupervisorConfig>;
     readonly home?: string;
     readonly schedule?: Partial<KillSchedule>;
-  } & Pick<SupervisorOptions, "runFolder" | "now" | "askTimeoutMs" | "acceptTimeoutMs"> = {},
+  } & Pick<
+    SupervisorOptions,
+    "runFolder" | "now" | "askTimeoutMs" | "acceptTimeoutMs" | "idle"
+  > = {},
 ) {
   const { config, home: givenHome, schedule, ...more } = options;
   const home = givenHome ?? (await mkdtemp(join(tmpdir(), "oneloop-supervisor-")));
@@ -61,13 +65,13 @@ export async function testSupervisor(
       publicKey: signer().publicKey,
       cwd: home,
       home,
-      shell: "/bin/sh",
-      env: {},
+      shell: null,
       tasks: [],
       imageCommand: [],
       ...config,
+      env: { SHELL: "/bin/sh", ...config?.env },
     },
-    port: 0,
+    ports: [0],
     log: (line) => log.push(line),
     pollMs,
     runFolder: ownRun,
@@ -148,7 +152,14 @@ export async function testSupervisor(
       return socket;
     },
     exec,
-    dial: async (request: Partial<DialRequest>) => {
+    attachStream: async (id: string, request: AttachStream, readOnly = false) => {
+      const query = encodeURIComponent(JSON.stringify(request));
+      const path = `${supervisorPaths.terminalStream(id)}?q=${query}`;
+      const { status, rest, socket } = await upgrade(path, grant("terminal", readOnly));
+      if (status !== 101) throw new Error(`${status} ${rest.toString()}`);
+      return new ExecStream(socket, rest);
+    },
+    dial: async (request: Partial<DialInput>) => {
       const path = `${supervisorPaths.dial}?q=${encodeURIComponent(JSON.stringify(request))}`;
       return upgrade(path, grant("dial"));
     },
@@ -157,6 +168,15 @@ export async function testSupervisor(
       const { status, rest, socket } = await upgrade(supervisorPaths.listen, grant("listen"));
       if (status !== 101) throw new Error(`${status} ${rest.toString()}`);
       const listening = await readListening({ socket, rest }, 10_000);
+      return { ...listening, socket, next: nextOf(listening.connections) };
+    },
+    /** The same at a port. */
+    listenTcp: async (port: number) => {
+      const q = encodeURIComponent(JSON.stringify({ kind: "tcp", port }));
+      const path = `${supervisorPaths.listen}?q=${q}`;
+      const { status, rest, socket } = await upgrade(path, grant("listen"));
+      if (status !== 101) throw new Error(`${status} ${rest.toString()}`);
+      const listening = await readListeningTcp({ socket, rest }, 10_000);
       return { ...listening, socket, next: nextOf(listening.connections) };
     },
     accept: (id: string) =>

@@ -6,6 +6,7 @@ import { connect, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { expect, test } from "vitest";
 import { supervisorPaths } from "../../../server/protocol/supervisor.ts";
+import { machineAddress } from "../../helpers/ports.ts";
 import { testSupervisor } from "./harness.ts";
 
 /** A program inside. */
@@ -47,6 +48,15 @@ test("what programs say at the socket comes out, both ways, and half-close passe
   expect((await all(inside)).equals(answer)).toBe(true);
 });
 
+test("where the other end is cut off, the program inside is too", async () => {
+  await using supervisor = await testSupervisor();
+  const listening = await supervisor.listen();
+  const inside = await program(listening.path);
+  const { socket } = await supervisor.accept(await listening.next());
+  socket.resetAndDestroy();
+  await closed(inside);
+});
+
 test("each listen stream has a socket of its own, which goes with it", async () => {
   await using supervisor = await testSupervisor();
   const first = await supervisor.listen();
@@ -82,12 +92,12 @@ test("a connection that nobody takes in time is closed", async () => {
   expect((await supervisor.accept(id)).status).toBe(404);
 });
 
-test("64 wait; one more is closed at once, and has room when one is taken", async () => {
+test("256 wait; one more is closed at once, and has room when one is taken", async () => {
   await using supervisor = await testSupervisor();
   const listening = await supervisor.listen();
-  const waiting = await Promise.all(Array.from({ length: 64 }, () => program(listening.path)));
+  const waiting = await Promise.all(Array.from({ length: 256 }, () => program(listening.path)));
   const ids: string[] = [];
-  while (ids.length < 64) ids.push(await listening.next());
+  while (ids.length < 256) ids.push(await listening.next());
   await closed(await program(listening.path));
   expect(waiting.filter(({ destroyed }) => destroyed)).toEqual([]);
   expect((await supervisor.accept(ids[0] ?? "")).status).toBe(101);
@@ -104,6 +114,21 @@ test("neither a view-only grant nor one for something else listens or takes", as
     expect((await supervisor.upgrade(path, supervisor.grant("dial"))).status).toBe(403);
   }
   expect(await readdir(supervisor.runFolder)).toEqual(["oneloop.sock"]);
+});
+
+test("at a port it listens on the loopback of both families, and on nothing else", async () => {
+  await using supervisor = await testSupervisor();
+  const listening = await supervisor.listenTcp(0);
+  for (const host of ["127.0.0.1", "::1"]) {
+    const inside = connect({ host, port: listening.port });
+    const { socket } = await supervisor.accept(await listening.next());
+    inside.write("in");
+    expect(String((await once(socket.resume(), "data"))[0])).toBe("in");
+    inside.destroy();
+  }
+  await expect(supervisor.listenTcp(listening.port)).rejects.toThrow("503");
+  const outside = connect({ host: machineAddress(), port: listening.port });
+  expect((await once(outside, "error"))[0]).toMatchObject({ code: "ECONNREFUSED" });
 });
 
 test("where there is no folder, it says that it cannot listen", async () => {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Task } from "../../../server/protocol/plan.ts";
 import type { SupervisorConfig, TaskInfo } from "../../../server/protocol/supervisor.ts";
@@ -49,6 +49,23 @@ test("create tasks run once in a workspace's life, then start tasks at each star
   expect(await log()).toEqual(["install", "serve"]);
   expect((await start(tasks)).brief).toEqual(["serve done 0", "install done null"]);
   expect(await log()).toEqual(["install", "serve", "serve"]);
+});
+
+test("a task of the container runs once there, and again where the container is another", async () => {
+  // A name of this run's own: its mark lies in this machine's file system, beside the home.
+  const name = `install-${basename(home)}`;
+  const tasks = [task(name, "echo install >> log", { phase: "create", oncePer: "container" })];
+  const mark = join("/var/tmp/.oneloop/tasks", `${name}.done`);
+  try {
+    expect((await start(tasks)).brief).toEqual([`${name} done 0`]);
+    expect((await start(tasks)).brief).toEqual([`${name} done null`]);
+    expect(existsSync(join(home, ".oneloop/tasks", `${name}.done`))).toBe(false);
+    await rm(mark);
+    expect((await start(tasks)).brief).toEqual([`${name} done 0`]);
+    expect(await log()).toEqual(["install", "install"]);
+  } finally {
+    await rm(mark, { force: true });
+  }
 });
 
 test("a create task that failed runs again at the next start", async () => {

@@ -2,7 +2,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate, useRouter } from "@tanstack/react-router";
 import { useState } from "react";
 import type { WireError } from "../../../server/protocol/errors.ts";
-import { queryClient, trpc } from "../lib/api.ts";
+import { queryClient, trpc, type Outputs } from "../lib/api.ts";
 import { contextUrlProblem } from "../lib/context-url.ts";
 import { wireError } from "../lib/errors.ts";
 import { duration } from "../lib/format.ts";
@@ -17,6 +17,7 @@ import { inputLook, technical } from "./field.tsx";
 import { SpinnerIcon } from "./icons.tsx";
 import { Loading } from "./loading.tsx";
 import { Notice } from "./notice.tsx";
+import { PreviewPanel } from "./preview.tsx";
 
 /** Opens a workspace. `suggested` (from the address) only fills the field in: a click starts it. */
 export function OpenForm({ suggested }: { suggested: string }) {
@@ -27,6 +28,8 @@ export function OpenForm({ suggested }: { suggested: string }) {
   /** The text in the place of the repository's devfile; null: the repository's own. */
   const [devfile, setDevfile] = useState<string | null>(null);
   const [editing, setEditing] = useState(false);
+  /** What an open would run; null: nobody has asked. */
+  const [preview, setPreview] = useState<Outputs["workspaces"]["preview"] | null>(null);
   /** Of the last try; it stays while the next one is on its way. */
   const [failure, setFailure] = useState<WireError | null>(null);
   const open = useMutation(
@@ -42,18 +45,45 @@ export function OpenForm({ suggested }: { suggested: string }) {
         if (existing) showToast("done", `You have this one already: ${name}.`);
         await navigate({ to: "/workspaces/$name", params: { name } });
       },
+      onError: (error) => {
+        const found = wireError(error);
+        // There is something to be seen, or to be chosen, before it starts.
+        if (found.code === "choice-needed") look.mutate({ contextUrl: contextUrl.trim() });
+        else setFailure(found);
+      },
+    }),
+  );
+  const look = useMutation(
+    trpc.workspaces.preview.mutationOptions({
+      meta: { quiet: true },
+      onSuccess: (shown) => {
+        setPreview(shown);
+        setFailure(null);
+      },
       onError: (error) => setFailure(wireError(error)),
     }),
   );
+  const busy = open.isPending || look.isPending;
   const mendable = failure?.code === "devfile-invalid" || failure?.code === "plan-impossible";
 
-  const submit = (): void => {
+  const check = (): boolean => {
     const found = contextUrlProblem(contextUrl);
     setProblem(found);
-    if (found !== null) return;
+    return found === null;
+  };
+  const submit = (): void => {
+    if (!check()) return;
     // The way leads there: its page is loaded while the repository is asked.
     void router.preloadRoute({ to: "/workspaces/$name", params: { name: "-" } });
-    open.mutate({ contextUrl: contextUrl.trim(), devfile });
+    const seen = preview !== null;
+    const configuration = chosenPath(preview);
+    open.mutate({
+      contextUrl: contextUrl.trim(),
+      devfile,
+      configuration,
+      ask: !seen,
+      askFound: !seen,
+    });
   };
 
   return (
@@ -83,6 +113,7 @@ export function OpenForm({ suggested }: { suggested: string }) {
             setProblem(null);
             setEditing(false);
             setDevfile(null);
+            setPreview(null);
             setFailure(null);
           }}
           placeholder="https://host/owner/repository"
@@ -90,8 +121,8 @@ export function OpenForm({ suggested }: { suggested: string }) {
           aria-describedby="context-url-help"
           className={`${inputLook} h-11 px-3.5 font-mono`}
         />
-        {!editing && (
-          <Button type="submit" kind="solid" size="large" busy={open.isPending} className="sm:w-28">
+        {!editing && preview === null && (
+          <Button type="submit" kind="solid" size="large" busy={busy} className="sm:w-28">
             Open
           </Button>
         )}
@@ -106,8 +137,30 @@ export function OpenForm({ suggested }: { suggested: string }) {
             ? "Filled in from a link. Nothing starts until you press Open."
             : "As it stands in your browser's address bar on GitHub, GitLab, Bitbucket, Gitea or Forgejo; or git@host:owner/repository.")}
       </p>
-      {open.isPending && !editing && <Opening />}
-      {failure !== null && !editing && !open.isPending && (
+      {!editing && preview === null && !busy && (
+        <Button
+          kind="quiet"
+          size="small"
+          className="mt-2 -ml-2.5"
+          onClick={() => {
+            if (check()) look.mutate({ contextUrl: contextUrl.trim() });
+          }}
+        >
+          See what would run
+        </Button>
+      )}
+      {busy && !editing && <Opening />}
+      {preview !== null && !editing && (
+        <PreviewPanel
+          preview={preview}
+          busy={busy}
+          onChoose={(configuration) =>
+            look.mutate({ contextUrl: contextUrl.trim(), configuration })
+          }
+          onEdit={() => setEditing(true)}
+        />
+      )}
+      {failure !== null && !editing && !busy && (
         <div className="mt-4">
           <Notice title={failure.message}>
             {mendable && (
@@ -122,6 +175,7 @@ export function OpenForm({ suggested }: { suggested: string }) {
       {editing && (
         <Mending
           contextUrl={contextUrl.trim()}
+          configuration={chosenPath(preview)}
           text={devfile}
           onText={setDevfile}
           failure={failure}
@@ -151,8 +205,14 @@ function Opening() {
   );
 }
 
+/** The configuration that was seen, where there were several. */
+function chosenPath(preview: Outputs["workspaces"]["preview"] | null): string | null {
+  return preview !== null && preview.choices.length > 0 ? preview.configuration.path : null;
+}
+
 interface MendingProps {
   contextUrl: string;
+  configuration: string | null;
   text: string | null;
   onText: (text: string) => void;
   failure: WireError | null;
@@ -160,13 +220,16 @@ interface MendingProps {
 }
 
 /** The repository's devfile with its mistakes, to be opened with another text. */
-function Mending({ contextUrl, text, onText, failure, busy }: MendingProps) {
+function Mending({ contextUrl, configuration, text, onText, failure, busy }: MendingProps) {
   const file = useQuery(
-    trpc.workspaces.devfile.queryOptions({ contextUrl }, { staleTime: 0, gcTime: 0 }),
+    trpc.workspaces.devfile.queryOptions(
+      { contextUrl, configuration },
+      { staleTime: 0, gcTime: 0 },
+    ),
   );
   if (file.isPending) return <Loading what="Reading the devfile" />;
   if (file.error !== null) return <Failure error={file.error} className="mt-4" />;
-  const { path, text: original } = file.data ?? { path: "devfile.yaml", text: "" };
+  const { path, text: original } = file.data;
   const current = text ?? original;
   const diagnostics = failure?.diagnostics ?? [];
   return (

@@ -1,5 +1,12 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
 import type { WorkspaceSummary } from "../../../server/protocol/workspace.ts";
+import { trpc } from "../lib/api.ts";
 import { plainLine } from "../lib/plain-text.ts";
+import { useNarrow } from "../lib/use-narrow.ts";
+import { Button } from "./button.tsx";
+import { Failure } from "./failure.tsx";
+import { TerminalIcon } from "./icons.tsx";
 
 type Service = WorkspaceSummary["services"][number];
 
@@ -10,9 +17,10 @@ const words: Record<Service["state"], { word: string; color: string }> = {
   missing: { word: "Not there", color: "border border-line-strong" },
 };
 
-/** The containers of the workspace. */
+/** The containers of the workspace, and a way into each that runs. */
 export function Services({ workspace }: { workspace: WorkspaceSummary }) {
   const { services, state } = workspace;
+  const { create, openShell } = useShell(workspace.name);
   return (
     <ul aria-label={`Services of ${workspace.name}`} className="-my-3 divide-y divide-line">
       {services.map(({ name, health, image, ports, ...service }) => {
@@ -28,7 +36,20 @@ export function Services({ workspace }: { workspace: WorkspaceSummary }) {
                 {stopped ? "Stopped" : word}
                 {health !== null && `, ${plainLine(health)}`}
               </span>
+              {service.state === "running" && (
+                <Button
+                  size="small"
+                  aria-label={`Shell in ${name}`}
+                  busy={create.isPending && create.variables.service === name}
+                  onClick={() => openShell(name)}
+                >
+                  <TerminalIcon className="size-3.5" /> Shell
+                </Button>
+              )}
             </div>
+            {create.variables?.service === name && (
+              <Failure error={create.error} className="mt-2" />
+            )}
             <p className="mt-1 pl-4 font-mono text-xs break-all text-muted" title="Image">
               {image}
             </p>
@@ -42,4 +63,31 @@ export function Services({ workspace }: { workspace: WorkspaceSummary }) {
       })}
     </ul>
   );
+}
+
+/** Opens a shell in a service's container, as a terminal in a tab of its own, and shows it. */
+function useShell(workspace: string) {
+  const queryClient = useQueryClient();
+  const navigate = useNavigate();
+  const narrow = useNarrow();
+  const create = useMutation(
+    trpc.terminals.create.mutationOptions({
+      meta: { quiet: true },
+      onSuccess: async ({ id }) => {
+        await queryClient.invalidateQueries(trpc.terminals.list.queryFilter({ workspace }));
+        await navigate({
+          to: "/workspaces/$name",
+          params: { name: workspace },
+          // Where there is room for one of them, the terminal takes the place of the services.
+          search: ({ view }) => ({
+            ...(view === undefined || narrow ? {} : { view }),
+            terminal: id,
+          }),
+          replace: true,
+        });
+        document.getElementById(`panel-${id}`)?.querySelector("textarea")?.focus();
+      },
+    }),
+  );
+  return { create, openShell: (service: string) => create.mutate({ workspace, service }) };
 }

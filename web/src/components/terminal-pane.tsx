@@ -9,6 +9,7 @@ import { SpinnerIcon } from "./icons.tsx";
 import { TerminalSearch } from "./terminal-search.tsx";
 
 interface TerminalPaneProps {
+  /** Its id; for a terminal of a service `<id>.<service>`. */
   workspaceId: string;
   terminalId: string;
   /** The name of the tab, for screen readers. */

@@ -5,6 +5,7 @@ import { trpc } from "../lib/api.ts";
 import { plainLine } from "../lib/plain-text.ts";
 import { Ask } from "./ask.tsx";
 import { Button, IconButton } from "./button.tsx";
+import { CommandMenu } from "./command-menu.tsx";
 import { Failure } from "./failure.tsx";
 import { PlusIcon, SearchIcon, SpinnerIcon } from "./icons.tsx";
 import { TerminalPane } from "./terminal-pane.tsx";
@@ -48,13 +49,13 @@ export function Terminals({ workspace, chosen, onChoose }: TerminalsProps) {
   const [visited, setVisited] = useState<ReadonlySet<string>>(new Set());
 
   const terminals = inOrder(list.data ?? []);
-  const hasShell = terminals.some(({ task }) => task === null);
+  const hasShell = terminals.some(isOwnShell);
   // The shell of a first visit is on its way: nothing else takes its place, and the focus, until then.
   const awaitsShell = !hasShell && (create.isPending || create.isIdle);
   const selected =
     terminals.find(({ id }) => id === chosen) ?? (awaitsShell ? undefined : firstShell(terminals));
-  const titleOf = ({ id, title, task }: TerminalView): string =>
-    task ?? titles.get(id) ?? (plainLine(title) || "shell");
+  const titleOf = ({ id, service, title, task }: TerminalView): string =>
+    service ?? task ?? titles.get(id) ?? (plainLine(title) || "shell");
 
   const madeFirst = useRef(false);
   const loaded = list.data !== undefined;
@@ -82,7 +83,7 @@ export function Terminals({ workspace, chosen, onChoose }: TerminalsProps) {
 
   const askClose = (terminal: TerminalView): void => {
     if (terminal.running) setClosing(terminal);
-    else close.mutate({ ...input, terminal: terminal.id });
+    else close.mutate({ ...input, ...named(terminal) });
   };
 
   return (
@@ -96,6 +97,11 @@ export function Terminals({ workspace, chosen, onChoose }: TerminalsProps) {
           onSelect={select}
           onClose={askClose}
           onCreate={() => create.mutate(input)}
+        />
+        <CommandMenu
+          workspace={workspace.name}
+          disabled={create.isPending}
+          onRun={(command) => create.mutate({ ...input, command })}
         />
         {selected !== undefined && (
           <IconButton
@@ -115,7 +121,9 @@ export function Terminals({ workspace, chosen, onChoose }: TerminalsProps) {
           .map((terminal) => (
             <TerminalPane
               key={terminal.id}
-              workspaceId={workspace.id}
+              workspaceId={
+                terminal.service === null ? workspace.id : `${workspace.id}.${terminal.service}`
+              }
               terminalId={terminal.id}
               title={titleOf(terminal)}
               ports={workspace.ports}
@@ -158,7 +166,7 @@ export function Terminals({ workspace, chosen, onChoose }: TerminalsProps) {
           keep="Keep it"
           busy={close.isPending}
           error={close.error}
-          onConfirm={() => close.mutate({ ...input, terminal: closing.id })}
+          onConfirm={() => close.mutate({ ...input, ...named(closing) })}
           onClose={() => {
             close.reset();
             setClosing(null);
@@ -181,5 +189,14 @@ function inOrder(terminals: readonly TerminalView[]): TerminalView[] {
 
 /** What to show when the address names none: where one can type, if there is such a one. */
 function firstShell(terminals: readonly TerminalView[]): TerminalView | undefined {
-  return terminals.find(({ task, running }) => task === null && running) ?? terminals[0];
+  return terminals.find((each) => isOwnShell(each) && each.running) ?? terminals[0];
+}
+
+/** Of the dev container, where people work. */
+function isOwnShell({ task, service }: TerminalView): boolean {
+  return task === null && service === null;
+}
+
+function named({ id, service }: TerminalView): { terminal: string; service: string | null } {
+  return { terminal: id, service };
 }

@@ -9,7 +9,7 @@ export function NewWorkspacePage() {
   return (
     <Page
       title="New workspace"
-      intro="The same URL again leads to the workspace that you have of it. Services start as its devfile.yaml says; without one you get a shell with the usual tools."
+      intro="The same URL again leads to the workspace that you have of it. Services start as its devfile.yaml says; without one you see what was found in it, and start that."
     >
       <OpenForm key={suggested} suggested={suggested} />
     </Page>

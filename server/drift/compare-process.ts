@@ -1,0 +1,357 @@
+import type { Fact } from "../protocol/fact.ts";
+import { parseImageReference } from "../protocol/image-reference.ts";
+import type { Probe } from "../protocol/service.ts";
+import { addUnknown, compareFact } from "./context.ts";
+import type { Both, Context } from "./context.ts";
+import { side, sideOf } from "./draft.ts";
+import { engineOf } from "./engines.ts";
+import { compareText } from "./pair.ts";
+
+const equal = <Value>(a: Value, b: Value): boolean => a === b;
+
+/** What runs, as whom, and with which limits. */
+export function compareProcess(both: Both, context: Context): void {
+  compareImage(both, context);
+  compareCommand(both, context);
+  compareRights(both, context);
+  compareLimits(both, context);
+  compareProbes(both, context);
+}
+
+function compareImage({ name, a, b }: Both, { draft }: Context): void {
+  compareStage({ name, a, b }, draft);
+  // What is built from the repository is another thing than what is pulled: neither is wrong.
+  const built = [a, b].some(({ build }) => build.known && build.value !== null);
+  const [one, other] = [a.image, b.image].map((each) => (each.known ? engineOf(each.value) : null));
+  if (!a.image.known || !b.image.known) return;
+  const sides = { a: sideOf(a.image, (text) => text), b: sideOf(b.image, (text) => text) };
+  if ((one === null) !== (other === null) || one?.name !== other?.name) {
+    if (built && (one === null || other === null)) return;
+    draft.count(false);
+    const code = one !== null && other !== null ? "engine" : "image";
+    const what = code === "engine" ? "Another engine runs here." : "Another image runs here.";
+    draft.add({ code, service: name, what, ...sides });
+  } else if (one !== null && other !== null && one !== undefined && other !== undefined) {
+    if (one.major === null || other.major === null) {
+      if (one.major === other.major) return;
+      addUnknown(draft, { code: "engine-version", service: name }, sides);
+      return;
+    }
+    draft.count(one.major === other.major);
+    const what = `Another major version of ${one.name} runs here.`;
+    if (one.major !== other.major) {
+      draft.add({ code: "engine-version", service: name, what, ...sides });
+    } else compareTags({ name, a, b }, { draft }, sides);
+  } else if (!built) compareTags({ name, a, b }, { draft }, sides);
+}
+
+/** A stage of a Dockerfile has its own command and files; what is pulled is the last one. */
+function compareStage({ name, a, b }: Both, draft: Context["draft"]): void {
+  const stage = ({ build }: Both["a"]) => (build.known ? (build.value?.target ?? null) : null);
+  if (stage(a) === stage(b)) return;
+  const shown = (service: Both["a"]) =>
+    stage(service) === null
+      ? sideOf(service.image, (image) => image)
+      : side(`stage ${stage(service)} of its Dockerfile`, service.build.where);
+  const what = "One side builds a stage of a Dockerfile.";
+  draft.add({ code: "image", service: name, subject: "stage", what, a: shown(a), b: shown(b) });
+}
+
+function compareTags(
+  { name, a, b }: Both,
+  { draft }: Pick<Context, "draft">,
+  sides: { a: ReturnType<typeof side>; b: ReturnType<typeof side> },
+): void {
+  if (!a.image.known || !b.image.known) return;
+  const same = canonicalImage(a.image.value) === canonicalImage(b.image.value);
+  draft.count(same);
+  if (!same) draft.add({ code: "image", service: name, what: "The images differ.", ...sides });
+}
+
+function canonicalImage(text: string): string {
+  const reference = parseImageReference(text);
+  if (reference === null) return text;
+  const { repository, tag, digest } = reference;
+  return digest === null ? `${repository}:${tag ?? "latest"}` : `${repository}@${digest}`;
+}
+
+/** `/bin/sh` and `sh` are the same program. */
+function program(parts: readonly string[]): string[] {
+  return parts.map((part, at) => (at === 0 ? part.replace(/^\/(?:usr\/)?bin\//, "") : part));
+}
+
+function compareCommand({ name, a, b }: Both, { draft, addresses, redactor }: Context): void {
+  const whole = (service: Both["a"]): Fact<(string[] | null)[]> => {
+    const { command, args } = service;
+    if (!command.known) return command;
+    if (!args.known) return args;
+    const where = command.value === null && args.value !== null ? args.where : command.where;
+    return { known: true, value: [command.value, args.value], where };
+  };
+  const [one, other] = [whole(a), whole(b)];
+  const meaning = (value: (string[] | null)[], at: "a" | "b"): string => {
+    const [command = null, args = null] = value;
+    const all = program([...(command ?? []), ...(args ?? [])]);
+    const said = all.map((part) => addresses[at].meaning(part));
+    // Where all that runs is said on both sides, it is the same wherever it is cut in two.
+    return JSON.stringify([command === null && args === null, said]);
+  };
+  compareFact(
+    draft,
+    { code: "command", service: name, what: "Another command runs.", a: one, b: other },
+    {
+      same: (left, right) => meaning(left, "a") === meaning(right, "b"),
+      show: ([command = null, args = null]) =>
+        command === null && args === null
+          ? "as the image has it"
+          : redactor.argv([...(command ?? []), ...(args ?? [])]),
+    },
+  );
+  if (
+    a.workingDir.known &&
+    b.workingDir.known &&
+    a.workingDir.value !== null &&
+    b.workingDir.value !== null
+  ) {
+    const what = "The working directory differs.";
+    const facts = { a: a.workingDir, b: b.workingDir };
+    const show = (text: string | null): string | null => text;
+    compareFact(
+      draft,
+      { code: "working-dir", service: name, what, ...facts },
+      { same: equal, show },
+    );
+  }
+}
+
+function compareRights({ name, a, b }: Both, { draft }: Context): void {
+  compareFact(
+    draft,
+    { code: "user", service: name, what: "It runs as another user.", a: a.user, b: b.user },
+    { same: sameUser, show: (user) => user ?? "as the image has it" },
+  );
+  compareFact(
+    draft,
+    {
+      code: "read-only-root",
+      service: name,
+      what: "The root file system is read-only on one side.",
+      a: a.readOnlyRoot,
+      b: b.readOnlyRoot,
+    },
+    { same: equal, show: (value) => (value ? "read-only" : "writable") },
+  );
+  const rights = (service: Both["a"]): Fact<string> => {
+    const { capabilitiesAdded: added, capabilitiesDropped: dropped } = service;
+    if (!added.known) return added;
+    if (!dropped.known) return dropped;
+    const parts = [
+      ...added.value.toSorted().map((each) => `+${each}`),
+      ...dropped.value.toSorted().map((each) => `-${each}`),
+    ];
+    const where = added.value.length === 0 ? dropped.where : added.where;
+    return { known: true, value: parts.join(" "), where };
+  };
+  compareFact(
+    draft,
+    {
+      code: "capabilities",
+      service: name,
+      what: "Capabilities differ.",
+      a: rights(a),
+      b: rights(b),
+    },
+    { same: equal, show: (text) => text || "the engine's usual ones" },
+  );
+  compareHostAccess({ name, a, b }, draft);
+}
+
+function compareHostAccess({ name, a, b }: Both, draft: Context["draft"]): void {
+  const kinds = new Set(
+    [...a.hostAccess, ...b.hostAccess].flatMap((each) => (each.known ? [each.value.what] : [])),
+  );
+  for (const kind of kinds) {
+    const of = ({ hostAccess }: Both["a"]) =>
+      hostAccess.find((each) => each.known && each.value.what === kind);
+    const [one, other] = [of(a), of(b)];
+    const same = (one === undefined) === (other === undefined);
+    draft.count(same);
+    if (same) continue;
+    const shown = (fact: typeof one, at: Both["a"]) =>
+      fact === undefined ? side(null, at.name.where) : sideOf(fact, (each) => each.detail);
+    const what = `One side asks for ${kind}.`;
+    const sides = { a: shown(one, a), b: shown(other, b) };
+    draft.add({ code: "host-access", service: name, subject: kind, what, ...sides });
+  }
+}
+
+/** A group that one side does not say is the user's own. */
+function sameUser(a: string | null, b: string | null): boolean {
+  if (a === null || b === null) return a === b;
+  const parts = (user: string) => user.split(":").map((each) => (each === "root" ? "0" : each));
+  const [[user, group], [otherUser, otherGroup]] = [parts(a), parts(b)];
+  const groups = group === undefined || otherGroup === undefined || group === otherGroup;
+  return user === otherUser && groups;
+}
+
+function compareLimits({ name, a, b }: Both, { draft }: Context): void {
+  const bytes = (value: number | null) => (value === null ? "no limit" : formatBytes(value));
+  const cores = (value: number | null) => (value === null ? "no limit" : `${value} cores`);
+  const limit = (code: "memory-limit" | "cpu-limit", what: string) => ({
+    code,
+    service: name,
+    what,
+  });
+  compareFact(
+    draft,
+    {
+      ...limit("memory-limit", "The memory limit differs."),
+      a: a.memoryLimitBytes,
+      b: b.memoryLimitBytes,
+    },
+    { same: equal, show: bytes },
+  );
+  compareFact(
+    draft,
+    { ...limit("cpu-limit", "The CPU limit differs."), a: a.cpuLimitCores, b: b.cpuLimitCores },
+    { same: equal, show: cores },
+  );
+  const asked = (key: "memoryRequestBytes" | "cpuRequestCores", subject: string) =>
+    compareFact(
+      draft,
+      {
+        code: "requests",
+        service: name,
+        subject,
+        what: `The request for ${subject} differs.`,
+        a: a[key],
+        b: b[key],
+      },
+      {
+        same: (one, other) => one === null || other === null || one === other,
+        show: key === "cpuRequestCores" ? cores : bytes,
+      },
+    );
+  asked("memoryRequestBytes", "memory");
+  asked("cpuRequestCores", "cpu");
+  comparePlatform({ name, a, b }, draft);
+  compareFact(
+    draft,
+    {
+      code: "replicas",
+      service: name,
+      what: "The number of copies differs.",
+      a: a.replicas,
+      b: b.replicas,
+    },
+    { same: equal, show: (copies) => (copies === 1 ? "1 copy" : `${copies} copies`) },
+  );
+}
+
+/** A side that says nothing runs on any machine: then nothing differs. */
+function comparePlatform({ name, a, b }: Both, draft: Context["draft"]): void {
+  if (!a.platform.known || !b.platform.known) return;
+  if (a.platform.value === null || b.platform.value === null) return;
+  // `arm64/v8` is what arm64 means.
+  const canonical = (text: string | null) => (text ?? "").replace(/^(linux\/arm64)\/v8$/, "$1");
+  compareFact(
+    draft,
+    {
+      code: "platform",
+      service: name,
+      what: "The platform differs.",
+      a: a.platform,
+      b: b.platform,
+    },
+    { same: (one, other) => canonical(one) === canonical(other), show: (text) => text },
+  );
+}
+
+export function formatBytes(bytes: number): string {
+  const units = ["Ki", "Mi", "Gi", "Ti"];
+  let [value, unit] = [bytes, ""];
+  for (const next of units) {
+    if (value < 1024 || value % 1024 !== 0) break;
+    [value, unit] = [value / 1024, next];
+  }
+  return unit === "" ? `${value} bytes` : `${value}${unit}`;
+}
+
+const probes = ["readiness", "liveness", "startup"] as const;
+
+/** One finding for all checks of a service: they are written together, and mended together. */
+function compareProbes({ name, a, b }: Both, { draft, models, redactor }: Context): void {
+  const of = (service: Both["a"]) =>
+    probes.flatMap((kind) => {
+      const fact = service[kind];
+      return fact.known && fact.value !== null
+        ? [{ kind, where: fact.where, probe: fact.value }]
+        : [];
+    });
+  const unknowns = (service: Both["a"]) => probes.filter((kind) => !service[kind].known);
+  const kinds = [unknowns(a).length, unknowns(b).length];
+  if (kinds.some((count) => count > 0)) {
+    const kind = unknowns(a)[0] ?? unknowns(b)[0] ?? "readiness";
+    const fact = { a: a[kind], b: b[kind] };
+    if (fact.a.known === fact.b.known) return;
+    compareFact(
+      draft,
+      { code: "probe", service: name, what: "Checks differ.", ...fact },
+      {
+        same: () => true,
+        show: (probe) => (probe === null ? "none" : redactor.text(showProbe(probe))),
+      },
+    );
+    return;
+  }
+  // A compose file has one check for what Kubernetes asks in three.
+  const loose = models.a.format === "compose" || models.b.format === "compose";
+  const keys = (service: Both["a"]) =>
+    new Set(of(service).map(({ kind, probe }) => (loose ? "" : kind) + keyOfProbe(probe)));
+  const [left, right] = [keys(a), keys(b)];
+  const within = (one: Set<string>, other: Set<string>) => [...one].every((key) => other.has(key));
+  const some = left.size > 0 && right.size > 0;
+  const same =
+    loose && some
+      ? within(left, right) || within(right, left)
+      : within(left, right) && within(right, left);
+  if (left.size === 0 && right.size === 0) return;
+  draft.count(same);
+  if (same) return;
+  const shown = (service: Both["a"]) => {
+    const [first] = of(service);
+    const all = of(service).map(({ kind, probe }) => `${kind}: ${showProbe(probe)}`);
+    const text = all.length === 0 ? "none" : redactor.text(all.join("; "));
+    return side(text, first?.where ?? service.name.where);
+  };
+  draft.add({ code: "probe", service: name, what: "Checks differ.", a: shown(a), b: shown(b) });
+}
+
+function keyOfProbe({ check, ...times }: Probe): string {
+  const what = check.kind === "exec" ? ["exec", shellLine(check.command)] : sortedEntries(check);
+  return JSON.stringify([what, sortedEntries(times)]);
+}
+
+function sortedEntries(of: object): [string, unknown][] {
+  return Object.entries(of).toSorted(([one], [other]) => compareText(one, other));
+}
+
+/** A line and the same line through a shell are one check. */
+function shellLine(command: readonly string[]): string {
+  const [shell = "", flag, line] = program(command);
+  return shell === "sh" && flag === "-c" && line !== undefined ? line : program(command).join(" ");
+}
+
+function showProbe({ check, periodS, timeoutS, failures }: Probe): string {
+  const times = `every ${periodS} s, ${timeoutS} s, ${failures} failures`;
+  switch (check.kind) {
+    case "http":
+      return `${check.scheme} :${check.port}${check.path} ${times}`;
+    case "tcp":
+      return `tcp :${check.port} ${times}`;
+    case "grpc":
+      return `grpc :${check.port} ${times}`;
+    case "exec":
+      return `${check.command[0] ?? ""} … ${times}`;
+  }
+}

@@ -1,0 +1,157 @@
+import type Docker from "dockerode";
+import { OneloopError } from "../../../protocol/errors.ts";
+import { randomIds } from "../../../util/ids.ts";
+import type { Owner, StepOptions } from "../../engine.ts";
+import { boundedLog, removeContainer } from "../containers.ts";
+import { label, type Names, type Role } from "../names.ts";
+import { attach, chunksOf } from "../output.ts";
+
+type ImageConfig = Docker.ImageInspectInfo["Config"];
+
+export interface RunParts {
+  readonly docker: Docker;
+  readonly names: Names;
+  /** The run of this control plane: what a killed one left is removed by the next. */
+  readonly run: string;
+  readonly owner: Owner;
+  /** The sandbox whose network, and whose rules, the program has. */
+  readonly sandboxId: string;
+  readonly options: StepOptions;
+}
+
+/** Compilers of large programs; a build that wants more would take it from the workspaces. */
+const buildMemoryBytes = 4 * 1024 ** 3;
+const buildPids = 4096;
+/** NET_RAW evades rules; no build makes devices. */
+const droppedCapabilities = ["MKNOD", "NET_RAW"];
+const keptLines = 20;
+
+/**
+ * Runs one program of a Dockerfile on top of an image, confined as the workspace is, and keeps what
+ * it changed as another image.
+ *
+ * @returns the id of that image
+ * @throws OneloopError `image-unavailable` with the last lines where the program fails
+ */
+export async function runStep(
+  parts: RunParts,
+  image: { readonly id: string; readonly config: ImageConfig },
+  step: {
+    readonly command: string | readonly string[];
+    readonly args: ReadonlyMap<string, string>;
+    /** How an error names it: the Dockerfile's path and line. */
+    readonly where: string;
+  },
+): Promise<string> {
+  const { docker, names, owner, options } = parts;
+  const role: Role = "job";
+  const container = await docker.createContainer({
+    name: names.job(owner, "build", randomIds.id()),
+    Image: image.id,
+    Entrypoint: vectorOf(step, image.config),
+    Cmd: [],
+    Healthcheck: { Test: ["NONE"] },
+    Labels: { ...names.containerLabels(owner), [label.role]: role, [label.run]: parts.run },
+    HostConfig: {
+      NetworkMode: `container:${parts.sandboxId}`,
+      CapDrop: droppedCapabilities,
+      Memory: buildMemoryBytes,
+      MemorySwap: buildMemoryBytes,
+      PidsLimit: buildPids,
+      Init: true,
+      RestartPolicy: { Name: "no" },
+      LogConfig: boundedLog,
+    },
+  });
+  try {
+    const { signal } = options;
+    const output = await attach(container, signal);
+    const ended = container.wait({
+      condition: "next-exit",
+      abortSignal: signal,
+    }) as Promise<{ StatusCode: number }>;
+    ended.catch(() => undefined);
+    await container.start({ abortSignal: signal });
+    const last = await followLines(output, (line) => options.onProgress?.(line));
+    const { StatusCode } = await ended;
+    if (StatusCode !== 0) {
+      throw new OneloopError(
+        "image-unavailable",
+        `${step.where}: the build's program ended with status ${StatusCode}.${last.map((line) => `\n${line}`).join("")}`,
+      );
+    }
+    return await commit(docker, container, image.config);
+  } finally {
+    await removeContainer(docker, container.id);
+  }
+}
+
+/**
+ * Arguments of the build are variables of its programs. They are set in the line and not in the
+ * container, whose environment would become the image's; a vector without a shell does not get them.
+ */
+function vectorOf(
+  { command, args }: { command: string | readonly string[]; args: ReadonlyMap<string, string> },
+  config: ImageConfig,
+): string[] {
+  if (typeof command !== "string") return [...command];
+  const shell = (config as { Shell?: string[] | null }).Shell ?? ["/bin/sh", "-c"];
+  const known = new Set((config.Env ?? []).map((one) => one.split("=", 1)[0] ?? ""));
+  // A variable of ENV goes before an argument of its name (Dockerfile reference, "ARG").
+  const exports = Array.from(args)
+    .filter(([name]) => !known.has(name) && /^[A-Za-z_]\w*$/.test(name))
+    .map(([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'; `);
+  return [...shell, exports.join("") + command];
+}
+
+async function commit(
+  docker: Docker,
+  container: Docker.Container,
+  config: ImageConfig,
+): Promise<string> {
+  // All of it, and lists even where they are empty: what is not given, the engine takes from the
+  // container, whose entry point was the step's program.
+  const body = {
+    ...config,
+    Entrypoint: config.Entrypoint ?? [],
+    Cmd: config.Cmd ?? [],
+    Labels: config.Labels ?? {},
+  };
+  const options = {
+    path: "/commit?",
+    method: "POST",
+    options: { _query: { container: container.id, pause: false }, _body: body },
+    statusCodes: { 201: true, 404: "no such container", 500: "server error" },
+  };
+  return new Promise((resolve, reject) => {
+    docker.modem.dial(options, (error: unknown, data: unknown) => {
+      if (error instanceof Error) reject(error);
+      else resolve((data as { Id: string }).Id);
+    });
+  });
+}
+
+async function followLines(
+  output: Parameters<typeof chunksOf>[0],
+  onLine: (line: string) => void,
+): Promise<string[]> {
+  const last: string[] = [];
+  let rest = "";
+  const say = (line: string): void => {
+    if (line.trim() === "") return;
+    last.push(line);
+    if (last.length > keptLines) last.shift();
+    onLine(line);
+  };
+  for await (const { data } of chunksOf(output)) {
+    const lines = (rest + data.toString("utf8")).split(/\r?\n|\r/);
+    // A program that prints no line break is still shown, in pieces.
+    rest = (lines.pop() ?? "").slice(-maxLineChars);
+    for (const line of lines) say(line.slice(0, maxLineChars));
+  }
+  say(rest);
+  return last;
+}
+
+/** A longer line is no line for people. */
+const maxLineChars = 2000;

@@ -1,0 +1,132 @@
+import type { Readable } from "node:stream";
+import type { StepOptions } from "../engine/engine.ts";
+import { sourceVolume } from "../engine/member-spec.ts";
+import { belowSourceRoot } from "../plan/projects.ts";
+import { OneloopError, toOneloopError } from "../protocol/errors.ts";
+import type { Checkout, PlannedBuild, WorkspacePlan } from "../protocol/plan.ts";
+import type { BringUpParts } from "./bring-up.ts";
+import type { RunStep, Turn } from "./reconciler-turn.ts";
+
+/**
+ * The images of a plan that are built from its repository: from the opened commit as the cache has
+ * it, while nothing is checked out yet; after that from the workspace's own files.
+ */
+export class Builds {
+  readonly #parts: Pick<BringUpParts, "engine" | "archive" | "store">;
+  readonly #turn: Turn;
+  readonly #step: RunStep;
+  /** From the plan's name of an image to the engine's. */
+  readonly #building = new Map<string, Promise<string>>();
+  readonly #names = new Map<string, string>();
+
+  constructor(
+    parts: Pick<BringUpParts, "engine" | "archive" | "store">,
+    turn: Turn,
+    step: RunStep,
+  ) {
+    this.#parts = parts;
+    this.#turn = turn;
+    this.#step = step;
+  }
+
+  /**
+   * What the engine calls an image of the plan, built now where the plan says that it is built.
+   *
+   * @param ready resolves when the sandbox runs, in whose network programs of the build run.
+   */
+  ensure(
+    image: string,
+    { ready, signal }: { ready: Promise<void>; signal: AbortSignal },
+  ): Promise<string> {
+    const planned = this.#turn.row.plan.builds?.find((one) => one.image === image);
+    if (planned === undefined) return Promise.resolve(image);
+    const before = this.#building.get(image);
+    if (before !== undefined) return before;
+    const building = this.#build(planned, { ready, signal });
+    this.#building.set(image, building);
+    return building;
+  }
+
+  /** The plan with the engine's names of what was built. */
+  named(plan: WorkspacePlan): WorkspacePlan {
+    if (this.#names.size === 0) return plan;
+    const services = plan.services.map((service) => ({
+      ...service,
+      image: this.#names.get(service.image) ?? service.image,
+    }));
+    return { ...plan, services };
+  }
+
+  async #build(
+    planned: PlannedBuild,
+    { ready, signal }: { ready: Promise<void>; signal: AbortSignal },
+  ): Promise<string> {
+    await ready;
+    const { row } = this.#turn;
+    const own = row.checkedOut ? await this.#fromWorkspace(planned, signal) : null;
+    const ref =
+      own ?? (await this.#from(planned, signal, (options) => this.#commit(planned, options)));
+    this.#names.set(planned.image, ref);
+    return ref;
+  }
+
+  /**
+   * Null where the workspace's own files give no image: the opened commit's is there then, so that
+   * somebody can go in and mend them.
+   */
+  async #fromWorkspace(planned: PlannedBuild, signal: AbortSignal): Promise<string | null> {
+    try {
+      return await this.#from(planned, signal, (options) => this.#folder(planned, options));
+    } catch (error) {
+      const { code, message } = toOneloopError(error);
+      if (!mendable.has(code)) throw error;
+      await this.#parts.store.addEvent(this.#turn.row.id, {
+        level: "error",
+        code: "build-failed",
+        message: `${planned.image} could not be built from the workspace's files; the one of the opened commit runs instead. Mend it, then stop and start. ${message}`,
+      });
+      return null;
+    }
+  }
+
+  async #from(
+    planned: PlannedBuild,
+    signal: AbortSignal,
+    archiveOf: (options: StepOptions) => Promise<Readable>,
+  ): Promise<string> {
+    const { context, dockerfile, args, target, image } = planned;
+    const { owner } = this.#turn.spec;
+    const place = context === "" ? dockerfile : `${context}/${dockerfile}`;
+    const { ref } = await this.#step("build", signal, async (options) => {
+      options.onProgress?.(`Building ${image} from ${place}`);
+      const archive = await archiveOf(options);
+      return this.#parts.engine.buildImage({ owner, archive, dockerfile, args, target }, options);
+    });
+    return ref;
+  }
+
+  #commit({ context }: PlannedBuild, { signal }: StepOptions): Promise<Readable> {
+    const { url, key = url, commit } = this.#checkout();
+    return this.#parts.archive({ key, commit, path: context }, signal);
+  }
+
+  #folder({ context }: PlannedBuild, options: StepOptions): Promise<Readable> {
+    const folder = belowSourceRoot(this.#checkout().path).slice(1);
+    const path = context === "" ? folder : `${folder}/${context}`;
+    const { owner } = this.#turn.spec;
+    return this.#parts.engine.readFolder({ owner, volume: sourceVolume, path }, options);
+  }
+
+  #checkout(): Checkout {
+    const { checkout } = this.#turn.row.plan;
+    if (checkout !== null) return checkout;
+    throw new OneloopError("plan-impossible", "There is no repository to build an image from.");
+  }
+}
+
+/** What somebody can mend in the files; the engine's own failures are the workspace's. */
+const mendable: ReadonlySet<string> = new Set([
+  "image-unavailable",
+  "devfile-invalid",
+  "bad-input",
+]);

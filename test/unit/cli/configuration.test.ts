@@ -1,0 +1,259 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { spawnSync } from "node:child_process";
+import { Command } from "commander";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createProgram } from "../../../cli/src/catalogue.ts";
+import { pickCommand, remoteLine } from "../../../cli/src/commands/run.ts";
+import { readFolder } from "../../../cli/src/folder.ts";
+import { previewLines } from "../../../cli/src/preview-lines.ts";
+import { sarif } from "../../../cli/src/sarif.ts";
+import { validate } from "../../../cli/src/validating.ts";
+import type { CommandView, Preview } from "../../../cli/src/wire.ts";
+
+let folder: string;
+const before = process.cwd();
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "oneloop-configuration-"));
+  process.chdir(folder);
+  process.exitCode = undefined;
+});
+
+afterEach(async () => {
+  process.chdir(before);
+  process.exitCode = undefined;
+  vi.restoreAllMocks();
+  await rm(folder, { recursive: true });
+});
+
+async function write(files: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), text);
+  }
+}
+
+/** Runs a command as `loop` does, and gives what it prints. */
+async function loop(...args: string[]): Promise<{ out: string; err: string; status: unknown }> {
+  const [out, err] = [vi.spyOn(process.stdout, "write"), vi.spyOn(process.stderr, "write")];
+  for (const each of [out, err]) each.mockImplementation(() => true);
+  const program: Command = await createProgram("0.0.0", ({ name }) => name === args[0]);
+  await program.parseAsync(args, { from: "user" });
+  const said = (spy: typeof out) => spy.mock.calls.map(([text]) => String(text)).join("");
+  return { out: said(out), err: said(err), status: process.exitCode };
+}
+
+interface Sarif {
+  readonly version: string;
+  readonly runs: readonly [
+    {
+      readonly tool: {
+        readonly driver: { readonly name: string; readonly rules: readonly unknown[] };
+      };
+      readonly results: readonly {
+        readonly ruleId: string;
+        readonly ruleIndex: number;
+        readonly locations: readonly [
+          {
+            readonly physicalLocation: {
+              readonly artifactLocation: { readonly uri: string };
+              readonly region: Readonly<Record<"startLine" | "startColumn" | "endColumn", number>>;
+            };
+          },
+        ];
+      }[];
+    },
+  ];
+}
+
+const command = (name: string, more: Partial<CommandView> = {}): CommandView => ({
+  ...{ name, label: null, group: null, line: "true", cwd: null, env: {}, where: [] },
+  ...more,
+});
+
+describe("a command that is asked for", () => {
+  const test1 = command("unit", { group: { kind: "test", isDefault: false } });
+  const test2 = command("all", { group: { kind: "test", isDefault: true } });
+  const build = command("compile", { group: { kind: "build", isDefault: false } });
+  const named = command("debug");
+
+  test("is the one of this name, else the default of this purpose, or the only one", () => {
+    const all = [test1, test2, build, named];
+    expect(pickCommand(all, "unit")).toBe(test1);
+    expect(pickCommand(all, "test")).toBe(test2);
+    expect(pickCommand(all, "build")).toBe(build);
+    expect(pickCommand(all, "debug")).toBe(named);
+  });
+
+  test("is refused with the names that there are", () => {
+    expect(() => pickCommand([test1, build], "deploy")).toThrow(/no command deploy.*unit, compile/);
+    const two = [test1, { ...test2, group: { kind: "test" as const, isDefault: false } }, build];
+    expect(() => pickCommand(two, "test")).toThrow(/several for test.*: unit, all$/);
+    expect(() => pickCommand([], "test")).toThrow(/offers no commands/);
+  });
+
+  test("runs at the other end in its folder, with its variables, as it is written", async () => {
+    await write({ "a b/x": "" });
+    const line = remoteLine(
+      command("x", {
+        line: `echo "$A's" 'in' "\${PWD##*/}" # $`,
+        cwd: join(folder, "a b"),
+        env: { A: "it" },
+      }),
+    );
+    const { stdout } = spawnSync("sh", ["-c", line], { encoding: "utf8" });
+    expect(stdout).toBe("it's in a b\n");
+  });
+});
+
+describe("loop init", () => {
+  test("writes the devfile that is found, and validate finds no mistake in it", async () => {
+    await write({ "package.json": '{"scripts": {"test": "x"}}', "api/go.mod": "module a\n" });
+    const { out } = await loop("init");
+    expect(out).toContain("devfile.yaml: Node.js (package.json), Go (api/go.mod)");
+    const text = await readFile(join(folder, "devfile.yaml"), "utf8");
+    expect(text).toContain('# package.json:1: the script "test"');
+    expect(await validate("devfile.yaml")).toEqual({ diagnostics: [], unread: [] });
+    expect((await loop("validate")).err).toBe("devfile.yaml: no mistakes.\n");
+  });
+
+  test("writes over nothing, unless it is told to", async () => {
+    await write({ "devfile.yaml": "mine" });
+    await expect(loop("init")).rejects.toMatchObject({ code: "conflict", status: 1 });
+    expect(await readFile(join(folder, "devfile.yaml"), "utf8")).toBe("mine");
+    await write({ "devfile.yaml": "", ".devfile.yaml": "" });
+    await rm(join(folder, "devfile.yaml"));
+    await expect(loop("init")).rejects.toThrow(/There is a \.devfile\.yaml here/);
+    await loop("init", "--force");
+    expect(await readFile(join(folder, "devfile.yaml"), "utf8")).toContain("schemaVersion");
+  });
+});
+
+describe("loop validate", () => {
+  const wrong = "schemaVersion: 2.2.0\ncomponents:\n\t- name: x\n";
+  const also = "schemaVersion: 2.2.0\ncomponents:\n  - name: x\n    container: {imgae: x}\n";
+
+  test("prints file:line:col: code: message with the line and a caret; the answer is no", async () => {
+    await write({ "devfile.yaml": also });
+    const { out, status } = await loop("validate");
+    expect(status).toBe(1);
+    const head = /^devfile\.yaml:4:\d+: [a-z-]+: .+$/m;
+    expect(out).toMatch(head);
+    expect(out).toContain("4 |     container: {imgae: x}");
+    expect(out).toMatch(/^ +\| +\^+$/m);
+  });
+
+  test("takes several files, by their names too, and says which one is missing", async () => {
+    await write({ "a.yaml": wrong, ".devfile/api.devfile.yaml": also });
+    const { out } = await loop("validate", "a.yaml", ".devfile/api.devfile.yaml");
+    expect(out).toMatch(/^a\.yaml:3:/m);
+    expect(out).toMatch(/^\.devfile\/api\.devfile\.yaml:4:/m);
+    await expect(loop("validate", "gone.yaml")).rejects.toMatchObject({ code: "usage", status: 2 });
+    expect((await loop("validate")).out).toMatch(/^\.devfile\/api/m);
+    await rm(join(folder, ".devfile"), { recursive: true });
+    await expect(loop("validate")).rejects.toThrow(/No devfile is here/);
+  });
+
+  test("reads the parents that lie beside it, and says which lie elsewhere", async () => {
+    const child = (parent: string): string => `schemaVersion: 2.2.2\nparent: {${parent}}\n`;
+    await write({
+      "sub/devfile.yaml": child("uri: base/parent.yaml"),
+      "sub/base/parent.yaml": also,
+      "far.yaml": child("id: nodejs"),
+    });
+    const { out, status } = await loop("validate", "sub/devfile.yaml");
+    expect(status).toBe(1);
+    expect(out).toMatch(/^sub\/base\/parent\.yaml:4:\d+: unknown-key: /m);
+    const absolute = await validate(join(folder, "sub/devfile.yaml"));
+    expect(absolute.diagnostics.map(({ line }) => line)).toContain(4);
+    expect((await validate("far.yaml")).unread).toEqual(["registry:nodejs"]);
+    const { texts } = await readFolder("sub");
+    expect(Object.keys(texts).toSorted()).toEqual(["base/parent.yaml", "devfile.yaml"]);
+  });
+
+  test("gives SARIF with a rule for each code and a result for each place", async () => {
+    await write({ "devfile.yaml": also });
+    const { out, status } = await loop("validate", "--format", "sarif");
+    expect(status).toBe(1);
+    const { version, runs } = JSON.parse(out) as Sarif;
+    expect(version).toBe("2.1.0");
+    const { results, tool } = runs[0];
+    for (const { ruleId, ruleIndex, locations } of results) {
+      expect(tool.driver.rules[ruleIndex]).toEqual({ id: ruleId });
+      const { artifactLocation, region } = locations[0].physicalLocation;
+      expect(tool.driver.name).toBe("Oneloop");
+      expect(artifactLocation.uri).toBe("devfile.yaml");
+      expect(region.startLine).toBe(4);
+      expect(region.endColumn).toBeGreaterThan(region.startColumn);
+    }
+    expect(results.length).toBeGreaterThan(0);
+  });
+
+  test("names a file in SARIF as a URI", () => {
+    const place = {
+      line: 1,
+      column: 1,
+      length: 1,
+      severity: "error",
+      code: "x",
+      message: "y",
+    } as const;
+    const uris = ["./a b.yaml", "/tmp/ü.yaml"].map((file) => {
+      const { runs } = sarif([{ ...place, file }], "1") as Sarif;
+      return runs[0].results[0]?.locations[0].physicalLocation.artifactLocation.uri;
+    });
+    expect(uris).toEqual(["a%20b.yaml", "file:///tmp/%C3%BC.yaml"]);
+  });
+});
+
+test("a folder is its files and those of the folders below, and the texts that say what it is", async () => {
+  await write({
+    "package.json": "{}",
+    "secret.txt": "not sent",
+    "api/go.mod": "module a",
+    "api/deep/Gemfile": "",
+    "node_modules/x/package.json": "{}",
+    ".devfile/api.devfile.yaml": "schemaVersion: 2.2.0",
+    "devfile.yaml": "x",
+  });
+  const { name, paths, texts } = await readFolder(".");
+  expect(folder.endsWith(name)).toBe(true);
+  expect(paths.toSorted()).toEqual([
+    ...[".devfile/api.devfile.yaml", "api/go.mod", "devfile.yaml", "package.json", "secret.txt"],
+  ]);
+  expect(Object.keys(texts).toSorted()).toEqual([
+    ...[".devfile/api.devfile.yaml", "api/go.mod", "devfile.yaml", "package.json"],
+  ]);
+  await expect(readFolder(resolve(folder, "gone"))).rejects.toThrow(/cannot be read \(ENOENT\)/);
+});
+
+test("a preview shows every part with its places, what is left out, and no control characters", () => {
+  const preview: Preview = {
+    ...{ repository: "x", ref: null, commit: null, existing: "app-main-xkd", chosen: true },
+    configuration: { kind: "found", path: "devfile.yaml", text: "", summary: ["Go (go.mod)"] },
+    choices: [],
+    parts: [
+      { kind: "task", name: "build", says: "once: make \u001b[31mall", where: ["a:1:1"] },
+      { kind: "service", name: "dev", says: "image", where: ["a:1", "b:1", "c:1", "d:1", "e:1"] },
+    ],
+    leftOut: [{ what: "parent", why: "Not supported.", where: "devfile.yaml:3:1" }],
+    plan: {} as Preview["plan"],
+  };
+  expect(previewLines(preview)).toEqual([
+    "Configuration: no devfile; found Go (go.mod)",
+    "You have a workspace of it already: app-main-xkd",
+    "",
+    "Services:",
+    "  dev: image",
+    "      because of a:1, b:1, c:1, 2 more places",
+    "",
+    "Tasks:",
+    "  build: once: make all",
+    "      because of a:1:1",
+    "",
+    "Not run:",
+    "  devfile.yaml:3:1: parent: Not supported.",
+  ]);
+});
