@@ -10,9 +10,10 @@ import type { Pair } from "./pair.ts";
 interface Edge {
   readonly from: Pair;
   readonly to: Pair;
-  /** Null: not said. */
-  readonly port: number | null;
-  readonly where: Partial<Record<"a" | "b", Place>>;
+  /** What each side says of it. */
+  readonly said: Partial<
+    Record<"a" | "b", { readonly port: number | null; readonly where: Place }>
+  >;
 }
 
 interface Verdict {
@@ -25,17 +26,18 @@ interface Verdict {
 export function compareEdges(context: Context): void {
   const { draft, models } = context;
   if (models.a.policies.length === 0 && models.b.policies.length === 0) return;
-  for (const { from, to, port, where } of edgesOf(context)) {
+  for (const { from, to, said } of edgesOf(context)) {
     if (from.a === null || from.b === null || to.a === null || to.b === null) continue;
-    const one = judge(models.a, { from: from.a, to: to.a, port });
-    const other = judge(models.b, { from: from.b, to: to.b, port });
+    const [portA, portB] = [said.a?.port ?? null, said.b?.port ?? null];
+    const one = judge(models.a, { from: from.a, to: to.a, port: portA ?? portB });
+    const other = judge(models.b, { from: from.b, to: to.b, port: portB ?? portA });
     const same = one.denied === other.denied;
     draft.count(same);
     if (same) continue;
     const shown = (at: "a" | "b", { denied, policy }: Verdict, service: SourceService) =>
       side(
         denied ? `refused by ${policy?.name ?? "a policy"}` : "allowed",
-        policy?.where ?? where[at] ?? service.name.where,
+        policy?.where ?? said[at]?.where ?? service.name.where,
       );
     draft.add({
       code: "denied-edge",
@@ -61,8 +63,9 @@ function edgesOf({ pairs, addresses }: Context): Edge[] {
           if (to === undefined || to === from) continue;
           const key = `${from.name} ${to.name}`;
           const before = edges.get(key);
-          const port = before?.port ?? target?.targetPort ?? null;
-          edges.set(key, { from, to, port, where: { [at]: where, ...before?.where } });
+          const port = before?.said[at]?.port ?? target?.targetPort ?? null;
+          const own = { port, where: before?.said[at]?.where ?? where };
+          edges.set(key, { from, to, said: { ...before?.said, [at]: own } });
         }
       }
     }

@@ -5,6 +5,7 @@ import { addUnknown } from "./context.ts";
 import type { Both, Context } from "./context.ts";
 import { idOf, side, sideOf } from "./draft.ts";
 import type { Reference } from "./addresses.ts";
+import { compareText } from "./pair.ts";
 import { hidden } from "./redact.ts";
 
 type Env = Both["a"]["env"];
@@ -19,7 +20,10 @@ export function compareEnv(both: Both, context: Context): void {
   const names = new Set([...Object.keys(both.a.env), ...Object.keys(both.b.env)]);
   // A port's variable may be an effect of what its host's variable says.
   const isPort = (name: string): number => (portName.test(name) ? 1 : 0);
-  for (const name of [...names].toSorted((one, other) => isPort(one) - isPort(other))) {
+  const inOrder = [...names].toSorted(
+    (one, other) => isPort(one) - isPort(other) || compareText(one, other),
+  );
+  for (const name of inOrder) {
     const [one, other] = [valueOf(both.a.env, name), valueOf(both.b.env, name)];
     if (one !== null && other !== null)
       compareValue({ ...both, variable: name, one, other }, context);
@@ -92,11 +96,12 @@ function compareKey(
 
 /** A finding about a service that the references lead to and that is one side's alone. */
 function causeOf(references: readonly Reference[], { draft }: Context): string | null {
-  for (const { target, host } of references) {
-    const id = idOf({ code: "missing-service", service: target?.pair ?? host });
-    if (draft.has(id)) return id;
-  }
-  return null;
+  // Of several the first by name, whichever side comes first.
+  const [first] = references
+    .map(({ target, host }) => idOf({ code: "missing-service", service: target?.pair ?? host }))
+    .filter((id) => draft.has(id))
+    .toSorted(compareText);
+  return first ?? null;
 }
 
 interface Values extends Variable {

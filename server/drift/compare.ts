@@ -3,6 +3,7 @@ import type { SourceModel } from "../protocol/source-model.ts";
 import { Addresses } from "./addresses.ts";
 import { compareEdges } from "./compare-edges.ts";
 import { compareEnv } from "./compare-env.ts";
+import { compareProbes } from "./compare-probes.ts";
 import { compareProcess } from "./compare-process.ts";
 import { compareStorage } from "./compare-storage.ts";
 import { compareOrder, comparePorts, compareRoutes, compareServices } from "./compare-topology.ts";
@@ -39,6 +40,7 @@ export function compare(a: SourceModel, b: SourceModel): Comparison {
   for (const each of both) comparePorts(each, context);
   for (const each of both) {
     compareProcess(each, context);
+    compareProbes(each, context);
     compareEnv(each, context);
     compareStorage(each, context);
     compareOrder(each, context);

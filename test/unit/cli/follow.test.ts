@@ -79,3 +79,14 @@ test("a delete ends when the workspace is gone, and is refused when it is kept",
     followUpdates("deleted", [deleting, state({ state: "stopped" })]),
   ).rejects.toMatchObject({ code: "unsaved-work", status: 1 });
 });
+
+test("a stop ends when the workspace is stopped, and says so when somebody starts it again", async () => {
+  const stopping = state({ state: "stopping" });
+  const { last } = await followUpdates("stopped", [stopping, state({ state: "stopped" })]);
+  expect(last?.state).toBe("stopped");
+  for (const again of ["starting", "running"] as const) {
+    await expect(
+      followUpdates("stopped", [stopping, state({ state: again })]),
+    ).rejects.toMatchObject({ code: "conflict", status: 1 });
+  }
+});
