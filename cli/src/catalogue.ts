@@ -125,6 +125,12 @@ export const catalogue: readonly Entry[] = [
     define: async () => (await import("./commands/init.ts")).defineInit,
   },
   {
+    name: "drift",
+    group: configuration,
+    summary: "what differs between two descriptions, such as a devfile and k8s/",
+    define: async () => (await import("./commands/drift.ts")).defineDrift,
+  },
+  {
     name: "validate",
     group: configuration,
     summary: "what is wrong in configuration files: file:line:col: code: message",

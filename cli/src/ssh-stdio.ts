@@ -51,7 +51,8 @@ async function refusalOf(response: IncomingMessage): Promise<Failure> {
   let message = `the answer was ${response.statusCode}`;
   try {
     const said = JSON.parse(body) as { message?: unknown; error?: { message?: unknown } };
-    message = String(said.message ?? said.error?.message ?? message);
+    const words = said.message ?? said.error?.message;
+    if (typeof words === "string") message = words;
   } catch {
     // A proxy's page: its status has to do.
   }

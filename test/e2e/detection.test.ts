@@ -6,12 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Preview } from "../../server/protocol/preview.ts";
 import type { CommandView, WorkspaceDetail } from "../../server/protocol/workspace.ts";
 import { Lifetime } from "../../server/util/lifetime.ts";
-import {
-  startBrowser,
-  terminalText,
-  waitForTerminal,
-  type TestBrowser,
-} from "../helpers/browser.ts";
+import { startBrowser, waitForTerminal, type TestBrowser } from "../helpers/browser.ts";
 import { Installation, root, run, type CommandResult } from "../helpers/installation.ts";
 import { makeRepository, type Files } from "../helpers/repositories.ts";
 

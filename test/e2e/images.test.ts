@@ -52,7 +52,7 @@ beforeAll(async () => {
 });
 afterAll(() => lifetime[Symbol.asyncDispose]());
 
-it("the image that a component runs is built from the repository, and the build is seen", async () => {
+it("an image that a component runs is built from the repository, and the build is seen", async () => {
   const { stdout } = await shell(ws.name, "cat /built /hello; id -un");
   expect(stdout).toBe("built for us\nhello\ndev\n");
   const said = await events();
@@ -64,7 +64,7 @@ it("the image that a component runs is built from the repository, and the build 
   ]);
 });
 
-it("it is built again at a start after a change of the workspace's files, and only then", async () => {
+it("an image is built again at a start after a change of the workspace's files, and only then", async () => {
   const restart = async (): Promise<string[]> => {
     const before = (await events()).length;
     for (const action of ["stop", "start"]) {

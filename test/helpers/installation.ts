@@ -155,12 +155,17 @@ export class Installation implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#process !== null) await this.stop();
+    // What is wrong with its end is said when nothing of it is left.
+    const failure = await this.stop().then(
+      () => null,
+      (error: unknown) => error,
+    );
     await stopPostgres(this.dataDir);
     const idFile = join(this.dataDir, "installation");
     if (existsSync(idFile)) await removeInstallation(this.id);
     await this.#removeOwnImages();
     await rm(this.dataDir, { recursive: true, force: true });
+    if (failure !== null) throw failure;
   }
 
   /** Images with this test's own certificates: nobody else will ever use them. */

@@ -36,7 +36,7 @@ export function defineConfigSsh(command: Command): void {
   withExamples(withJson(command), [
     "loop config-ssh",
     "ssh govapp-main-abc.loop      # then; and in editors that speak SSH",
-    "loop config-ssh --over-https  # where a network lets nothing but HTTPS through",
+    "loop config-ssh --over-https  # where only HTTPS gets out",
     "loop config-ssh --remove",
   ]);
 }

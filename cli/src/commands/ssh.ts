@@ -37,7 +37,7 @@ export function defineSsh(command: Command): void {
     "loop ssh govapp-main-abc -- npm test",
     "loop ssh govapp-main-abc.db      # in the container of its service db",
     "tar c notes | loop ssh govapp-main-abc -- tar x",
-    "ssh -o ProxyCommand='loop ssh --stdio govapp-main-abc' govapp-main-abc@oneloop",
+    "ssh -o ProxyCommand='loop ssh --stdio api-main-abc' api-main-abc@oneloop",
   ]);
 }
 

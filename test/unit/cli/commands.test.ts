@@ -40,7 +40,9 @@ test("a delete that goes back to stopped was refused; a stop that gets there is 
   expect(judge("stopped", "stopped")).toBe("reached");
   expect(judge("stopped", "running")).toBe("wait");
   expect(judge("running", "running")).toBe("reached");
-  expect(judge("running", "stopped")).toBe("wait");
+  // Somebody started it again: a stop that is on its way is seen as stopping.
+  expect(judge("running", "stopped")).toBe("refused");
+  expect(judge("stopping", "stopped")).toBe("wait");
   expect(judge("failed", "running")).toBe("failed");
 });
 

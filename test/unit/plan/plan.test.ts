@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { stringify } from "yaml";
-import { formatDiagnostic, OneloopError } from "../../../server/protocol/errors.ts";
+import { formatDiagnostic } from "../../../server/protocol/errors.ts";
 import { unknown } from "../../../server/protocol/fact.ts";
 import { WorkspacePlan } from "../../../server/protocol/plan.ts";
 import type { SourceModel } from "../../../server/protocol/source-model.ts";

@@ -54,7 +54,7 @@ describe("what is refused", () => {
     const client = new ssh2.Client();
     // It gets as far as its keys, and never says whether it has one.
     const authHandler = (): void => undefined;
-    client.connect({ ...address(open.gateway.port), authHandler } as ssh2.ConnectConfig);
+    client.connect({ ...address(open.gateway.port), authHandler });
     await closed(client);
     expect(refused).toEqual(["handshake-too-slow", "login-too-slow"]);
   });
