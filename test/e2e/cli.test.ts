@@ -364,3 +364,33 @@ describe("doctor", () => {
     expect(stdout).toMatch(new RegExp(`^✓ Port ${oneloop.port}: free`, "m"));
   });
 });
+
+describe("`loop drift`", () => {
+  const govapp = "test/fixtures/govapp";
+  const drift = (...args: string[]) =>
+    run(process.execPath, ["cli/bin/loop.js", "drift", ...args], { cwd: root });
+
+  it("compares files of this machine without a control plane, for people and programs", async () => {
+    const people = await drift(`${govapp}/devfile.yaml`, `${govapp}/k8s`);
+    expect(people.exitCode).toBe(1);
+    const lines = people.stdout.split("\n");
+    expect(lines[0]).toMatch(/^\d+ breaking differences that nobody has acknowledged$/);
+    expect(lines.filter((line) => line.length > 80 && !line.includes(govapp))).toEqual([]);
+    expect(people.stdout).toMatch(
+      /front-end: The memory limit differs\.\n +A +1Gi +\S+devfile\.yaml:14/,
+    );
+    const json = await drift(`${govapp}/devfile.yaml`, `${govapp}/k8s`, "--json");
+    expect(JSON.parse(json.stdout)).toMatchObject({ version: 1 });
+    const sarif = await drift(`${govapp}/devfile.yaml`, `${govapp}/k8s`, "--format", "sarif");
+    expect(JSON.parse(sarif.stdout)).toMatchObject({ version: "2.1.0" });
+  });
+
+  it("of a file with itself is nothing, and of what cannot be read ends with 2", async () => {
+    const same = await drift(`${govapp}/compose.yaml`, `${govapp}/compose.yaml`);
+    expect(same.exitCode).toBe(0);
+    expect(same.stdout).toMatch(/^0 breaking differences/);
+    const missing = await drift(`${govapp}/compose.yaml`, "nowhere");
+    expect(missing.exitCode).toBe(2);
+    expect(missing.stderr).toContain("There is no nowhere");
+  });
+});

@@ -29,7 +29,8 @@ export function defineDrift(command: Command): void {
         const { compareFiles } = await import("../drifting.ts");
         const { report, render } = await compareFiles({ a, b, lock: lock ?? null });
         if (report.unacknowledgedBreaking > 0) exit(1);
-        output.found([render(format).trimEnd()]);
+        if (format === "text") output.found(render("text").trimEnd().split("\n"));
+        else output.json(JSON.parse(render(format)));
       },
     );
   withExamples(withJson(command), [
