@@ -20,6 +20,10 @@ export async function sshStdio(session: Session): Promise<void> {
     perMessageDeflate: false,
     ...(createConnection === undefined ? {} : { createConnection }),
   });
+  // Now: the gateway speaks first, and what it says may come with the answer to the upgrade.
+  const stream = createWebSocketStream(socket);
+  // ssh has its own words for a connection that breaks.
+  stream.on("error", () => stream.destroy());
   await new Promise<void>((resolve, reject) => {
     socket.once("open", resolve);
     socket.once("error", (error) => reject(unreachable(session.url, error)));
@@ -27,11 +31,8 @@ export async function sshStdio(session: Session): Promise<void> {
       void refusalOf(response).then(reject, reject);
     });
   });
-  const stream = createWebSocketStream(socket);
-  // ssh has its own words for a connection that breaks.
-  stream.on("error", () => stream.destroy());
   process.stdin.pipe(stream).pipe(process.stdout);
-  await once(stream, "close");
+  if (!stream.closed) await once(stream, "close");
   // ssh may hold its end open still.
   process.stdin.destroy();
 }

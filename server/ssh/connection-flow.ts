@@ -1,4 +1,5 @@
 import type { Connection, ServerChannel } from "ssh2";
+import { Turns } from "../util/turns.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Transport } from "./transport.ts";
 
@@ -32,7 +33,9 @@ export class ConnectionFlow {
     this.#socket = socket;
     this.#refused = refused;
     // A window adjustment has no event of its own; it comes as data, which ssh2 parses before us.
-    socket.on("data", () => {
+    const turns = new Turns(socket);
+    socket.on("data", (chunk: Buffer) => {
+      turns.took(chunk.length);
       this.#enforceLimits();
       this.#flush();
     });

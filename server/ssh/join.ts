@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { ServerChannel } from "ssh2";
+import { Turns } from "../util/turns.ts";
 import type { Door } from "./door.ts";
 
 /**
@@ -14,7 +15,8 @@ export async function join(
   const ended = new Promise<void>((resolve) => {
     socket.on("close", resolve);
   });
-  const writer = door.flow.writer(channel, () => socket.resume());
+  const turns = new Turns(socket);
+  const writer = door.flow.writer(channel, () => turns.release());
   const end = (): void => {
     socket.destroy();
     writer[Symbol.dispose]();
@@ -28,12 +30,13 @@ export async function join(
   socket.on("drain", () => channel.resume());
   channel.on("end", () => socket.end());
   socket.on("data", (chunk) => {
-    if (!writer.write("stdout", chunk)) socket.pause();
+    turns.took(chunk.length);
+    if (!writer.write("stdout", chunk)) turns.hold();
   });
   // In ssh2 the end of a server's channel closes it; the end of file alone is half of that.
   socket.on("end", () => writer.whenEmpty(() => channel.eof()));
   socket.on("close", () => writer.whenEmpty(() => channel.end()));
-  socket.resume();
+  turns.release();
   await ended;
   forget();
 }

@@ -8,9 +8,13 @@ import {
   maxFrameBytes,
   type ExecExit,
 } from "../protocol/frames.ts";
+import { Turns } from "../util/turns.ts";
 
 /** Output of a collected command is cut here, so that no command can fill our memory. */
 const defaultMaxOutputBytes = 8 * 1024 * 1024;
+
+/** Longer than a supervisor needs that takes its input. */
+const hangupPatienceMs = 1000;
 
 export interface ExecListeners {
   /** The pieces alias the socket's buffers: use them at once or copy. */
@@ -28,11 +32,13 @@ export interface ExecListeners {
 export class ExecStream implements Disposable {
   readonly #socket: Socket;
   readonly #rest: Buffer;
+  readonly #turns: Turns;
   #exited = false;
 
   constructor(socket: Socket, rest: Buffer) {
     this.#socket = socket;
     this.#rest = rest;
+    this.#turns = new Turns(socket);
   }
 
   /** Starts the flow of output; call once. */
@@ -58,6 +64,7 @@ export class ExecStream implements Disposable {
       }
     });
     const push = (chunk: Uint8Array): void => {
+      this.#turns.took(chunk.length);
       try {
         decoder.push(chunk);
       } catch (error) {
@@ -76,7 +83,7 @@ export class ExecStream implements Disposable {
       });
     });
     if (this.#rest.length > 0) push(this.#rest);
-    this.#socket.resume();
+    this.#turns.release();
   }
 
   /** Standard input; false when it should wait for `onDrain`. */
@@ -115,15 +122,21 @@ export class ExecStream implements Disposable {
    */
   hangup(): void {
     this.#send(encodeFrame(FrameType.hangup));
-    this.#socket.unref();
+    const socket = this.#socket;
+    socket.unref();
+    if (socket.writableLength === 0) return;
+    // It stands behind input that the program may never read. A cut connection says the same.
+    const timer = setTimeout(() => socket.resetAndDestroy(), hangupPatienceMs);
+    const forget = (): void => clearTimeout(timer);
+    socket.once("drain", forget).once("close", forget);
   }
 
   pause(): void {
-    this.#socket.pause();
+    this.#turns.hold();
   }
 
   resume(): void {
-    this.#socket.resume();
+    this.#turns.release();
   }
 
   /** Closes without a hangup: a program on a pty goes on as a terminal. */

@@ -115,6 +115,11 @@ describe("by the keyboard alone", () => {
     await page.getByText("Nothing starts until you press Open").waitFor();
     expect(await oneloop.loopJson<unknown[]>("list")).toEqual([]);
     await page.keyboard.press("Enter");
+    // There is no devfile: what was found is shown before it starts.
+    await page.getByRole("region", { name: "What would run" }).waitFor();
+    expect(await oneloop.loopJson<unknown[]>("list")).toEqual([]);
+    await tabTo(/^\s*Start$/);
+    await page.keyboard.press("Enter");
     await page.waitForURL(/\/workspaces\//, { timeout: 60_000 });
     plain = new URL(page.url()).pathname.split("/").at(-1) ?? "";
     await expect.poll(() => page.title(), { timeout: 10_000 }).toContain(plain);

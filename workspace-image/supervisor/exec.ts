@@ -58,6 +58,37 @@ export function spawnPiped(program: Program, stdin: "pipe" | "ignore"): ChildPro
   });
 }
 
+/** How long a program lives on, at most, whose user is gone while it took no input. */
+const askEveryMs = 2000;
+
+/**
+ * Input that the program does not take yet. A connection that is not read does not tell that it was
+ * cut; one that is written to does, so empty output is written meanwhile.
+ */
+class HeldInput {
+  readonly #socket: Socket;
+  readonly #output: FrameWriter;
+  #asking: NodeJS.Timeout | undefined;
+
+  constructor(socket: Socket, output: FrameWriter) {
+    this.#socket = socket;
+    this.#output = output;
+  }
+
+  hold(): void {
+    this.#socket.pause();
+    this.#asking ??= setInterval(() => {
+      this.#output.data(FrameType.stdout, Buffer.alloc(0));
+    }, askEveryMs);
+  }
+
+  take(): void {
+    clearInterval(this.#asking);
+    this.#asking = undefined;
+    this.#socket.resume();
+  }
+}
+
 function runPiped(
   { processes }: ExecParts,
   program: Program,
@@ -83,9 +114,10 @@ function runPiped(
   forward(stdout, FrameType.stdout);
   forward(stderr, FrameType.stderr);
   // EPIPE: the program closed its input, and what comes for it is dropped.
-  stdin.on("error", () => socket.resume());
-  stdin.on("drain", () => socket.resume());
-  stdin.on("close", () => socket.resume());
+  const input = new HeldInput(socket, output);
+  stdin.on("error", () => input.take());
+  stdin.on("drain", () => input.take());
+  stdin.on("close", () => input.take());
   child.on("error", (error) => output.exit(startFailure(error)));
   let exited = false;
   let hungUp = false;
@@ -105,7 +137,7 @@ function runPiped(
   );
   return {
     stdin: (piece) => {
-      if (stdin.writable && !stdin.write(piece)) socket.pause();
+      if (stdin.writable && !stdin.write(piece)) input.hold();
     },
     stdinEnd: () => stdin.end(),
     signal: (name) => running?.signal(name),
@@ -120,6 +152,7 @@ function runPiped(
       stderr.resume();
     },
     closed: () => {
+      input.take();
       stdin.end();
       dropOutput();
       running?.hangUpSoon();

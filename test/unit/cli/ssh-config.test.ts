@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import {
   addInclude,
   hasInclude,
+  isOverHttps,
   removeInclude,
   sshConfigText,
 } from "../../../cli/src/ssh-config.ts";
@@ -128,4 +129,25 @@ test("the Include goes with the last control plane's file, and a file of ours al
   await removeSshConfig(two);
   await expect(stat(two.config)).rejects.toMatchObject({ code: "ENOENT" });
   await expect(stat(join(user.ssh, "oneloop"))).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+const choices = { url: "http://127.0.0.1:7700", knownHosts: "/home/ada/known", overHttps: false };
+
+test.each(["a\nProxyCommand evil", "a b", 'a"b', "-oProxyCommand", "a\u001B[2J", "a\0b", "*"])(
+  "a name that could be another line (%j) is refused, and nothing is written",
+  (name) => {
+    const hostile = { ...workspaceDetail, name };
+    expect(() => sshConfigText([hostile], choices)).toThrow("cannot stand in ssh's configuration");
+    const user = { ...workspaceDetail, ssh: { ...workspaceDetail.ssh, user: name } };
+    expect(() => sshConfigText([user], choices)).toThrow("cannot stand in ssh's configuration");
+  },
+);
+
+test("a file that goes by HTTPS says so, and stays so", () => {
+  expect(isOverHttps(sshConfigText([workspaceDetail], choices))).toBe(false);
+  const text = sshConfigText([workspaceDetail], { ...choices, overHttps: true });
+  expect(isOverHttps(text)).toBe(true);
+  expect(text).toMatch(
+    /ProxyCommand .* ssh --url http:\/\/127.0.0.1:7700 --stdio govapp-main-abc$/m,
+  );
 });

@@ -1,0 +1,46 @@
+import type { Readable } from "node:stream";
+
+/**
+ * libuv reads a socket up to 32 times, 2 MiB, before it looks at another one; with what is done for
+ * each read that is some ten milliseconds, in each process of a stream's way. After so much of one
+ * stream it is the others' turn.
+ */
+const turnBytes = 128 * 1024;
+
+/**
+ * The reading of a stream that shares its thread with others: `hold` and `release` are the reader's
+ * back pressure, and between them it rests by itself.
+ */
+export class Turns {
+  readonly #stream: Readable;
+  #taken = 0;
+  #held = false;
+  #resting = false;
+
+  constructor(stream: Readable) {
+    this.#stream = stream;
+  }
+
+  /** To be called with the size of each piece that was read. */
+  took(bytes: number): void {
+    this.#taken += bytes;
+    if (this.#taken < turnBytes || this.#resting) return;
+    this.#resting = true;
+    this.#stream.pause();
+    setImmediate(() => {
+      this.#taken = 0;
+      this.#resting = false;
+      if (!this.#held) this.#stream.resume();
+    });
+  }
+
+  hold(): void {
+    this.#held = true;
+    this.#stream.pause();
+  }
+
+  release(): void {
+    this.#held = false;
+    if (!this.#resting) this.#stream.resume();
+  }
+}
