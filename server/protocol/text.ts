@@ -6,7 +6,7 @@ export function clean(text: string): string {
   return (
     text
       // CSI sequences and OSC strings whole, so that their parameters do not stay behind as litter.
-      // eslint-disable-next-line no-control-regex
+      // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
       .replaceAll(/\u001B\[[0-?]*[ -/]*[@-~]|\u001B\][^\u0007\u001B]*(?:\u0007|\u001B\\)/g, "")
       .replaceAll(/[\r\n\t]+/g, " ")
       .replaceAll(/[\p{Cc}\u061C\u200E\u200F\u2028\u2029\u202A-\u202E\u2066-\u2069]/gu, "")

@@ -142,7 +142,7 @@ describe("what is printed", () => {
   it("fits 80 columns and is coloured on a terminal alone, where NO_COLOR does not say no", async () => {
     const { shown } = await onTerminal(["list"]);
     expect(shown).toContain("\u001B[32mrunning\u001B[0m");
-    // eslint-disable-next-line no-control-regex
+    // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
     const lines = shown.replaceAll(/\u001B\[\d+m/g, "").split(/\r?\n/);
     expect(lines.find((line) => line.includes("running"))?.length).toBeLessThanOrEqual(80);
     expect(lines[0]?.indexOf("STATE")).toBe(lines[1]?.indexOf("running"));

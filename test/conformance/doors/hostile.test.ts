@@ -208,7 +208,7 @@ describe("what a stranger writes", () => {
     expect(lines.length).toBeGreaterThan(3);
     for (const line of lines) {
       expect(typeof JSON.parse(line)).toBe("object");
-      // eslint-disable-next-line no-control-regex
+      // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
       expect(line).not.toMatch(/[\u0000-\u001F\u007F]/);
       expect(line.length).toBeLessThan(20_000);
     }

@@ -30,7 +30,7 @@ test("colour is on the state alone, and moves no column", () => {
   const coloured = columns(head, rows, { ...options, look: { width: null, coloured: true } });
   expect(coloured[1]).toContain("\u001B[32mrunning\u001B[0m");
   expect(coloured[2]).toContain("\u001B[31mfailed\u001B[0m");
-  // eslint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
   expect(coloured.map((line) => line.replaceAll(/\u001B\[\d+m/g, ""))).toEqual(plain);
 });
 

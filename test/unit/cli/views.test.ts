@@ -64,7 +64,7 @@ test("what a file or a program says is shown without its control characters", ()
     "2026-01-05T09:00:01.000Z  warning: devfile.yaml:3:5: evil name",
   );
   const shown = [...showLines(workspaceDetail, look), ...unsavedLines(unsaved)].join("\n");
-  // eslint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
   expect(shown).not.toMatch(/[\u0000-\u0009\u000B-\u001F]/);
   expect(shown).toContain("devfile.yaml:9:3: events: not supported");
 });

@@ -382,7 +382,7 @@ describe("a context URL", () => {
   });
 });
 
-// eslint-disable-next-line no-control-regex
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const unsafe = /^-|[\u0000-\u001f\u007f-\u009f\u202e\\]|^$|(^|\/)\.\.(\/|$)/;
 
 /** What `target` becomes for each ref that its text could name. */
