@@ -2,6 +2,7 @@ import { readSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { ReadStream } from "node:tty";
 import type { Program } from "./environment.ts";
+import { Pieces } from "./pieces.ts";
 import { signalName, type Processes, type RunningProcess } from "./processes.ts";
 import { prepared, preparedByte, type PtyWishes } from "./pty-preparation.ts";
 
@@ -49,7 +50,7 @@ const lastOutputMs = 1000;
 const readBytes = 4096;
 const muchBytes = readBytes / 2;
 
-/** For reads that end before anything else runs. Far less than a terminal's ring. */
+/** For reads that end before anything else runs. */
 const scratch = Buffer.allocUnsafeSlow(14 * readBytes);
 
 export interface PtyEnd {
@@ -81,6 +82,7 @@ export class Pty {
   readonly #fd: number;
   readonly #output: ReadStream;
   readonly #listeners: PtyListeners;
+  readonly #pieces = new Pieces((piece) => this.#give(piece));
   readonly #input: Buffer[] = [];
   #inputBytes = 0;
   #inputBehind = false;
@@ -122,12 +124,17 @@ export class Pty {
       this.#lastOutputTimer?.refresh();
       // Not past what the stream holds already.
       const more = chunk.length >= muchBytes && this.#output.readableLength === 0;
-      this.#give(more ? this.#withMore(chunk) : chunk);
+      if (more || this.#pieces.waiting) this.#pieces.add(more ? this.#withMore(chunk) : chunk);
+      else this.#give(chunk);
     });
-    this.#output.on("end", () => this.#readRest());
+    this.#output.on("end", () => {
+      this.#pieces.flush();
+      this.#readRest();
+    });
     // EIO is how a terminal ends whose other side was closed; "close" follows every error.
     this.#output.on("error", () => undefined);
     this.#output.on("close", () => {
+      this.#pieces.flush();
       this.#outputEnded = true;
       this.#dropInput();
       this.#ended();

@@ -1,0 +1,52 @@
+/**
+ * Much output is given on in pieces of about this size: each costs two more processes a wake-up, who
+ * want the cores that the program and the kernel's terminal work on (50 MB came a quarter faster).
+ * Less than half of a terminal's ring, so that one piece alone never holds the program up.
+ */
+const pieceBytes = 112 * 1024;
+
+/** A piece that is not full waits for so many turns of the event loop without output: microseconds. */
+const turnsWithoutOutput = 3;
+
+/** Joins what comes at once; nothing waits for a timer. */
+export class Pieces {
+  readonly #onPiece: (piece: Buffer) => void;
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  #quietTurns = 0;
+  #turning = false;
+
+  constructor(onPiece: (piece: Buffer) => void) {
+    this.#onPiece = onPiece;
+  }
+
+  /** Something came that is not given yet. */
+  get waiting(): boolean {
+    return this.#held.length > 0;
+  }
+
+  add(chunk: Buffer): void {
+    this.#held.push(chunk);
+    this.#heldBytes += chunk.length;
+    this.#quietTurns = 0;
+    if (this.#heldBytes >= pieceBytes) this.flush();
+    else if (!this.#turning) this.#turn();
+  }
+
+  /** Gives what is held, now. */
+  flush(): void {
+    const [first, ...more] = this.#held;
+    if (first === undefined) return;
+    this.#held = [];
+    this.#heldBytes = 0;
+    this.#onPiece(more.length === 0 ? first : Buffer.concat([first, ...more]));
+  }
+
+  #turn(): void {
+    this.#turning = this.waiting;
+    if (!this.#turning) return;
+    this.#quietTurns += 1;
+    if (this.#quietTurns > turnsWithoutOutput) this.flush();
+    setImmediate(() => this.#turn());
+  }
+}
