@@ -6,6 +6,8 @@ import type { ExecRequest } from "../../server/protocol/supervisor.ts";
 import { CannotStart, type Environment, type Program } from "./environment.ts";
 import { runOnPty } from "./exec-pty.ts";
 import { FrameWriter, serveFrames, type Target } from "./exec-stream.ts";
+import { withoutMasters } from "./open-masters.ts";
+import { Pieces } from "./pieces.ts";
 import type { Processes, RunningProcess } from "./processes.ts";
 import { standardStreams } from "./session-members.ts";
 import type { Terminals } from "./terminals.ts";
@@ -54,9 +56,12 @@ export function spawnPiped(program: Program, stdin: "pipe" | "ignore"): ChildPro
     cwd: program.cwd,
     env: program.env,
     detached: true,
-    stdio: [stdin, "pipe", "pipe"],
+    stdio: [stdin, "pipe", "pipe", ...withoutMasters()],
   });
 }
+
+/** A program that prints this much at once has more to print. */
+const muchBytes = 8 * 1024;
 
 /** How long a program lives on, at most, whose user is gone while it took no input. */
 const askEveryMs = 2000;
@@ -102,17 +107,24 @@ function runPiped(
     running = processes.add(child.pid, standardStreams(child.pid));
     output.started(child.pid, null);
   }
-  const forward = (from: Readable, type: FrameType): void => {
-    from.on("data", (chunk: Buffer) => {
-      output.data(type, chunk);
+  const piecesOf = (type: FrameType): Pieces =>
+    new Pieces((piece) => {
+      output.data(type, piece);
       if (!output.congested) return;
       stdout.pause();
       stderr.pause();
     });
+  const forward = (from: Readable, pieces: Pieces, other: Pieces): void => {
+    from.on("data", (chunk: Buffer) => {
+      other.flush();
+      pieces.add(chunk);
+      if (chunk.length < muchBytes) pieces.flush();
+    });
     from.on("error", () => undefined);
   };
-  forward(stdout, FrameType.stdout);
-  forward(stderr, FrameType.stderr);
+  const pieces = { stdout: piecesOf(FrameType.stdout), stderr: piecesOf(FrameType.stderr) };
+  forward(stdout, pieces.stdout, pieces.stderr);
+  forward(stderr, pieces.stderr, pieces.stdout);
   // EPIPE: the program closed its input, and what comes for it is dropped.
   const input = new HeldInput(socket, output);
   stdin.on("error", () => input.take());
@@ -132,9 +144,11 @@ function runPiped(
     if (hungUp) dropOutput();
   });
   // "close" is after the exit and after the end of both outputs, so no byte comes later.
-  child.on("close", (code, signal) =>
-    output.exit({ code, signal: signal === null ? null : signal.slice("SIG".length), error: null }),
-  );
+  child.on("close", (code, signal) => {
+    pieces.stdout.flush();
+    pieces.stderr.flush();
+    output.exit({ code, signal: signal === null ? null : signal.slice("SIG".length), error: null });
+  });
   return {
     stdin: (piece) => {
       if (stdin.writable && !stdin.write(piece)) input.hold();
