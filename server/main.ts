@@ -10,8 +10,9 @@ import { People } from "./auth/people.ts";
 import { UserSettings } from "./auth/user-settings.ts";
 import { Vault } from "./auth/vault.ts";
 import { AccountStore } from "./db/accounts.ts";
-import { Database } from "./db/database.ts";
+import { Database, databaseFailure } from "./db/database.ts";
 import { UserSettingsStore } from "./db/user-settings.ts";
+import { ServiceStore } from "./db/workspace-services.ts";
 import { WorkspaceStore, type WorkspaceRow } from "./db/workspaces.ts";
 import { createDockerEngine, type DockerEngineOptions } from "./engine/docker/index.ts";
 import type { Engine } from "./engine/engine.ts";
@@ -29,12 +30,16 @@ import { TerminalService } from "./terminals/terminal-service.ts";
 import { systemClock } from "./util/clock.ts";
 import type { ControlPlaneOptions, RunningControlPlane } from "./util/control-plane-options.ts";
 import { Counters } from "./util/counters.ts";
+import { deadline } from "./util/deadline.ts";
 import { listenHttp } from "./util/http-doors.ts";
 import { randomIds } from "./util/ids.ts";
 import { Lifetime } from "./util/lifetime.ts";
 import { caFileOf } from "./util/settings.ts";
 import { ConfinedFetch } from "./workspaces/confined-fetch.ts";
 import { Inside } from "./workspaces/inside.ts";
+import { Mirrors } from "./workspaces/mirror/mirrors.ts";
+import type { ReadArchive } from "./workspaces/mirror/service-files.ts";
+import { valuesOf } from "./workspaces/mirror/values.ts";
 import { Reconciler } from "./workspaces/reconciler.ts";
 import { SandboxPool } from "./workspaces/sandbox-pool.ts";
 import { ConfinedGit } from "./workspaces/repository-cache.ts";
@@ -61,7 +66,7 @@ export async function runControlPlane(
     const live = lifetime.own(
       new LiveConnections({
         revocations: database,
-        thoseThere: (credentialIds) => accountStore.thoseThere(credentialIds),
+        thoseThere: (ids) => accountStore.thoseThere(ids, new Date(clock.now())),
         log,
       }),
     );
@@ -97,9 +102,22 @@ export async function runControlPlane(
     await store.ensureMachine({ id: machineId, name: "this machine", engine: engine.kind });
     const address = { publicUrl, domain, sshHost: domain, sshPort: settings.ONELOOP_SSH_PORT };
     const inside = lifetime.own(
-      new Inside({ store, settings: userSettings, supervisors, address, clock, log }),
+      new Inside({ store, settings: userSettings, supervisors, address, secretKey, clock, log }),
     );
     const repositories = new Repositories(git);
+    const services = new ServiceStore(database);
+    const archive: ReadArchive = (which, signal) => repositories.archive(which, signal);
+    const mirrors = lifetime.own(
+      new Mirrors({
+        engine,
+        store,
+        services,
+        supervisors,
+        archive,
+        values: (row) => valuesOf({ settings: userSettings, secretKey }, row),
+        log,
+      }),
+    );
     const reconciler = lifetime.own(
       new Reconciler({
         store,
@@ -107,13 +125,25 @@ export async function runControlPlane(
         supervisors,
         signer,
         log,
-        inside,
+        inside: {
+          tellSetup: (row) => inside.tellSetup(row),
+          running: (row) => {
+            inside.running(row);
+            mirrors.running(row);
+          },
+          ended: async (id) => {
+            // First: nothing is started again of what ends now.
+            await mirrors.ended(id);
+            await inside.ended(id);
+          },
+        },
+        onMirrored: (id, service) => mirrors.changed(id, service),
         holder: options.installation,
         environmentOf: (row) => ({
           env: workspaceEnvironment(row, publicUrl, domain),
           defaults: images.ownCertificates ? trustEnvironment : {},
         }),
-        archive: (which, signal) => repositories.archive(which, signal),
+        archive,
         onPhase,
       }),
     );
@@ -128,6 +158,9 @@ export async function runControlPlane(
       engine,
       supervisors,
       reconciler,
+      mirrors,
+      services,
+      images: settings.ONELOOP_IMAGE_MAP,
       address,
       repositories,
       fetch: new ConfinedFetch({
@@ -160,11 +193,12 @@ export async function runControlPlane(
         host: settings.ONELOOP_HOST,
         port: settings.ONELOOP_SSH_PORT,
         hostKeys,
-        authenticate: ({ blob }) => accounts.userOfKey(blob),
+        authenticate: ({ blob }) => orDatabaseFailure(accounts.userOfKey(blob)),
         live,
         resolve: async (userId, login, { onWait, signal: gone }) => {
-          const signal = AbortSignal.any([gone, AbortSignal.timeout(loginStartMs)]);
-          const place = await workspaces.logIn(userId, login, { signal, onWait });
+          using limit = deadline(gone, loginStartMs);
+          const waiting = { signal: limit.signal, onWait };
+          const place = await orDatabaseFailure(workspaces.logIn(userId, login, waiting));
           return { ...place, name: login };
         },
         // A service's container is production's: nothing of ours is printed there.
@@ -243,6 +277,15 @@ export async function runControlPlane(
   } catch (error) {
     await lifetime[Symbol.asyncDispose]();
     throw error;
+  }
+}
+
+/** For who tells a user why: what a query throws says nothing to him. */
+async function orDatabaseFailure<Result>(asked: Promise<Result>): Promise<Result> {
+  try {
+    return await asked;
+  } catch (error) {
+    throw databaseFailure(error) ?? error;
   }
 }
 

@@ -109,13 +109,25 @@ export const catalogue: readonly Entry[] = [
   {
     name: "services",
     group: inside,
-    summary: "what runs in a workspace: state, health, image, ports",
+    summary: "what runs in a workspace: state, health, restarts and why, ports, settings",
     define: async () => (await import("./commands/services.ts")).defineServices,
+  },
+  {
+    name: "restart",
+    group: inside,
+    summary: "start one of production's services in a workspace again",
+    define: async () => (await import("./commands/restart.ts")).defineRestart,
+  },
+  {
+    name: "rebuild",
+    group: inside,
+    summary: "build the image of one of production's services again, and start it",
+    define: async () => (await import("./commands/restart.ts")).defineRebuild,
   },
   {
     name: "logs",
     group: inside,
-    summary: "what happened to a workspace, or what one of its services prints; -f goes on",
+    summary: "what happened to a workspace, or what its services print; -f goes on",
     define: async () => (await import("./commands/logs.ts")).defineLogs,
   },
   {

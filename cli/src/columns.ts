@@ -2,7 +2,10 @@ import { clean } from "../../server/protocol/text.ts";
 import { table } from "./text.ts";
 
 /** SGR codes of the terminal's own palette (ECMA-48 8.3.117): readable on light and dark. */
-const colours = { green: 32, yellow: 33, red: 31, dim: 2, bold: 1 } as const;
+const colours = {
+  ...{ red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36 },
+  ...{ dim: 2, bold: 1 },
+} as const;
 export type Colour = keyof typeof colours;
 
 export interface Look {
@@ -115,14 +118,21 @@ export function wrap(text: string, width: number | null, indent: string): string
 export function stateColour(state: string): Colour | null {
   switch (state) {
     case "running":
+    case "completed":
       return "green";
     case "starting":
     case "stopping":
     case "deleting":
     case "created":
+    case "waiting":
+    case "building":
+    case "pulling":
+    case "backing-off":
+    case "unknown":
       return "yellow";
     case "failed":
     case "missing":
+    case "exited":
       return "red";
     default:
       return null;

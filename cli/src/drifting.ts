@@ -30,7 +30,10 @@ export async function compareFiles(given: {
     readModel(b),
     acknowledged(given.lock),
   ]);
-  const report = reportOf(compare(one, other), { a, b, lock, now: new Date() });
+  return renderersOf(reportOf(compare(one, other), { a, b, lock, now: new Date() }));
+}
+
+export function renderersOf(report: DriftReport): Compared {
   const renderers = { text: renderText, json: renderJson, sarif: renderSarif };
   return { report, render: (format) => renderers[format](report) };
 }

@@ -2,8 +2,11 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import type { FolderFiles } from "../../server/protocol/preview.ts";
 import { searchedFolders, wantedTexts } from "../../server/sources/detect/detectors.ts";
-import { devfilePaths } from "../../server/sources/devfile/read.ts";
+import { devfilePaths, readDevfile } from "../../server/sources/devfile/read.ts";
+import { offeredSources, readSource, sourcePath } from "../../server/sources/production.ts";
+import { OneloopError } from "../../server/protocol/errors.ts";
 import { Failure } from "./failure.ts";
+import { localFiles, recordedFiles } from "./local-files.ts";
 import { documentsBeside } from "./validating.ts";
 
 /** A larger file is no configuration. */
@@ -11,12 +14,12 @@ const maxFileBytes = 512 * 1024;
 const devfileFolder = ".devfile";
 
 /**
- * The files of a folder of this machine that say what it is: their names in it and in the folders
+ * The files of a folder of this machine that say what it is, and how its production runs: their names in it and in the folders
  * directly below, and the texts of those that are read.
  *
  * @throws Failure where it cannot be read.
  */
-export async function readFolder(folder: string): Promise<FolderFiles> {
+export async function readFolder(folder: string, mirror?: string | null): Promise<FolderFiles> {
   const root = resolve(folder);
   const top = await entriesOf(root, "");
   const folders = top.filter(({ isFolder }) => isFolder).map(({ path }) => path);
@@ -44,11 +47,40 @@ export async function readFolder(folder: string): Promise<FolderFiles> {
     for (const [name, document] of documents)
       if ("text" in document) known.set(name, document.text);
   }
+  const production = await productionFiles(root, { known, mirror });
+  for (const [path, text] of production) known.set(path, text);
   return {
     name: basename(root) || "root",
     paths: [...new Set([...paths, ...known.keys()])],
     texts: Object.fromEntries(known),
   };
+}
+
+/** The texts that reading production takes, or, where it is not named, that finding it takes. */
+async function productionFiles(
+  root: string,
+  { known, mirror }: { known: ReadonlyMap<string, string>; mirror: string | null | undefined },
+): Promise<ReadonlyMap<string, string>> {
+  const { files, texts } = recordedFiles(localFiles(root));
+  const wanted = mirror === undefined ? attributeOf(known) : mirror;
+  try {
+    await offeredSources(files);
+    if (wanted !== null) await readSource(sourcePath(wanted), files, { prefers: "production" });
+  } catch (error) {
+    // What is wrong with it, the control plane says too, and where.
+    if (!(error instanceof OneloopError)) throw error;
+  }
+  return new Map([...texts].filter(([, text]) => text.length <= maxFileBytes));
+}
+
+/** What the folder's devfile names; null for none, or where it is not to be read. */
+function attributeOf(known: ReadonlyMap<string, string>): string | null {
+  const path = devfilePaths.find((each) => known.has(each));
+  const text = path === undefined ? undefined : known.get(path);
+  if (path === undefined || text === undefined) return null;
+  const read = readDevfile(text, path);
+  const source = read.ok ? read.model.mirror?.source : undefined;
+  return source?.known === true ? source.value : null;
 }
 
 /** Whether an argument names a folder of this machine, and no repository elsewhere. */

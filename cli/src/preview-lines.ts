@@ -23,12 +23,26 @@ export function previewLines(preview: Preview): string[] {
       ? []
       : [clean(`  of ${choices.join(", ")}${chosen ? "; you chose it" : ""}`)]),
     ...(existing === null ? [] : [clean(`You have a workspace of it already: ${existing}`)]),
+    ...productionLines(preview),
     ...kinds.flatMap((kind) => {
       const ofKind = parts.filter((part) => part.kind === kind);
       return ofKind.length === 0 ? [] : ["", `${titles[kind]}:`, ...ofKind.flatMap(partLines)];
     }),
     ...(leftOut.length === 0 ? [] : ["", "Not run:"]),
     ...leftOut.map(({ what, why, where }) => clean(`  ${where}: ${what}: ${why}`)),
+  ];
+}
+
+/** What is mirrored, or could be. */
+function productionLines({ plan: { mirror }, offered }: Preview): string[] {
+  if (mirror !== undefined) {
+    const develops = mirror.develops.join(", ") || "none of its services";
+    return [clean(`Production: ${mirror.source}; you develop ${develops}`)];
+  }
+  const [first] = offered;
+  if (first === undefined) return [];
+  return [
+    clean(`Production is in ${offered.join(", ")}: \`--mirror ${first}\` runs it around this`),
   ];
 }
 

@@ -1,6 +1,6 @@
-import { clean, escapeControls } from "../../server/protocol/text.ts";
+import { escapeControls } from "../../server/protocol/text.ts";
 import type { Api } from "./api.ts";
-import { Failure } from "./failure.ts";
+import { Lines, missing, readLog, shownLine, streams, type Stream } from "./log-lines.ts";
 import type { Output } from "./output.ts";
 import type { LogUpdate } from "./wire.ts";
 
@@ -12,122 +12,76 @@ export interface ServiceLogWish {
   readonly tail: number | null;
 }
 
-type Stream = "stdout" | "stderr";
-
-/** What waits here for a reader who is behind; more waits in the engine's log. */
-const maxBacklogBytes = 4 * 1024 * 1024;
-
-/** A line that goes on for longer is shown in parts. */
-const maxLineLength = 64 * 1024;
-
-/** Cuts what a program printed into lines. */
-export class Lines {
-  #rest = "";
-
-  /** The lines that are whole now. */
-  push(text: string): string[] {
-    const lines = (this.#rest + text).split("\n");
-    this.#rest = lines.pop() ?? "";
-    if (this.#rest.length > maxLineLength) lines.push(...this.end());
-    return lines;
-  }
-
-  /** The last one, which has no end. */
-  end(): string[] {
-    const rest = this.#rest;
-    this.#rest = "";
-    return rest === "" ? [] : [rest];
-  }
-}
-
-/** As a terminal would show the line in the end, but with nothing in it that steers the terminal. */
-export function shownLine(line: string): string {
-  const printed = line.replace(/\r+$/, "");
-  // A carriage return begins the line again: a progress bar has many.
-  const last = printed.slice(printed.lastIndexOf("\r") + 1);
-  return last.split("\t").map(clean).join("\t");
+export interface LogShape {
+  readonly json: boolean;
+  readonly output: Output;
+  /** Only lines with this text; null: all. */
+  readonly grep: string | null;
 }
 
 /**
  * Prints a service's log to its end: what it printed on standard error to ours. On a pipe it is as it
  * was printed; with `json` a list, or an object a line where it is followed.
  */
-export function printServiceLog(
-  api: Api,
-  wish: ServiceLogWish,
-  { json, output }: { json: boolean; output: Output },
-): Promise<void> {
-  const printer = json ? new JsonPrinter(output, wish.follow) : new TextPrinter(output);
-  return new Promise((resolve, reject) => {
-    const goOn = (lastEventId: string | null): void => {
-      let left = false;
-      const leave = (): void => {
-        // First this: unsubscribing completes the subscription, which is a failure otherwise.
-        left = true;
-        subscription.unsubscribe();
-      };
-      const onData = (id: string, update: LogUpdate): void => {
-        if (left) return;
-        printer.print(update);
-        if (update.kind === "end") {
-          if (wish.follow && !json) output.note(`The log ends: ${wish.service} runs no more.`);
-          leave();
-          resolve();
-        } else if (output.backlogBytes > maxBacklogBytes) {
-          // A stream of events cannot wait; it can be taken up again where it was left.
-          leave();
-          void output.drained().then(() => goOn(id));
+export function printServiceLog(api: Api, wish: ServiceLogWish, shape: LogShape): Promise<void> {
+  const { output } = shape;
+  const printer = shape.json ? new JsonPrinter(shape, wish.follow) : new TextPrinter(shape);
+  const print = (update: LogUpdate): "more" | "end" => {
+    switch (update.kind) {
+      case "output":
+        printer.pieces(update.pieces);
+        return "more";
+      case "skipped":
+        output.note(missing(update.bytes));
+        return "more";
+      case "end":
+        printer.end();
+        if (wish.follow && !shape.json) {
+          output.note(`The log ends: ${wish.service} runs no more.`);
         }
-      };
-      const subscription = api.workspaces.log.subscribe(
-        { ...wish, lastEventId },
-        {
-          onData: ({ id, data }) => onData(id, data),
-          onError: reject,
-          onComplete: () => {
-            if (left) return;
-            const sentence = "The control plane ended the connection.";
-            reject(new Failure("control-plane-unreachable", sentence));
-          },
-        },
-      );
-    };
-    goOn(null);
+        return "end";
+    }
+  };
+  return readLog<LogUpdate>(output, {
+    subscribe: (lastEventId, listener) =>
+      api.workspaces.log.subscribe({ ...wish, lastEventId }, listener),
+    print,
   });
 }
 
+type Pieces = Extract<LogUpdate, { kind: "output" }>["pieces"];
+
 class TextPrinter {
-  readonly #output: Output;
+  readonly #shape: LogShape;
   readonly #lines = { stdout: new Lines(), stderr: new Lines() };
 
-  constructor(output: Output) {
-    this.#output = output;
+  constructor(shape: LogShape) {
+    this.#shape = shape;
   }
 
-  print(update: LogUpdate): void {
-    switch (update.kind) {
-      case "output":
-        for (const { stream, text } of joined(update.pieces)) this.#text(stream, text);
-        break;
-      case "skipped":
-        this.#output.note(missing(update.bytes));
-        break;
-      case "end":
-        for (const stream of ["stdout", "stderr"] as const) {
-          this.#show(stream, this.#lines[stream].end());
-        }
-        break;
+  pieces(pieces: Pieces): void {
+    const { output, grep } = this.#shape;
+    for (const { stream, text } of joined(pieces)) {
+      if (output.isTerminal(stream) || grep !== null) {
+        this.#show(stream, this.#lines[stream].push(text));
+      } else output.raw(stream, text);
     }
   }
 
-  #text(stream: Stream, text: string): void {
-    if (this.#output.isTerminal(stream)) this.#show(stream, this.#lines[stream].push(text));
-    else this.#output.raw(stream, text);
+  end(): void {
+    for (const stream of streams) this.#show(stream, this.#lines[stream].end());
   }
 
   #show(stream: Stream, lines: readonly string[]): void {
-    if (lines.length > 0) this.#output.raw(stream, `${lines.map(shownLine).join("\n")}\n`);
+    const { output, grep } = this.#shape;
+    const wanted = lines.filter((line) => hasText(line, grep));
+    const shown = output.isTerminal(stream) ? wanted.map(shownLine) : wanted;
+    if (shown.length > 0) output.raw(stream, `${shown.join("\n")}\n`);
   }
+}
+
+export function hasText(line: string, grep: string | null): boolean {
+  return grep === null || shownLine(line).includes(grep);
 }
 
 /** Neighbours of one stream as one: a write for each line would be most of the work. */
@@ -148,41 +102,33 @@ interface JsonLine {
 }
 
 class JsonPrinter {
-  readonly #output: Output;
+  readonly #shape: LogShape;
   readonly #follow: boolean;
   readonly #lines = { stdout: new Lines(), stderr: new Lines() };
   readonly #all: JsonLine[] = [];
 
-  constructor(output: Output, follow: boolean) {
-    this.#output = output;
+  constructor(shape: LogShape, follow: boolean) {
+    this.#shape = shape;
     this.#follow = follow;
   }
 
-  print(update: LogUpdate): void {
-    switch (update.kind) {
-      case "output":
-        for (const { at, stream, text } of update.pieces) {
-          for (const line of this.#lines[stream].push(text)) this.#line({ at, stream, text: line });
-        }
-        break;
-      case "skipped":
-        this.#output.note(missing(update.bytes));
-        break;
-      case "end":
-        for (const stream of ["stdout", "stderr"] as const) {
-          for (const text of this.#lines[stream].end()) this.#line({ at: null, stream, text });
-        }
-        if (!this.#follow) this.#output.json(this.#all);
-        break;
+  pieces(pieces: Pieces): void {
+    for (const { at, stream, text } of pieces) {
+      for (const line of this.#lines[stream].push(text)) this.#line({ at, stream, text: line });
     }
   }
 
+  end(): void {
+    for (const stream of streams) {
+      for (const text of this.#lines[stream].end()) this.#line({ at: null, stream, text });
+    }
+    if (!this.#follow) this.#shape.output.json(this.#all);
+  }
+
   #line(line: JsonLine): void {
-    if (this.#follow) this.#output.lines([escapeControls(JSON.stringify(line))]);
+    const { output, grep } = this.#shape;
+    if (!hasText(line.text, grep)) return;
+    if (this.#follow) output.lines([escapeControls(JSON.stringify(line))]);
     else this.#all.push(line);
   }
-}
-
-function missing(bytes: number): string {
-  return `loop: ${bytes} bytes are missing here: they were not kept long enough.`;
 }

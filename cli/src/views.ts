@@ -2,11 +2,13 @@ import { clean } from "../../server/protocol/text.ts";
 import { columns, stateColour, type Look } from "./columns.ts";
 import { pairs, shellWord } from "./text.ts";
 import type {
+  ServiceSetting,
   SshKeyView,
   UnsavedWork,
   WorkspaceDetail,
   WorkspaceEvent,
   WorkspacePort,
+  WorkspaceServiceView,
   WorkspaceSummary,
 } from "./wire.ts";
 
@@ -26,10 +28,13 @@ export function summaryJson(workspace: WorkspaceSummary) {
     work,
     ssh: { host: ssh.host, port: ssh.port, user: ssh.user },
     ports: workspace.ports.map(portJson),
-    services: workspace.services.map(({ name, state, health, image, ports }) => {
-      return { name, state, health, image, ports };
-    }),
+    services: workspace.services.map(serviceJson),
   };
+}
+
+export function serviceJson(view: WorkspaceServiceView) {
+  const { name, state, health, image, ports, mirrored, built, restarts, reason, since } = view;
+  return { name, state, health, image, ports, mirrored, built, restarts, reason, since };
 }
 
 /** The JSON of `open` and `show`. */
@@ -129,13 +134,42 @@ function indented(look: Look): Look {
 
 export function serviceLines(services: WorkspaceSummary["services"], look: Look): string[] {
   if (services.length === 0) return ["No services."];
+  const explained = services.some(({ reason }) => reason !== null);
   return columns(
-    ["name", "state", "health", "image", "ports"],
-    services.map(({ name, state, health, image, ports }) => {
-      return [name, state, health ?? "-", image, ports.join(", ") || "-"];
+    ["name", "state", "health", "restarts", "ports", ...(explained ? ["reason"] : [])],
+    services.map(({ name, state, health, restarts, ports, reason }) => {
+      const why = explained ? [reason ?? "-"] : [];
+      return [name, state, health ?? "-", String(restarts), ports.join(", ") || "-", ...why];
     }),
     { look, whole: ["name"], colourOf: { column: "state", of: stateColour } },
   );
+}
+
+/** One service in full, and every setting of it with the lines that it comes from. */
+export function serviceDetailLines(
+  service: WorkspaceServiceView,
+  settings: readonly ServiceSetting[],
+): string[] {
+  const { name, state, health, image, ports, restarts, reason, since } = service;
+  return [
+    ...pairs([
+      ["name", name],
+      ["state", state],
+      ["since", since],
+      ["health", health],
+      ["restarts", String(restarts)],
+      ["reason", reason],
+      ["image", image],
+      ["ports", ports.join(", ") || null],
+    ]),
+    ...section(
+      "Settings",
+      settings.flatMap(({ name: setting, value, where }) => [
+        clean(`${setting}: ${value}`),
+        ...where.map((place) => clean(`    ${place}`)),
+      ]),
+    ),
+  ];
 }
 
 export function portLines(ports: readonly WorkspacePort[], look: Look): string[] {

@@ -1,6 +1,7 @@
 /** The types of what the control plane says: types only, so that nothing of them is loaded. */
 export type { Diagnostic, ErrorCode } from "../../server/protocol/errors.ts";
 export type { ConfigurationView, Preview, PreviewPart } from "../../server/protocol/preview.ts";
+export type { ServiceLogsUpdate } from "../../server/protocol/service-logs.ts";
 export type {
   CommandView,
   CredentialView,
@@ -8,6 +9,7 @@ export type {
   Me,
   PersonView,
   PortVisibility,
+  ServiceSetting,
   SessionView,
   SshKeyView,
   UnsavedWork,
@@ -15,5 +17,6 @@ export type {
   WorkspaceDetail,
   WorkspaceEvent,
   WorkspacePort,
+  WorkspaceServiceView,
   WorkspaceSummary,
 } from "../../server/protocol/workspace.ts";

@@ -9,6 +9,7 @@ import { bodyLimit } from "hono/body-limit";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { secureHeaders } from "hono/secure-headers";
 import type { SignedIn } from "../auth/accounts.ts";
+import { databaseFailure } from "../db/database.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
 import type { Counters } from "../util/counters.ts";
 import { limitBodyTime } from "../util/http-doors.ts";
@@ -16,7 +17,7 @@ import { mayCall, type AppHosts } from "./origin.ts";
 import { appRouter } from "./router.ts";
 import { sshPath, sshUpgrade, type SshDoor } from "./ssh-upgrade.ts";
 import { terminalUpgrade } from "./terminal-upgrade.ts";
-import type { ApiServices } from "./trpc.ts";
+import { failureShape, type ApiServices } from "./trpc.ts";
 
 /** Host-only, so that no workspace's port ever gets it; `Lax`, so that a link to the app works. */
 export const sessionCookie = "__Host-oneloop-session";
@@ -140,6 +141,12 @@ export function createApi(options: ApiOptions): Api {
   app.get("*", serveStatic({ root, path: "index.html" }));
   app.onError((error, c) => {
     services.log.error({ err: error, path: c.req.path }, "request failed");
+    const failure = databaseFailure(error);
+    // Before any procedure: who asks cannot be told now.
+    if (failure !== null && c.req.path.startsWith("/trpc/")) {
+      return c.json({ error: failureShape(failure) }, 503);
+    }
+    if (failure !== null) return c.text(failure.message, 503);
     return c.text("Something in Oneloop failed. The control plane's log has the cause.", 500);
   });
 

@@ -1,6 +1,7 @@
 import { auth } from "./routers/auth.ts";
 import { keys } from "./routers/keys.ts";
 import { people, sessions } from "./routers/people.ts";
+import { services } from "./routers/services.ts";
 import { credentials, profile, variables } from "./routers/settings.ts";
 import { terminals } from "./routers/terminals.ts";
 import { workspaces } from "./routers/workspaces.ts";
@@ -9,6 +10,7 @@ import { anyone, router } from "./trpc.ts";
 export const appRouter = router({
   auth,
   workspaces,
+  services,
   terminals,
   keys,
   profile,

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { createWebSocketStream, WebSocketServer } from "ws";
+import { databaseFailure } from "../db/database.ts";
 import { OneloopError, toOneloopError } from "../protocol/errors.ts";
 import type { AppHosts } from "./origin.ts";
 import { refuseUpgrade } from "./terminal-upgrade.ts";
@@ -50,8 +51,8 @@ export function sshUpgrade(parts: Parts) {
         });
       })
       .catch((thrown: unknown) => {
-        const failure = toOneloopError(thrown);
-        if (failure.code === "internal") {
+        const failure = databaseFailure(thrown) ?? toOneloopError(thrown);
+        if (failure.code === "internal" || failure.code === "database-unavailable") {
           parts.services.log.error({ err: thrown }, "an ssh upgrade failed");
         }
         refuseUpgrade(socket, failure);

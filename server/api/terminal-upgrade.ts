@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { parse as parseCookies } from "hono/utils/cookie";
+import { databaseFailure } from "../db/database.ts";
 import { OneloopError, toOneloopError } from "../protocol/errors.ts";
 import { AttachTerminal, supervisorPaths } from "../protocol/supervisor.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
@@ -28,8 +29,10 @@ export function terminalUpgrade(parts: Parts) {
   return (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     socket.on("error", () => socket.destroy());
     void attach(parts, request, { socket, head }).catch((thrown: unknown) => {
-      const failure = toOneloopError(thrown);
-      if (failure.code === "internal") parts.services.log.error({ err: thrown }, "upgrade failed");
+      const failure = databaseFailure(thrown) ?? toOneloopError(thrown);
+      if (failure.code === "internal" || failure.code === "database-unavailable") {
+        parts.services.log.error({ err: thrown }, "upgrade failed");
+      }
       refuseUpgrade(socket, failure);
     });
   };
@@ -96,6 +99,7 @@ const statusOf: Partial<Record<OneloopError["code"], string>> = {
   "not-found": "404 Not Found",
   "bad-input": "400 Bad Request",
   "workspace-not-running": "409 Conflict",
+  "database-unavailable": "503 Service Unavailable",
 };
 
 /** Answers an upgrade with a failure. */

@@ -68,6 +68,16 @@ const t = initTRPC.context<ApiContext>().create({
   },
 });
 
+/** JSON-RPC 2.0 section 5.1. */
+const jsonRpcInternalError = -32_603;
+
+/** What a client of tRPC takes for a failure that came before its procedure. */
+export function failureShape(failure: OneloopError): object {
+  const code = trpcCodes[failure.code] ?? "INTERNAL_SERVER_ERROR";
+  const data = { code, oneloop: failure.toWire() };
+  return { message: failure.message, code: jsonRpcInternalError, data };
+}
+
 function readable(error: TRPCError): string {
   return `The request is not of the form that this procedure takes: ${error.message.slice(0, 500)}`;
 }

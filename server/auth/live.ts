@@ -10,9 +10,11 @@ export interface ConnectedBy {
 export interface LiveConnectionsParts {
   /** The revocations of all control planes: an id, or `null` after a gap. */
   readonly revocations: { onRevoked(listener: (id: string | null) => void): Disposable };
-  /** Which of these sessions, tokens and keys are there still. */
+  /** Which of these sessions, tokens and keys are good still. */
   readonly thoseThere: (credentialIds: readonly string[]) => Promise<ReadonlySet<string>>;
   readonly log: Log;
+  /** How often those are asked about whose time may be over. */
+  readonly askEveryMs?: number;
 }
 
 interface Live {
@@ -26,10 +28,14 @@ interface Live {
  */
 const maxRemembered = 10_000;
 
+/** A session lives for a month: a minute more of what it has open takes nothing from that. */
+const usualAskEveryMs = 60_000;
+
 /**
  * Everything live that hangs on somebody's sign-in: subscriptions, terminals, requests to ports, SSH
  * connections. It is closed when its session, token or key is revoked, or its person removed, on
- * whichever control plane of the database that was said.
+ * whichever control plane of the database that was said; and soon after the time of its session or
+ * token is over, which nobody says.
  */
 export class LiveConnections implements Disposable {
   readonly #parts: LiveConnectionsParts;
@@ -37,13 +43,17 @@ export class LiveConnections implements Disposable {
   readonly #live = new Map<string, Set<Live>>();
   readonly #revoked = new Set<string>();
   readonly #listening: Disposable;
+  readonly #asking: NodeJS.Timeout;
 
   constructor(parts: LiveConnectionsParts) {
     this.#parts = parts;
     this.#listening = parts.revocations.onRevoked((id) => {
-      if (id === null) void this.#askAboutAll();
+      if (id === null) void this.#askAboutAll({ afterGap: true });
       else this.#revoke(id);
     });
+    const askEveryMs = parts.askEveryMs ?? usualAskEveryMs;
+    this.#asking = setInterval(() => void this.#askAboutAll({ afterGap: false }), askEveryMs);
+    this.#asking.unref();
   }
 
   /**
@@ -80,6 +90,7 @@ export class LiveConnections implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    clearInterval(this.#asking);
     this.#listening[Symbol.dispose]();
   }
 
@@ -95,8 +106,11 @@ export class LiveConnections implements Disposable {
     this.#closeAll(id);
   }
 
-  /** After a gap. What cannot be asked about is closed: whoever is good still connects again. */
-  async #askAboutAll(): Promise<void> {
+  /**
+   * After a gap, what cannot be asked about is closed: whoever is good still connects again. Else
+   * every revocation was told, and an answer can wait.
+   */
+  async #askAboutAll({ afterGap }: { afterGap: boolean }): Promise<void> {
     const asked = new Set<string>();
     for (const lives of this.#live.values()) {
       for (const { by } of lives) asked.add(by.credentialId);
@@ -105,6 +119,7 @@ export class LiveConnections implements Disposable {
     try {
       if (asked.size > 0) there = await this.#parts.thoseThere([...asked]);
     } catch (error) {
+      if (!afterGap) return;
       this.#parts.log.warn(
         { err: error },
         "revocations were not read; live connections are closed",

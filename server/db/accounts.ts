@@ -147,11 +147,14 @@ export class AccountStore {
     );
   }
 
-  /** Which of these ids are of sessions, tokens or keys that are there. */
-  async thoseThere(ids: readonly string[]): Promise<Set<string>> {
+  /** Which of these ids are of keys that are there, or of sessions or tokens that are good after `now`. */
+  async thoseThere(ids: readonly string[], now: Date): Promise<Set<string>> {
     const wanted = [...ids];
     const [ofTokens, ofKeys] = await Promise.all([
-      this.#db.select({ id: tokens.id }).from(tokens).where(inArray(tokens.id, wanted)),
+      this.#db
+        .select({ id: tokens.id })
+        .from(tokens)
+        .where(and(inArray(tokens.id, wanted), gt(tokens.expiresAt, now))),
       this.#db.select({ id: sshKeys.id }).from(sshKeys).where(inArray(sshKeys.id, wanted)),
     ]);
     return new Set([...ofTokens, ...ofKeys].map(({ id }) => id));

@@ -18,6 +18,8 @@ import type { DetectedPort } from "../protocol/control.ts";
 import type {
   DesiredState,
   PortVisibility,
+  ServiceHealth,
+  ServiceState,
   WorkCounts,
   WorkspaceState,
 } from "../protocol/workspace.ts";
@@ -209,6 +211,26 @@ export const portSettings = pgTable(
     visibility: text("visibility").$type<PortVisibility>().notNull(),
   },
   (table) => [primaryKey({ columns: [table.workspaceId, table.service, table.port] })],
+);
+
+/**
+ * How far the mirrored services of a running workspace are, as its runner saw it last. There are none
+ * while it does not run: each start begins anew.
+ */
+export const workspaceServices = pgTable(
+  "workspace_services",
+  {
+    workspaceId: text("workspace_id")
+      .notNull()
+      .references(() => workspaces.id, { onDelete: "cascade" }),
+    service: text("service").notNull(),
+    state: text("state").$type<ServiceState>().notNull(),
+    health: text("health").$type<ServiceHealth>(),
+    reason: text("reason"),
+    restarts: integer("restarts").notNull(),
+    since: at("since").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.workspaceId, table.service] })],
 );
 
 /**

@@ -297,15 +297,27 @@ export class WorkspaceStore {
       .where(inArray(portSettings.workspaceId, workspaceIds));
   }
 
-  async setPort(workspaceId: string, setting: PortSetting): Promise<void> {
-    await this.#db
-      .insert(portSettings)
-      .values({ workspaceId, ...setting })
-      .onConflictDoUpdate({
-        target: [portSettings.workspaceId, portSettings.service, portSettings.port],
-        set: { visibility: setting.visibility },
-      });
-    await this.#database.notify(workspaceId);
+  /**
+   * `private` is what a port is without a setting.
+   *
+   * @param most settings of a workspace.
+   * @returns false where it has so many already.
+   */
+  async setPort(workspaceId: string, setting: PortSetting, most: number): Promise<boolean> {
+    const { service, port, visibility } = setting;
+    const set = await this.#db.transaction(async (tx) => {
+      // One after the other: two at once would both find room.
+      await tx.select().from(workspaces).where(eq(workspaces.id, workspaceId)).for("update");
+      const ofWorkspace = eq(portSettings.workspaceId, workspaceId);
+      const same = and(ofWorkspace, eq(portSettings.service, service), eq(portSettings.port, port));
+      await tx.delete(portSettings).where(same);
+      if (visibility === "private") return true;
+      if ((await tx.$count(portSettings, ofWorkspace)) >= most) return false;
+      await tx.insert(portSettings).values({ workspaceId, ...setting });
+      return true;
+    });
+    if (set) await this.#database.notify(workspaceId);
+    return set;
   }
 
   /** By name, whoever owns it: for doors that know nothing of the person yet. */

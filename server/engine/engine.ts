@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import type { WorkspacePlan } from "../protocol/plan.ts";
+import type { PlannedService } from "../protocol/service.ts";
 
 /**
  * Whose objects these are: a workspace's, or a part of Oneloop's own, such as the repository cache.
@@ -179,6 +180,39 @@ export interface LogEntry {
   readonly data: Buffer;
 }
 
+/** A file that is put into a service's container before its program starts. */
+export interface ServiceFile {
+  /** Absolute, in the container. */
+  readonly path: string;
+  /** Permission bits. */
+  readonly mode: number;
+  /** A file's content, or a folder as a tar archive with paths below `path`. */
+  readonly content:
+    | { readonly kind: "bytes"; readonly bytes: Buffer }
+    | { readonly kind: "folder"; readonly archive: Readable };
+}
+
+/** A service of a plan. */
+export interface ServiceOf {
+  readonly owner: Owner;
+  /** Its name in the plan. */
+  readonly service: string;
+}
+
+/** Which mirrored service is started, and from which files. */
+export interface ServiceStart {
+  readonly service: string;
+  /** What its files are known by: another key says that they are others. */
+  readonly filesKey: string;
+  /**
+   * The files of the plan's service. Called at most once, and only where the container has to be
+   * made or was left half made.
+   */
+  readonly readFiles: () => Promise<readonly ServiceFile[]>;
+  /** Start it again also where it runs or has ended: a restart. */
+  readonly again?: boolean;
+}
+
 /** An image of a repository, to be built. */
 export interface ImageBuildRequest {
   readonly owner: Owner;
@@ -248,14 +282,48 @@ export interface Engine extends AsyncDisposable {
   fitsPrepared(plan: WorkspacePlan): boolean;
 
   /**
-   * The plan's services, the dev service first. Resolves when all are started and the dev service's
-   * supervisor listens.
+   * The plan's services that are not mirrored, the dev service among them and first. Resolves when
+   * all are started and the dev service's supervisor listens. What there is of mirrored services is
+   * left alone.
    */
   ensureMembers(
     spec: WorkspaceSpec,
     setup: SupervisorSetup,
     options: StepOptions,
   ): Promise<{ readonly address: SupervisorAddress; readonly boot: string }>;
+
+  /**
+   * Starts one mirrored service whose sandbox runs (`ensureSandbox`), in it or in the one of the
+   * service that it is a part of: its container is made with its files where it is missing or was
+   * made from other settings, image or files, and started where it does not run. One that runs from
+   * the same is left alone. The plan is filled (`fillValues`), with the engine's names of built
+   * images.
+   *
+   * @returns `started`: it was not running before, or runs again.
+   * @throws OneloopError `image-unavailable` for an image that is not there or is of another platform,
+   * `container-exited` for a command that cannot be started, `bad-input` for a file that cannot be
+   * where it is wanted, `plan-impossible` for a service that the plan does not mirror.
+   */
+  ensureService(
+    spec: WorkspaceSpec,
+    which: ServiceStart,
+    options: StepOptions,
+  ): Promise<{ readonly started: boolean }>;
+
+  /** Ends one service's container, TERM then KILL after `graceMs`; it is kept. */
+  stopService(which: ServiceOf, options: StepOptions & { graceMs: number }): Promise<void>;
+
+  /**
+   * Runs a command in a running service's container as its user, and resolves with its exit status
+   * (126 or 127 for one that cannot be started); its output is dropped. At the signal the command is
+   * ended.
+   *
+   * @throws OneloopError `workspace-not-running`, `cancelled`
+   */
+  execInService(
+    which: ServiceOf & { readonly command: readonly string[] },
+    options: StepOptions,
+  ): Promise<number>;
 
   /** Where the dev service's supervisor is reached; `null` when it does not run. */
   supervisorAddress(owner: Owner): Promise<SupervisorAddress | null>;
@@ -285,7 +353,10 @@ export interface Engine extends AsyncDisposable {
     options: LogOptions,
   ): AsyncIterable<readonly LogEntry[]>;
 
-  /** Ends members and sandbox, TERM then KILL after `graceMs`. Volumes and containers are kept. */
+  /**
+   * Ends members and sandbox, TERM then KILL after `graceMs`, or after the longer time that a mirrored
+   * service's production gives it, a minute at most. Volumes and containers are kept.
+   */
   stop(owner: Owner, options: StepOptions & { graceMs: number }): Promise<void>;
 
   /** Removes everything with the owner's label; the volumes too only when `storage` is true. */
@@ -297,6 +368,17 @@ export interface Engine extends AsyncDisposable {
   owners(): Promise<Owner[]>;
 
   runJob(job: Job, options: StepOptions): Promise<JobResult>;
+
+  /**
+   * Runs a container of the plan to its end, and removes it: in the network of the dev service, whose
+   * sandbox has to run, with its own volumes, limits and user, whose image is there. It is no member:
+   * nothing observes it. The end of what it printed is given.
+   */
+  runToEnd(
+    spec: WorkspaceSpec,
+    which: { readonly name: string; readonly service: PlannedService },
+    options: StepOptions,
+  ): Promise<{ readonly exitCode: number; readonly output: string }>;
 
   /**
    * Starts a job's container ahead: it waits for its input. The next `runJob` of the same job (all

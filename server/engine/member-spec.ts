@@ -21,6 +21,18 @@ export function devServiceOf(plan: WorkspacePlan): PlannedService {
   throw new OneloopError("plan-impossible", `The plan has no service ${plan.devService}.`);
 }
 
+/** Whether a service is production's, started by itself (`ensureService`), and not a devfile's own. */
+export function isMirrored(plan: WorkspacePlan, service: PlannedService): boolean {
+  return service.mirror !== undefined && service.name !== plan.devService;
+}
+
+/** @throws OneloopError `plan-impossible` for a service that the plan does not mirror. */
+export function mirroredService(plan: WorkspacePlan, name: string): PlannedService {
+  const service = plan.services.find((one) => one.name === name);
+  if (service !== undefined && isMirrored(plan, service)) return service;
+  throw new OneloopError("plan-impossible", `The plan mirrors no service ${name}.`);
+}
+
 /**
  * The argument vector that a service runs: `command` replaces the image's entry point and its
  * command, `args` alone replace only the command (as a pod's containers do, which a devfile follows).

@@ -27,11 +27,10 @@ export function because(model: SourceModel, decided: Decided): Because[] {
   const services = [
     ...model.services.filter(({ name }) => !replacing.has(valueOf(name))),
     ...decided.mirrored,
-  ].map((service) => {
-    const { env, ...fields } = service;
-    const facts = [...Object.values(fields).flat(), ...Object.values(env)];
-    return { part: `service ${valueOf(service.name)}`, where: places(facts) };
-  });
+  ].map((service) => ({
+    part: `service ${valueOf(service.name)}`,
+    where: uniquePlaces(servicePlaces(service)),
+  }));
   const ports = model.services.flatMap(({ name, endpoints }) =>
     endpoints.flatMap((endpoint) =>
       endpoint.known
@@ -92,6 +91,23 @@ function places(facts: readonly Fact<unknown>[]): Place[] {
   return uniquePlaces(facts.map(({ where }) => where));
 }
 
+/** Where each of its fields stands. */
+function servicePlaces(service: SourceService): Place[] {
+  const { env } = service;
+  const all: Place[] = [];
+  for (const field of Object.values(service) as (Fact<unknown> | Fact<unknown>[] | typeof env)[]) {
+    // Copied without it, a service would be twice as slow.
+    if (field === env) continue;
+    if (Array.isArray(field)) for (const { where } of field) all.push(where);
+    else all.push((field as Fact<unknown>).where);
+  }
+  for (const { where } of Object.values(env)) all.push(where);
+  return all;
+}
+
+/** Each place once. Most facts of a thing share one object: thousands of texts would cost more. */
 function uniquePlaces(all: readonly Place[]): Place[] {
-  return [...new Map(all.map((where) => [formatPlace(where), where])).values()];
+  const distinct = [...new Set(all)];
+  if (distinct.length < 2) return distinct;
+  return [...new Map(distinct.map((where) => [formatPlace(where), where])).values()];
 }

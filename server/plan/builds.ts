@@ -16,8 +16,14 @@ export function planBuilds(
   const builds: PlannedBuild[] = [];
   const because: Because[] = [];
   const run = new Set(services.map(({ image }) => image));
+  const applied = new Set(
+    (model.applies ?? []).flatMap(({ kind, event, of }) =>
+      kind === "image" && event === "preStart" && of.known ? [of.value] : [],
+    ),
+  );
   for (const image of model.images ?? []) {
-    const planned = buildOf(image, run, (what, why, where) =>
+    const asked = { run, applied: applied.has(image.name) };
+    const planned = buildOf(image, asked, (what, why, where) =>
       facts.leftOut.push({ what, why, where }),
     );
     if (planned === null) continue;
@@ -31,7 +37,7 @@ type LeaveOut = (what: string, why: string, where: Place) => void;
 
 function buildOf(
   image: SourceImage,
-  run: ReadonlySet<string>,
+  { run, applied }: { run: ReadonlySet<string>; applied: boolean },
   leaveOut: LeaveOut,
 ): PlannedBuild | null {
   const what = `image component ${image.name}`;
@@ -42,7 +48,7 @@ function buildOf(
   const { imageName, dockerfile, autoBuild } = image;
   if (!imageName.known) return refuse(imageName.why, imageName.where);
   if (!dockerfile.known) return refuse(dockerfile.why, dockerfile.where);
-  if (autoBuild.known && autoBuild.value === false) {
+  if (autoBuild.known && autoBuild.value === false && !applied) {
     return refuse("autoBuild is false, and nothing applies it at the start.", autoBuild.where);
   }
   if (!run.has(imageName.value)) {

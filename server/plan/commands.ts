@@ -36,7 +36,7 @@ export function planCommands(
     const { runs, name, where } = command;
     const what = `command ${name}`;
     if (!("commands" in runs)) {
-      const line = planLine({ ...runs, what, where }, { dev, facts });
+      const line = planLine(runs, { what, where, dev, facts });
       return line === null ? null : { parts: 1, ...line };
     }
     const scripts = runs.commands.map((part) => {

@@ -4,13 +4,15 @@ import type { PlannedService } from "../protocol/service.ts";
 import type { SourceTask } from "../protocol/source-model.ts";
 import type { Facts } from "./facts.ts";
 
-/** A line for a shell, as a source has it, with what it is called in sentences, such as `task build`. */
-export interface SourceLine extends Pick<
-  SourceTask,
-  "service" | "commandLine" | "workingDir" | "env"
-> {
+/** A line for a shell, as a source has it. */
+export type SourceLine = Pick<SourceTask, "service" | "commandLine" | "workingDir" | "env">;
+
+interface LineContext {
+  /** What the line is called in sentences, such as `task build`. */
   readonly what: string;
   readonly where: Place;
+  readonly dev: PlannedService;
+  readonly facts: Facts;
 }
 
 /** The line in plain values. */
@@ -24,10 +26,9 @@ export interface PlannedLine {
 
 /** Null, and listed, when the dev service's supervisor cannot run it. */
 export function planLine(
-  source: SourceLine,
-  { dev, facts }: { dev: PlannedService; facts: Facts },
+  { service, commandLine, workingDir: folder, env: given }: SourceLine,
+  { what, where, dev, facts }: LineContext,
 ): PlannedLine | null {
-  const { what, where, service, commandLine } = source;
   const leaveOut = (why: string): null => {
     facts.leftOut.push({ what, why, where });
     return null;
@@ -39,12 +40,15 @@ export function planLine(
       `It runs in component ${service.value}, which has no supervisor yet; only ${dev.name} has one.`,
     );
   }
-  const env = lineEnv(source, facts);
-  const cwd = workingDir(source, { env: { ...dev.env, ...env }, facts });
+  const env = lineEnv(given, { what, facts });
+  const cwd = workingDir(folder, { what, env: { ...dev.env, ...env }, facts });
   return { line: commandLine.value, cwd, env };
 }
 
-function lineEnv({ what, env }: SourceLine, facts: Facts): Record<string, string> {
+function lineEnv(
+  env: SourceLine["env"],
+  { what, facts }: Pick<LineContext, "what" | "facts">,
+): Record<string, string> {
   const entries = env.flatMap(({ name, value }) => {
     if (value.known) return [[name, value.value] as const];
     facts.leftOut.push({
@@ -62,8 +66,12 @@ function lineEnv({ what, env }: SourceLine, facts: Facts): Record<string, string
  * runs, the project's folder; null, where a shell starts, in a service without the source.
  */
 function workingDir(
-  { what: of, workingDir: fact }: { what: string; workingDir: Fact<string | null> },
-  { env, facts }: { env: Readonly<Record<string, string>>; facts: Facts },
+  fact: Fact<string | null>,
+  {
+    what: of,
+    env,
+    facts,
+  }: Pick<LineContext, "what" | "facts"> & { env: Readonly<Record<string, string>> },
 ): string | null {
   const source = env["PROJECT_SOURCE"] ?? null;
   const what = `working directory of ${of}`;

@@ -7,7 +7,9 @@ import { because } from "./because.ts";
 import { planBuilds } from "./builds.ts";
 import { planCommands } from "./commands.ts";
 import { Facts } from "./facts.ts";
+import { withManifests } from "./manifests.ts";
 import { planMirror, type MirrorChoices } from "./mirror/index.ts";
+import { planOneShots } from "./one-shots.ts";
 import { planProjects } from "./projects.ts";
 import { planService } from "./service.ts";
 import { planTasks } from "./tasks.ts";
@@ -35,6 +37,7 @@ export interface PlanChoices {
  * - Where the source is mounted, `PROJECTS_ROOT` is the mount's path and `PROJECT_SOURCE` the
  *   checkout's inside it (https://devfile.io/docs: both are set by the tool, never by the devfile).
  * - Commands of the events postStart and preStop are tasks of the dev service, run by a shell.
+ * - What preStart and postStop apply runs to its end before and after the services: `one-shots.ts`.
  * - Commands that nothing runs by itself, and those of events too, are offered: see `commands.ts`.
  * - Volumes named as Oneloop's own, `source` and `home`, are planned under another name.
  *
@@ -51,7 +54,8 @@ export function plan(
   const own = development.services.map((service) =>
     planService(service, { facts, volumeNames: volumes.names, checkout: choices.checkout }),
   );
-  const dev = own.find(({ sourcePath }) => sourcePath !== null) ?? own[0];
+  const { oneShots, members, because: once } = planOneShots(development, { own, facts });
+  const dev = members.find(({ sourcePath }) => sourcePath !== null) ?? members[0];
   if (dev === undefined) throw noService(development);
   facts.throwIfMissing();
   const projects = planProjects(
@@ -65,28 +69,38 @@ export function plan(
     facts,
   );
   const offered = planCommands(development, { dev, facts });
+  const topology = withManifests(development, production, facts);
+  // The dev service stands in for nothing of what its own devfile puts beside it.
+  const ofDevfile = { source: "", develop: [] };
   const mirrored =
-    production === null
+    topology === null
       ? null
-      : planMirror(production, {
-          choices: choices.mirror ?? { source: production.format, develop: null },
-          own,
+      : planMirror(topology, {
+          choices:
+            production === null
+              ? ofDevfile
+              : (choices.mirror ?? { source: production.format, develop: null }),
+          own: members,
           dev,
           taken: new Set([...ownVolumes, ...volumes.planned.map(({ name }) => name)]),
           facts,
         });
-  const { builds, because: built } = planBuilds(development, { services: own, facts });
+  const { builds: ownBuilds, because: built } = planBuilds(development, { services: own, facts });
+  const builtHere = new Set(ownBuilds.map(({ image }) => image));
+  const ofMirror = (mirrored?.builds ?? []).filter(({ image }) => !builtHere.has(image));
+  const builds = [...ownBuilds, ...ofMirror];
   return {
     version: 1,
     devService: dev.name,
-    services: mirrored?.services ?? own,
+    services: mirrored?.services ?? members,
     volumes: [...volumes.planned, ...(mirrored?.volumes ?? [])],
     checkout: choices.checkout,
     projects,
     tasks,
+    ...(oneShots.length === 0 ? {} : { oneShots }),
     commands: offered.commands,
     ...(builds.length === 0 ? {} : { builds }),
-    ...(mirrored === null ? {} : { mirror: mirrored.mirror }),
+    ...(mirrored === null || production === null ? {} : { mirror: mirrored.mirror }),
     because: [
       ...because(development, {
         dev: own.indexOf(dev),
@@ -96,7 +110,9 @@ export function plan(
         commandNames: offered.sources,
         projects,
       }),
+      ...once,
       ...built,
+      ...(mirrored?.because ?? []),
     ],
     leftOut: facts.leftOut,
   };

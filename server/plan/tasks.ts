@@ -106,7 +106,7 @@ function runnableOf(
     context.facts.leftOut.push({ what, why, where: task.where });
     return null;
   }
-  const planned = planLine({ ...task, what }, context);
+  const planned = planLine(task, { what, where: task.where, ...context });
   if (planned === null) return null;
   const { line, cwd, env } = planned;
   return {

@@ -41,6 +41,19 @@ export const PlannedCommand = z.object({
 });
 export type PlannedCommand = z.infer<typeof PlannedCommand>;
 
+/**
+ * A container that runs to its end in the network of the dev service: before the services start, or
+ * after they stopped. It is none of the plan's services.
+ */
+export const PlannedOneShot = z.object({
+  name: z.string(),
+  when: z.enum(["before-start", "after-stop"]),
+  /** Others of the same time that must have ended with 0 before; all stand before it in the list. */
+  needs: z.array(z.string()),
+  service: PlannedService,
+});
+export type PlannedOneShot = z.infer<typeof PlannedOneShot>;
+
 /** What is checked out, and where. */
 export const Checkout = z.object({
   /** The remote as the user named it: no credential in it. */
@@ -133,6 +146,8 @@ export const WorkspacePlan = z.object({
   /** More repositories that the devfile's `projects` name; absent in an older plan. */
   projects: z.array(Checkout).optional(),
   tasks: z.array(Task),
+  /** Absent where there are none, and in an older plan. */
+  oneShots: z.array(PlannedOneShot).optional(),
   /** Absent where nothing is built, and in an older plan. */
   builds: z.array(PlannedBuild).optional(),
   /** Absent where nothing is mirrored. */

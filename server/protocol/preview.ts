@@ -34,6 +34,11 @@ export const Preview = z.object({
   choices: z.array(z.string()),
   /** The person has said which of them counts. */
   chosen: z.boolean(),
+  /**
+   * Files and folders that look as if they say how production runs, and could be mirrored; empty
+   * where one is.
+   */
+  offered: z.array(z.string()),
   /** The name of the workspace that an open would return. */
   existing: z.string().nullable(),
   parts: z.array(PreviewPart),

@@ -116,6 +116,11 @@ export const SourceManifest = z.object({
       z.object({ kind: z.literal("inlined"), text: z.string() }),
     ]),
   ),
+  /**
+   * Its objects as YAML, in the lines of the file that they stand in; unknown where that was not
+   * read.
+   */
+  objects: Fact(z.object({ file: z.string(), text: z.string() })).optional(),
   endpoints: z.array(Fact(Endpoint)),
   /** Null: there from the start unless a command applies it. */
   deployByDefault: Fact(z.boolean().nullable()),
@@ -165,6 +170,15 @@ export const SourcePolicy = z.object({
 });
 export type SourcePolicy = z.infer<typeof SourcePolicy>;
 
+/** What says how production runs, as a devfile names it. */
+export const SourceMirror = z.object({
+  /** A file or folder of the repository. */
+  source: Fact(z.string()),
+  /** Services that are developed here instead; null: unsaid. */
+  develop: Fact(z.array(z.string()).nullable()),
+});
+export type SourceMirror = z.infer<typeof SourceMirror>;
+
 /** What a file or an engine says. Every format is a reader into this. */
 export const SourceModel = z.object({
   /** The format that was read, such as `devfile`. */
@@ -184,6 +198,8 @@ export const SourceModel = z.object({
   policies: z.array(Fact(SourcePolicy)),
   /** Names that services may call and that lead out of the source; absent: none. */
   externalNames: z.array(Fact(z.object({ name: z.string(), to: z.string() }))).optional(),
+  /** Production's services that are wanted around it (devfile: attributes); absent: none. */
+  mirror: SourceMirror.optional(),
   leftOut: z.array(LeftOut),
 });
 export type SourceModel = z.infer<typeof SourceModel>;

@@ -136,6 +136,8 @@ export const streamUpgrade = "oneloop-stream";
  *   and, in the end, exit; who reads it slowly holds nobody up, and misses what is not kept
  *                                                           action terminal
  * - `GET /exec?q=ExecRequest`, `Upgrade: oneloop-stream` → frames               action exec
+ * - `GET /direct?q=ExecRequest`, `Upgrade: oneloop-stream` → raw bytes: the program's standard input
+ *   and output; not in the first release                  action exec
  * - `GET /dial?q=DialRequest`, `Upgrade: oneloop-stream` → raw bytes            action dial
  * - `GET /tasks` → TaskInfo[]                               action state
  * - `POST /setup` WorkspaceSetup → 204; the first one starts the tasks           action setup
@@ -152,6 +154,7 @@ export const supervisorPaths = {
   terminalStream: (id: string) => `/terminals/${encodeURIComponent(id)}/stream`,
   terminalOutput: (id: string) => `/terminals/${encodeURIComponent(id)}/output`,
   exec: "/exec",
+  direct: "/direct",
   dial: "/dial",
   tasks: "/tasks",
   setup: "/setup",

@@ -52,13 +52,60 @@ export const WorkspacePort = z.object({
 
 export type WorkspacePort = z.infer<typeof WorkspacePort>;
 
+/**
+ * How far a service is. The first four are the engine's word for a devfile's service; one of
+ * production goes through the others too: it waits for those it depends on, its image is built or
+ * pulled, and what ends is started again after a pause where production would.
+ */
+export const ServiceState = z.enum([
+  "created",
+  "running",
+  "exited",
+  "missing",
+  "waiting",
+  "building",
+  "pulling",
+  "starting",
+  "completed",
+  "backing-off",
+  "failed",
+]);
+export type ServiceState = z.infer<typeof ServiceState>;
+
+/** What a service's probes say. */
+export const ServiceHealth = z.enum(["starting", "ready", "unready"]);
+export type ServiceHealth = z.infer<typeof ServiceHealth>;
+
 export const WorkspaceServiceView = z.object({
   name: z.string(),
-  state: z.enum(["created", "running", "exited", "missing"]),
-  health: z.string().nullable(),
+  /** Unknown: it should run, and the engine does not say now. */
+  state: ServiceState.or(z.literal("unknown")),
+  /** What its probes say; null where it has none, or does not run. */
+  health: ServiceHealth.nullable(),
   image: z.string(),
   ports: z.array(z.number().int()),
+  /** It mirrors a service of production: it can be restarted and, where it is built, rebuilt. */
+  mirrored: z.boolean(),
+  /** Its image is built from the repository. */
+  built: z.boolean(),
+  /** How often it was started again since the workspace started. */
+  restarts: z.number().int().nonnegative(),
+  /** Why it is not running, or why it was started again last. */
+  reason: z.string().nullable(),
+  /** When it came into this state; ISO 8601, UTC; null where nobody noted it. */
+  since: z.string().nullable(),
 });
+export type WorkspaceServiceView = z.infer<typeof WorkspaceServiceView>;
+
+/** A setting of a service as it runs, and where production's files ask for it. */
+export const ServiceSetting = z.object({
+  name: z.string(),
+  /** Of a secret, only that it is one. */
+  value: z.string(),
+  /** `file:line:column`; empty where nobody asks for it. */
+  where: z.array(z.string()),
+});
+export type ServiceSetting = z.infer<typeof ServiceSetting>;
 
 /** How much work exists only in the workspace. */
 export const WorkCounts = z.object({

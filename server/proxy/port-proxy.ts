@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import { databaseFailure } from "../db/database.ts";
 import { formatPortHost, parsePortHost, type PortHost } from "../ports/hostname.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
@@ -210,6 +211,11 @@ class Door implements AsyncDisposable {
   #explain(error: unknown, host: PortHost | null): Refusal {
     const { log, publicUrl } = this.#options;
     log.debug({ err: error, host }, "a request to a workspace's port failed");
+    const failure = databaseFailure(error);
+    if (failure !== null) {
+      log.error({ err: error }, "who may see a port could not be read");
+      return { status: 503, title: "Oneloop cannot answer now", text: failure.message };
+    }
     const where = host === null ? "" : `port ${host.port} of ${host.service ?? host.workspace}`;
     if (!(error instanceof OneloopError)) {
       return {

@@ -221,15 +221,25 @@ export class Repositories {
    * A folder of a commit in the cache as a tar archive, with paths below it.
    *
    * @param wanted.path empty for the whole tree.
-   * @throws OneloopError `checkout-failed` where the cache has no such commit or folder
+   * @param wanted.only a file or folder in it; absent: all of it.
+   * @throws OneloopError `checkout-failed` where the cache has no such commit, folder or file
    */
   async archive(
-    wanted: { readonly key: string; readonly commit: string; readonly path: string },
+    wanted: {
+      readonly key: string;
+      readonly commit: string;
+      readonly path: string;
+      readonly only?: string;
+    },
     signal: AbortSignal,
   ): Promise<Readable> {
     const tree = wanted.path === "" ? wanted.commit : `${wanted.commit}:${wanted.path}`;
     const archived = await this.#git.run({
-      args: [`--git-dir=${cachePath}/${cacheKey(wanted.key)}`, "archive", "--format=tar", tree],
+      args: [
+        ...[`--git-dir=${cachePath}/${cacheKey(wanted.key)}`, "--literal-pathspecs"],
+        ...["archive", "--format=tar", tree],
+        ...(wanted.only === undefined ? [] : ["--", wanted.only]),
+      ],
       timeoutMs: fetchTimeoutMs,
       signal,
     });

@@ -1,5 +1,6 @@
 import ssh2 from "ssh2";
 import type { AuthContext, Connection, PublicKeyAuthContext } from "ssh2";
+import { OneloopError } from "../protocol/errors.ts";
 import { isSoundPublicKey } from "../util/public-key.ts";
 import { sendBanner } from "./banner.ts";
 import type { Refusal } from "./refusal.ts";
@@ -101,7 +102,11 @@ export function authenticateConnection(
     context.accept();
   };
   client.on("authentication", (context) => {
-    decide(context).catch(handlers.onFailure);
+    decide(context).catch((error: unknown) => {
+      // An SSH client prints no more of an end than that it came.
+      if (error instanceof OneloopError) sendBanner(client, `oneloop: ${error.message}`);
+      handlers.onFailure(error);
+    });
   });
 }
 

@@ -10,7 +10,10 @@ import type { Door } from "./door.ts";
 export async function join(
   channel: ServerChannel,
   socket: Socket,
-  door: Pick<Door, "flow" | "whenClosed">,
+  door: Pick<Door, "flow" | "whenClosed"> & {
+    /** What the client is told at the end, where it waits for the end of a program. */
+    readonly exitStatus?: number;
+  },
 ): Promise<void> {
   const ended = new Promise<void>((resolve) => {
     socket.on("close", resolve);
@@ -34,7 +37,12 @@ export async function join(
     if (!writer.write("stdout", chunk)) turns.hold();
   });
   // In ssh2 the end of a server's channel closes it; the end of file alone is half of that.
-  socket.on("end", () => writer.whenEmpty(() => channel.eof()));
+  socket.on("end", () =>
+    writer.whenEmpty(() => {
+      if (door.exitStatus !== undefined) channel.exit(door.exitStatus);
+      channel.eof();
+    }),
+  );
   socket.on("close", () => writer.whenEmpty(() => channel.end()));
   turns.release();
   await ended;

@@ -5,6 +5,7 @@ import type { ExecStream } from "../terminals/exec-stream.ts";
 import type { AgentForwarding } from "./agent.ts";
 import { chooseTerminal, readAttach } from "./attach.ts";
 import type { Door } from "./door.ts";
+import { join } from "./join.ts";
 import { motd } from "./motd.ts";
 import { Program, type Size } from "./program.ts";
 import { arrivingModes, type PtyModes } from "./pty-modes.ts";
@@ -84,11 +85,28 @@ class SessionChannel {
     });
     session.on("subsystem", (accept, reject, { name }) => {
       const attach = readAttach(name);
-      if (name === "sftp") this.#run(accept(), exec({ argv: [...this.#door.sftpServer] }));
+      if (name === "sftp") void this.#sftp(accept(), target);
       else if (attach !== null) this.#run(accept(), () => this.#attach(target, attach.id));
       else reject();
     });
     session.on("close", () => this.#program?.hangup());
+  }
+
+  /** The server of files speaks with the client itself: nothing of us stands between them. */
+  async #sftp(
+    channel: ServerChannel | undefined,
+    asked: ReturnType<Door["target"]>,
+  ): Promise<void> {
+    if (channel === undefined) return;
+    const { supervisors, sftpServer: argv, sshConnection } = this.#door;
+    try {
+      const env = { ...this.#env.values, ...sshVariables(sshConnection) };
+      const socket = await supervisors.direct(await asked, { argv, env });
+      await join(channel, socket, { ...this.#door, exitStatus: 0 });
+    } catch {
+      // It stopped just now, or is one of before: what goes on there says how it failed, too.
+      this.#run(channel, () => this.#exec(asked, { argv: [...argv] }));
+    }
   }
 
   #run(

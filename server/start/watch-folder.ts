@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { watch } from "node:fs";
+import { deadline } from "../util/deadline.ts";
 
 /**
  * Waits until `check` gives something, looking again whenever a file directly in `folder` changes.
@@ -11,7 +12,8 @@ export async function watchFolder<Found>(
   folder: string,
   { check, timeoutMs }: { check: () => Promise<Found | undefined>; timeoutMs: number },
 ): Promise<Found | undefined> {
-  const timeout = AbortSignal.timeout(timeoutMs);
+  using limit = deadline(null, timeoutMs);
+  const timeout = limit.signal;
   const watcher = watch(folder);
   let changed = true;
   watcher.on("change", () => (changed = true));

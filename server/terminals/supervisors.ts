@@ -13,6 +13,7 @@ import {
   type GrantAction,
   type ListenRequest,
 } from "../protocol/supervisor.ts";
+import { deadline } from "../util/deadline.ts";
 import { ExecStream } from "./exec-stream.ts";
 import { readListening, readListeningTcp, type Listening, type ListeningTcp } from "./listening.ts";
 import { readResponseHead } from "./response-head.ts";
@@ -85,6 +86,21 @@ export class Supervisors {
     const path = `${supervisorPaths.exec}?q=${encodeURIComponent(JSON.stringify(request))}`;
     const { socket, rest } = await this.upgrade(target, { action: "exec", path });
     return new ExecStream(socket, rest);
+  }
+
+  /**
+   * Runs a program whose standard input and output are the connection; its end is the program's.
+   *
+   * @throws OneloopError `not-found` also where the supervisor is one of before, without this.
+   */
+  async direct(
+    target: Target,
+    request: Pick<ExecRequest, "env"> & { readonly argv: readonly string[] },
+  ): Promise<Socket> {
+    const path = `${supervisorPaths.direct}?q=${encodeURIComponent(JSON.stringify(request))}`;
+    const { socket, rest } = await this.upgrade(target, { action: "exec", path });
+    if (rest.length > 0) socket.unshift(rest);
+    return socket;
   }
 
   /**
@@ -259,9 +275,10 @@ export class Supervisors {
   }
 
   /** What the engine brings from inside the container is more than what answers at an address. */
-  #enter(which: { owner: Owner; service: string }): Promise<Connected> {
+  async #enter(which: { owner: Owner; service: string }): Promise<Connected> {
     const setup = { publicKey: this.#signer.publicKey, idleMs: enteredIdleMs };
-    return this.#engine.enterService(which, setup, { signal: AbortSignal.timeout(enterTimeoutMs) });
+    using limit = deadline(null, enterTimeoutMs);
+    return await this.#engine.enterService(which, setup, { signal: limit.signal });
   }
 
   async #find(owner: Owner): Promise<Connected> {

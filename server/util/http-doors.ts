@@ -16,10 +16,18 @@ export interface HttpLimits {
   readonly headersTimeoutMs: number;
   /** How often connections are looked at for that. */
   readonly checkEveryMs: number;
+  /** At a time, at each address; the next one is closed at once. */
+  readonly connections: number;
 }
 
 /** A head is one packet or two; over the worst of lines it has come after this. */
-const usualLimits: HttpLimits = { headersTimeoutMs: 20_000, checkEveryMs: 5000 };
+const usualLimits: HttpLimits = {
+  headersTimeoutMs: 20_000,
+  checkEveryMs: 5000,
+  // A page holds ten at most, and a hundred people have a few pages each. Each costs a descriptor or
+  // two and some 50 kB: this many leave room for all else that the control plane does.
+  connections: 4096,
+};
 
 /** Of all headers together; Node's own default, stated because the count has no limit here. */
 const maxHeaderBytes = 16 * 1024;
@@ -37,7 +45,8 @@ const bodyTimeoutMs = 30_000;
  * A server for both doors behind one port. A body's time is not limited here, because an upload to a
  * workspace's port may take hours; the API limits its own (`limitBodyTime`).
  */
-export function createHttpServer(limits: HttpLimits = usualLimits): Server {
+export function createHttpServer(wanted: Partial<HttpLimits> = {}): Server {
+  const limits = { ...usualLimits, ...wanted };
   const options: ServerOptions = {
     highWaterMark: spliceHighWaterMarkBytes,
     headersTimeout: limits.headersTimeoutMs,
@@ -50,6 +59,7 @@ export function createHttpServer(limits: HttpLimits = usualLimits): Server {
   // Beyond a count Node leaves headers out and says nothing: without its Origin a request would be
   // another one. Their size limits them.
   server.maxHeadersCount = 0;
+  server.maxConnections = limits.connections;
   return server;
 }
 

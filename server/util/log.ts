@@ -1,8 +1,13 @@
 import { pino, type Logger } from "pino";
 
+import { escapeControls } from "../protocol/text.ts";
+
 export type Log = Logger;
 
-/** The control plane's log: JSON lines on standard error, or into a file. */
+/**
+ * The control plane's log: JSON lines on standard error, or into a file. What a program or a git
+ * server said stands in them too: whoever reads them in a terminal is not steered by it.
+ */
 export function createLog(options: { level: string; file?: string }): Log {
   const destination =
     options.file === undefined
@@ -15,6 +20,6 @@ export function createLog(options: { level: string; file?: string }): Log {
       timestamp: pino.stdTimeFunctions.isoTime,
       redact: ["*.token", "*.secret", "*.password", "headers.authorization", "headers.cookie"],
     },
-    destination,
+    { write: (line) => destination.write(escapeControls(line)) },
   );
 }

@@ -8,11 +8,17 @@ export class Poke {
     this.#wake?.();
   }
 
-  /** Resolves true at the next poke, false when the signal is aborted. */
-  async wait(signal: AbortSignal): Promise<boolean> {
+  /**
+   * Resolves true at the next poke, false when the signal is aborted.
+   *
+   * @param atMostMs without a poke it is true after this time.
+   */
+  async wait(signal: AbortSignal, atMostMs: number | null = null): Promise<boolean> {
     if (!this.#poked && !signal.aborted) {
       await new Promise<void>((resolve) => {
+        const timer = atMostMs === null ? null : setTimeout(() => wake(), atMostMs);
         const wake = (): void => {
+          if (timer !== null) clearTimeout(timer);
           signal.removeEventListener("abort", wake);
           this.#wake = null;
           resolve();

@@ -24,6 +24,17 @@ const list = z
   .string()
   .transform((text) => text.split(",").flatMap((part) => (part.trim() ? [part.trim()] : [])));
 
+/** `from=to`, each with something on both sides. */
+const map = list.transform((entries, context) => {
+  const pairs = entries.map((entry) => {
+    const at = entry.indexOf("=");
+    return [entry.slice(0, Math.max(at, 0)).trim(), entry.slice(at + 1).trim()] as const;
+  });
+  const wrong = pairs.findIndex(([from, to]) => from === "" || to === "");
+  if (wrong !== -1) context.addIssue(`${entries[wrong]}: write from=to, separated by commas`);
+  return Object.fromEntries(pairs);
+});
+
 /** `/var/lib/oneloop` for root, whose home the database's own user cannot enter; else the XDG one. */
 function defaultDataDir(): string {
   if (process.getuid?.() === 0) return "/var/lib/oneloop";
@@ -85,7 +96,12 @@ export const declaredSettings = {
       .string()
       .regex(/^\d+\.\d+\.\d+\.\d+\/\d+$/, "a range such as 10.213.0.0/16")
       .default("10.213.0.0/16"),
-    "The range from which each workspace's network takes a /28.",
+    "The range from which each workspace's network takes a /28, or more for many services.",
+  ),
+  ONELOOP_IMAGE_MAP: declare(
+    map.default({}),
+    "Images that stand in for production's where it is mirrored, as `from=to`, separated by commas.",
+    "none",
   ),
   ONELOOP_CA_FILE: declare(
     z.string().startsWith("/", "an absolute path").optional(),

@@ -1,13 +1,16 @@
-import type { Readable } from "node:stream";
 import type { GrantSigner } from "../auth/grants.ts";
 import type { WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
-import type { Engine, ImageFacts, SupervisorSetup } from "../engine/engine.ts";
+import type { Engine, ImageFacts, Owner, SupervisorSetup } from "../engine/engine.ts";
+import type { WorkspacePlan } from "../protocol/plan.ts";
 import { shortRef } from "../repo/ref-name.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
 import { Builds } from "./builds.ts";
 import type { OnPhase } from "./phases.ts";
 import { allOrNone } from "./reconciler-deadlines.ts";
 import type { RunStep, Turn } from "./reconciler-turn.ts";
+import { mirroredServices } from "./mirror/mirrored.ts";
+import type { ReadArchive } from "./mirror/service-files.ts";
+import { oneShotsOf, runOneShots } from "./one-shots.ts";
 import { checkOut } from "./source.ts";
 
 export interface BringUpParts {
@@ -20,10 +23,7 @@ export interface BringUpParts {
   /** The environment that Oneloop gives to a workspace's programs. */
   readonly environmentOf: (row: WorkspaceRow) => Pick<SupervisorSetup, "env" | "defaults">;
   /** A folder of a repository at a commit that the cache has, as a tar archive. */
-  readonly archive: (
-    repository: { readonly key: string; readonly commit: string; readonly path: string },
-    signal: AbortSignal,
-  ) => Promise<Readable>;
+  readonly archive: ReadArchive;
   readonly onPhase?: OnPhase | undefined;
 }
 
@@ -45,7 +45,15 @@ export async function bringUp(parts: BringUpParts, turn: Turn): Promise<void> {
   const took = (): string => `${((performance.now() - began) / 1000).toFixed(1)} s`;
 
   const dev = row.plan.services.find((service) => service.name === row.plan.devService);
-  const others = row.plan.services.filter((service) => service !== dev);
+  // Production's services are started when the workspace runs: nothing waits for their images.
+  const mirrored = new Set(mirroredServices(row.plan).map(({ name }) => name));
+  const others = row.plan.services.filter(
+    (service) => service !== dev && !mirrored.has(service.name),
+  );
+  const before = oneShotsOf(row.plan, "before-start");
+  // What runs goes on; only what begins anew is prepared.
+  const runs = before.length > 0 && (await isUp(engine, row.plan, spec.owner));
+  const prepared = runs ? [] : before.map(({ service }) => service);
   const source = async (devImage: Promise<ImageFacts>, signal: AbortSignal): Promise<void> => {
     await step("storage", signal, (options) => engine.ensureStorage(spec, options));
     onPhase?.("storage-made");
@@ -75,12 +83,20 @@ export async function bringUp(parts: BringUpParts, turn: Turn): Promise<void> {
       );
     };
     const devImage = image(dev?.image ?? "", dev?.user ?? null);
-    const images = Promise.all([devImage, ...others.map((each) => image(each.image, null))]);
+    const images = Promise.all([
+      devImage,
+      ...[...others, ...prepared].map((each) => image(each.image, null)),
+    ]);
     const known = images.then(() => onPhase?.("images-known"));
     return [known, source(devImage, signal), ready];
   });
   const built = { ...spec, plan: builds.named(row.plan) };
 
+  if (prepared.length > 0) {
+    await step("before-start", interrupted, (options) =>
+      runOneShots(engine, { spec: built, when: "before-start" }, options),
+    );
+  }
   const setup = { publicKey: signer.publicKey, ...parts.environmentOf(row) };
   const { address, boot } = await step("start", interrupted, (options) =>
     engine.ensureMembers(built, setup, options),
@@ -91,6 +107,13 @@ export async function bringUp(parts: BringUpParts, turn: Turn): Promise<void> {
   onPhase?.("setup-told");
   // The event first: who waits for the state has then seen it.
   await note("started", `The workspace is ready (${took()}).`);
+}
+
+/** Whether its dev service runs, in a network that does. */
+async function isUp(engine: Engine, plan: WorkspacePlan, owner: Owner): Promise<boolean> {
+  const { sandbox, members } = await engine.observe(owner);
+  const dev = members.find(({ service }) => service === plan.devService);
+  return sandbox === "running" && dev?.state === "running";
 }
 
 function short(row: WorkspaceRow): string {

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import type { WorkspaceStore } from "../db/workspaces.ts";
 import type { StepOptions } from "../engine/engine.ts";
 import { sourceVolume } from "../engine/member-spec.ts";
 import { belowSourceRoot } from "../plan/projects.ts";
@@ -7,23 +8,23 @@ import type { Checkout, PlannedBuild, WorkspacePlan } from "../protocol/plan.ts"
 import type { BringUpParts } from "./bring-up.ts";
 import type { RunStep, Turn } from "./reconciler-turn.ts";
 
+type BuildParts = Pick<BringUpParts, "engine" | "archive"> & {
+  readonly store: Pick<WorkspaceStore, "addEvent">;
+};
+
 /**
  * The images of a plan that are built from its repository: from the opened commit as the cache has
  * it, while nothing is checked out yet; after that from the workspace's own files.
  */
 export class Builds {
-  readonly #parts: Pick<BringUpParts, "engine" | "archive" | "store">;
-  readonly #turn: Turn;
+  readonly #parts: BuildParts;
+  readonly #turn: Pick<Turn, "row" | "spec">;
   readonly #step: RunStep;
   /** From the plan's name of an image to the engine's. */
   readonly #building = new Map<string, Promise<string>>();
   readonly #names = new Map<string, string>();
 
-  constructor(
-    parts: Pick<BringUpParts, "engine" | "archive" | "store">,
-    turn: Turn,
-    step: RunStep,
-  ) {
+  constructor(parts: BuildParts, turn: Pick<Turn, "row" | "spec">, step: RunStep) {
     this.#parts = parts;
     this.#turn = turn;
     this.#step = step;
@@ -38,23 +39,66 @@ export class Builds {
     image: string,
     { ready, signal }: { ready: Promise<void>; signal: AbortSignal },
   ): Promise<string> {
-    const planned = this.#turn.row.plan.builds?.find((one) => one.image === image);
+    const planned = this.#planned(image);
     if (planned === undefined) return Promise.resolve(image);
     const before = this.#building.get(image);
     if (before !== undefined) return before;
-    const building = this.#build(planned, { ready, signal });
-    this.#building.set(image, building);
-    return building;
+    return this.#keep(image, this.#build(planned, { ready, signal }));
+  }
+
+  /** Whether an image of the plan is built. */
+  has(image: string): boolean {
+    return this.#planned(image) !== undefined;
+  }
+
+  /** What the engine calls an image that a control plane before this one has built. */
+  remember(image: string, ref: string): void {
+    if (!this.has(image)) return;
+    this.#names.set(image, ref);
+    this.#building.set(image, Promise.resolve(ref));
+  }
+
+  /**
+   * Builds anew from the workspace's present files, in a sandbox that runs. Where that fails, what was
+   * built before stays.
+   *
+   * @throws OneloopError also for what can be mended in the files
+   */
+  async again(image: string, signal: AbortSignal): Promise<void> {
+    const planned = this.#planned(image);
+    if (planned === undefined) return;
+    const ref = await this.#from(planned, signal, (options) => this.#folder(planned, options));
+    this.remember(image, ref);
   }
 
   /** The plan with the engine's names of what was built. */
   named(plan: WorkspacePlan): WorkspacePlan {
     if (this.#names.size === 0) return plan;
-    const services = plan.services.map((service) => ({
+    const built = <Named extends { image: string }>(service: Named): Named => ({
       ...service,
       image: this.#names.get(service.image) ?? service.image,
-    }));
-    return { ...plan, services };
+    });
+    const { services, oneShots } = plan;
+    return {
+      ...plan,
+      services: services.map(built),
+      ...(oneShots && {
+        oneShots: oneShots.map((one) => ({ ...one, service: built(one.service) })),
+      }),
+    };
+  }
+
+  #planned(image: string): PlannedBuild | undefined {
+    return this.#turn.row.plan.builds?.find((one) => one.image === image);
+  }
+
+  /** One that failed is tried again by who asks next. */
+  #keep(image: string, building: Promise<string>): Promise<string> {
+    this.#building.set(image, building);
+    building.catch(() => {
+      if (this.#building.get(image) === building) this.#building.delete(image);
+    });
+    return building;
   }
 
   async #build(

@@ -5,30 +5,17 @@ import { searchedFolders, wantedTexts } from "../sources/detect/detectors.ts";
 import { detect, foundFile } from "../sources/detect/read.ts";
 import type { DevfileDocuments } from "../sources/devfile/flatten.ts";
 import { devfilePaths, readDevfile } from "../sources/devfile/read.ts";
+import type { SourceFiles } from "../sources/files.ts";
 
 /** Far above every real devfile; a larger one is not read into memory. */
 export const maxDevfileBytes = 1024 * 1024;
 /** A larger file of which detection would read a line or two is passed over. */
 const maxReadBytes = 256 * 1024;
 
-/** What reading a configuration needs of a repository, at a commit or in a folder. */
-export interface Files {
+/** A repository, at a commit or in a folder. */
+export interface Files extends SourceFiles {
   /** The repository's own name. */
   readonly name: string;
-  /**
-   * What there is at `paths`. One with `/` at its end stands for what is directly in that folder,
-   * and none at all for what is in the root.
-   */
-  list(paths: readonly string[]): Promise<readonly ListedFile[]>;
-  /** The texts of listed files, but for those that are larger than `maxBytes`. */
-  texts(files: readonly ListedFile[], maxBytes: number): Promise<ReadonlyMap<string, string>>;
-}
-
-export interface ListedFile {
-  readonly path: string;
-  readonly kind: "file" | "folder";
-  /** In bytes. */
-  readonly size: number;
 }
 
 /** Which configuration counts. */

@@ -5,11 +5,11 @@ import { portOrigin } from "../ports/hostname.ts";
 import type { CredentialAnswer, DetectedPort, WorkspaceAsk } from "../protocol/control.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import { controlPlaneActor, supervisorPaths, type WorkspaceSetup } from "../protocol/supervisor.ts";
-import { parseContextUrl } from "../repo/context-url.ts";
 import { ControlStreams, type ControlListener } from "../terminals/control-streams.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
+import { devEnvironment, valuesOf } from "./mirror/values.ts";
 import { ownerOf, type InsideHooks } from "./reconciler.ts";
 import type { PublicAddress } from "./views.ts";
 import { countWork } from "./work.ts";
@@ -25,6 +25,8 @@ export interface InsideParts {
   readonly settings: UserSettings;
   readonly supervisors: Pick<Supervisors, "exec" | "json" | "upgrade">;
   readonly address: PublicAddress;
+  /** From which secrets are made that production has and the person does not give. */
+  readonly secretKey: string;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -169,10 +171,13 @@ export class Inside implements ControlListener, InsideHooks, AsyncDisposable {
 
   async #setupOf(row: WorkspaceRow): Promise<WorkspaceSetup> {
     const { settings } = this.#parts;
-    const [profile, env] = await Promise.all([
+    const [profile, values] = await Promise.all([
       settings.profile(row.ownerId),
-      settings.variablesFor(row.ownerId, repositoryLabel(row.repository)),
+      valuesOf(this.#parts, row),
     ]);
+    // What production puts together of secrets goes the way of the person's own: it stands in no
+    // container's configuration.
+    const env = { ...devEnvironment(row, values), ...values.variables };
     const { commitName: name, commitEmail: email } = profile;
     return { env, git: name === null || email === null ? null : { name, email } };
   }
@@ -225,16 +230,6 @@ function originOf(url: string | null): string | null {
   if (url === null || !/^https?:\/\//.test(url) || !URL.canParse(url)) return null;
   const { protocol, host } = new URL(url);
   return `${protocol}//${host}`;
-}
-
-/** `host/owner/repo` of a repository's URL, as patterns of variables name it. */
-export function repositoryLabel(repository: string): string {
-  try {
-    const { host, path } = parseContextUrl(repository);
-    return `${host ?? "localhost"}/${path.replace(/^\//, "").replace(/\.git$/, "")}`;
-  } catch {
-    return repository;
-  }
 }
 
 /** A name that a workspace gave, for an event that people read. */

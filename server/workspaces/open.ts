@@ -6,6 +6,8 @@ import { parseContextUrl, repositoryName } from "../repo/context-url.ts";
 import type { Remote } from "../repo/repositories.ts";
 import { shortRef } from "../repo/ref-name.ts";
 import { workspaceName } from "../repo/workspace-name.ts";
+import { deadline } from "../util/deadline.ts";
+import { sourcePath } from "../sources/production.ts";
 import type { Ids } from "../util/ids.ts";
 import {
   openDeadlineMs,
@@ -14,6 +16,7 @@ import {
   type ConfigurationRequest,
   type PreviewParts,
 } from "./preview.ts";
+import type { MirrorRequest } from "./production.ts";
 import type { Reconciler } from "./reconciler.ts";
 import { remoteOf } from "./remotes.ts";
 import type { SandboxPool } from "./sandbox-pool.ts";
@@ -50,13 +53,15 @@ export async function openWorkspace(
   request: ConfigurationRequest,
 ): Promise<Opened> {
   const { store, repositories, reconciler } = parts;
-  const signal = AbortSignal.timeout(openDeadlineMs);
+  using limit = deadline(null, openDeadlineMs);
+  const { signal } = limit;
 
   const resolved = await resolveUrl(parts, user, { contextUrl: request.contextUrl, signal });
   const { url, remote, key } = resolved;
   const { ref, commit } = key;
 
   const existing = await store.findOfRef(key);
+  if (existing !== null) assertSameMirror(existing, request);
   // Where it is being deleted meanwhile, there is none any more, and another one is made.
   if (existing !== null && (await store.setDesired(existing.id, "running")) !== null) {
     reconciler.kick(existing.id, { repair: true });
@@ -92,6 +97,35 @@ export async function openWorkspace(
   return { ...made, configuration: { kind, path, text, summary } };
 }
 
+/**
+ * What a workspace mirrors is decided when it is made: work may lie in it.
+ *
+ * @throws OneloopError `conflict`, which says what to do
+ */
+function assertSameMirror({ name, plan }: WorkspaceRow, request: MirrorRequest): void {
+  const { mirror, develop } = request;
+  const has = plan.mirror ?? null;
+  const sameSource =
+    mirror === undefined ||
+    (mirror === null
+      ? has === null
+      : has !== null && sourcePath(mirror) === sourcePath(has.source));
+  const sameDevelop = develop === undefined || sameNames(develop, has?.develops ?? []);
+  if (sameSource && sameDevelop) return;
+  const now =
+    has === null
+      ? "nothing mirrored around it"
+      : `${has.source} mirrored around it, and ${has.develops.join(", ") || "nothing of it"} developed`;
+  throw new OneloopError(
+    "conflict",
+    `You have ${name} of this already, with ${now}; that is decided when it is made, and nothing of it was changed. Push what is in it and \`loop delete ${name}\`, or open another branch.`,
+  );
+}
+
+function sameNames(one: readonly string[], other: readonly string[]): boolean {
+  return [...new Set(one)].sort().join() === [...new Set(other)].sort().join();
+}
+
 /** Asks the remote of an existing workspace how many commits its branch has more. */
 export async function refreshBehind(
   parts: OpenParts,
@@ -99,7 +133,8 @@ export async function refreshBehind(
   row: WorkspaceRow,
 ): Promise<void> {
   if (row.ref === null) return;
-  const signal = AbortSignal.timeout(openDeadlineMs);
+  using limit = deadline(null, openDeadlineMs);
+  const { signal } = limit;
   const remote = await remoteOf(parts, user, parseContextUrl(row.contextUrl));
   const { refs } = await parts.repositories.listRefs(remote, signal);
   const commit = refs.find(({ name }) => name === row.ref)?.commit;

@@ -26,8 +26,16 @@ export class OwnChanges {
     this.#parts = parts;
   }
 
-  /** Yields at once, then after changes, until the signal is aborted. */
-  async *of(userId: string, signal: AbortSignal): AsyncGenerator<void> {
+  /**
+   * Yields at once, then after changes, until the signal is aborted.
+   *
+   * @param atMostMs asked each time: when to look again where no change is told; null: never.
+   */
+  async *of(
+    userId: string,
+    signal: AbortSignal,
+    atMostMs: () => number | null = () => null,
+  ): AsyncGenerator<void> {
     const { database, everyMs = defaultEveryMs } = this.#parts;
     const poke = new Poke();
     using _listening = database.onChange((changed) => {
@@ -44,7 +52,7 @@ export class OwnChanges {
       yield;
       const wait = Math.max(0, last + everyMs - performance.now());
       await delay(wait, undefined, { signal }).catch(() => undefined);
-    } while (await poke.wait(signal));
+    } while (await poke.wait(signal, atMostMs()));
   }
 
   /** Null for one that is gone and of which nothing was heard before. */

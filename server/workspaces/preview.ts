@@ -5,26 +5,30 @@ import { projectsToCheckOut } from "../plan/projects.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import { formatPlace } from "../protocol/fact.ts";
 import type { Checkout, WorkspacePlan } from "../protocol/plan.ts";
-import type { FolderFiles, Preview, PreviewPart } from "../protocol/preview.ts";
+import type { FolderFiles, Preview } from "../protocol/preview.ts";
 import type { SourceModel } from "../protocol/source-model.ts";
 import type { TreeEntry } from "../repo/commit-files.ts";
 import { parseContextUrl, repositoryName, type ContextUrl } from "../repo/context-url.ts";
 import { shortRef } from "../repo/ref-name.ts";
 import type { Remote } from "../repo/repositories.ts";
 import type { DevfileDocument } from "../sources/devfile/flatten.ts";
+import type { ListedFile } from "../sources/files.ts";
+import { offeredSources } from "../sources/production.ts";
 import { sourceRoot } from "../sources/source-root.ts";
+import { deadline } from "../util/deadline.ts";
 import { checkoutExtras, lfsTask } from "./checkout-extras.ts";
 import {
   findConfiguration,
   readConfiguration,
   type Configuration,
   type Files,
-  type ListedFile,
   type Wish,
 } from "./configuration.ts";
 import type { ConfinedFetch } from "./confined-fetch.ts";
 import { collectParents } from "./devfile-parents.ts";
 import type { OnPhase } from "./phases.ts";
+import { partsOf } from "./preview-parts.ts";
+import { readProduction, type MirrorRequest, type Production } from "./production.ts";
 import { remoteOf, remoteOfUrl, resolveProjects, type RemoteParts } from "./remotes.ts";
 
 /** Resolving and reading, with the first fetch of a large repository. */
@@ -34,11 +38,13 @@ export interface PreviewParts extends RemoteParts {
   readonly store: WorkspaceStore;
   /** For the parents that devfiles name by URL. */
   readonly fetch: ConfinedFetch;
+  /** Images that stand in for production's, by production's reference. */
+  readonly images: Readonly<Record<string, string>>;
   readonly onPhase?: OnPhase | undefined;
 }
 
 /** What somebody asks to open, or to see before that. */
-export interface ConfigurationRequest {
+export interface ConfigurationRequest extends MirrorRequest {
   readonly contextUrl: string;
   /** Read instead of the repository's devfile. */
   readonly devfile?: string | null;
@@ -125,13 +131,14 @@ export async function planResolved(
   };
   const asked = { remoteOf: remoteOfUrl(parts, user, url), repositories, signal };
   const files = commitFiles(parts, resolved, signal);
-  const [{ configuration, development }, { checkout, leftOut }] = await Promise.all([
-    readFiles(parts, { files, wish: wishOf(request, kept), signal }),
+  const [{ configuration, development, production }, { checkout, leftOut }] = await Promise.all([
+    readFiles(parts, { files, request, kept, signal }),
     checkoutExtras(asked, remote, bare),
   ]);
   parts.onPhase?.("devfile-read");
   const wanted = projectsToCheckOut(development, checkout);
-  const fromFiles = plan(development, null, {
+  const fromFiles = plan(development, production.model, {
+    ...production.choices,
     checkout,
     projects: await resolveProjects(parts, user, { wanted, signal }),
     dotfilesUrl: profile.dotfilesUrl,
@@ -152,7 +159,8 @@ export async function previewUrl(
   user: SignedIn,
   request: ConfigurationRequest,
 ): Promise<Preview> {
-  const signal = AbortSignal.timeout(openDeadlineMs);
+  using limit = deadline(null, openDeadlineMs);
+  const { signal } = limit;
   const resolved = await resolveUrl(parts, user, { contextUrl: request.contextUrl, signal });
   const { url, key } = resolved;
   const [planned, existing] = await Promise.all([
@@ -160,7 +168,7 @@ export async function previewUrl(
     parts.store.findOfRef(key),
   ]);
   return {
-    ...shown(planned),
+    ...shown(planned, await offeredOf(planned, commitFiles(parts, resolved, signal))),
     repository: url.repositoryKey,
     ref: key.ref,
     commit: key.commit,
@@ -174,11 +182,14 @@ export async function previewFolder(
   user: SignedIn,
   { files, request }: { files: FolderFiles; request: Omit<ConfigurationRequest, "contextUrl"> },
 ): Promise<Preview> {
-  const signal = AbortSignal.timeout(openDeadlineMs);
+  using limit = deadline(null, openDeadlineMs);
+  const { signal } = limit;
   const profile = await parts.settings.profile(user.id);
-  const { configuration, development } = await readFiles(parts, {
-    files: folderFiles(files),
-    wish: wishOf(request, null),
+  const folder = folderFiles(files);
+  const { configuration, development, production } = await readFiles(parts, {
+    files: folder,
+    request,
+    kept: null,
     signal,
   });
   // Nothing is checked out of a folder: this is where it would be.
@@ -189,13 +200,15 @@ export async function previewFolder(
     path: `${sourceRoot}/${files.name}`,
   };
   const wanted = projectsToCheckOut(development, checkout);
-  const planned = plan(development, null, {
+  const planned = plan(development, production.model, {
+    ...production.choices,
     checkout,
     projects: await resolveProjects(parts, user, { wanted, signal }),
     dotfilesUrl: profile.dotfilesUrl,
   });
+  const read = { configuration, plan: { ...planned, checkout: null } };
   return {
-    ...shown({ configuration, plan: { ...planned, checkout: null } }),
+    ...shown(read, await offeredOf(read, folder)),
     repository: null,
     ref: null,
     commit: null,
@@ -209,7 +222,8 @@ export async function configurationOf(
   user: SignedIn,
   request: ConfigurationRequest,
 ): Promise<{ path: string; text: string }> {
-  const signal = AbortSignal.timeout(openDeadlineMs);
+  using limit = deadline(null, openDeadlineMs);
+  const { signal } = limit;
   const resolved = await resolveUrl(parts, user, { contextUrl: request.contextUrl, signal });
   const { remote, key } = resolved;
   const [kept] = await Promise.all([
@@ -221,17 +235,34 @@ export async function configurationOf(
   return { path, text };
 }
 
-/** The configuration that counts, with the parents that it names. */
-async function readFiles(
-  { fetch }: PreviewParts,
-  { files, wish, signal }: { files: Files; wish: Wish; signal: AbortSignal },
-): Promise<{ configuration: Configuration; development: SourceModel }> {
-  const configuration = await findConfiguration(files, wish);
+/** The configuration that counts, with the parents that it names, and what it is to be mirrored in. */
+export async function readFiles(
+  { fetch, images }: PreviewParts,
+  {
+    files,
+    request,
+    kept,
+    signal,
+  }: {
+    files: Files;
+    request: Omit<ConfigurationRequest, "contextUrl">;
+    kept: string | null;
+    signal: AbortSignal;
+  },
+): Promise<{ configuration: Configuration; development: SourceModel; production: Production }> {
+  const configuration = await findConfiguration(files, wishOf(request, kept));
   const parents =
     configuration.model === null
       ? await collectParents(configuration, { files, fetch }, signal)
       : new Map<string, DevfileDocument>();
-  return { configuration, development: readConfiguration(configuration, parents) };
+  const development = readConfiguration(configuration, parents);
+  const production = await readProduction(files, development, { request, images });
+  return { configuration, development, production };
+}
+
+/** What could be mirrored, where nothing is. */
+async function offeredOf({ plan: { mirror } }: Planned, files: Files): Promise<string[]> {
+  return mirror === undefined ? offeredSources(files) : [];
 }
 
 function wishOf(
@@ -248,7 +279,7 @@ function wishOf(
 }
 
 /** The files of a commit that is in the cache. */
-function commitFiles(
+export function commitFiles(
   { repositories }: PreviewParts,
   { url, remote, key }: Resolved,
   signal: AbortSignal,
@@ -277,8 +308,8 @@ export function folderFiles({ name, paths, texts }: FolderFiles): Files {
     size: (texts[path] ?? "").length,
   }));
   const folders = paths.flatMap((path) => {
-    const end = path.indexOf("/");
-    return end === -1 ? [] : [path.slice(0, end)];
+    const names = path.split("/").slice(0, -1);
+    return names.map((_name, at) => names.slice(0, at + 1).join("/"));
   });
   const all = [
     ...files,
@@ -305,76 +336,15 @@ export function folderFiles({ name, paths, texts }: FolderFiles): Files {
 
 type Shown = Omit<Preview, "repository" | "ref" | "commit" | "existing">;
 
-function shown({ configuration, plan }: Planned): Shown {
+function shown({ configuration, plan }: Planned, offered: readonly string[]): Shown {
   const { kind, path, text, summary, choices, chosen } = configuration;
   return {
     configuration: { kind, path, text, summary },
     choices: [...choices],
     chosen,
+    offered: [...offered],
     parts: partsOf(plan),
     leftOut: plan.leftOut.map((one) => ({ ...one, where: formatPlace(one.where) })),
     plan,
   };
-}
-
-/** Every part of a plan in a line, with the places that ask for it. */
-export function partsOf(plan: WorkspacePlan): PreviewPart[] {
-  const because = new Map(plan.because.map(({ part, where }) => [part, where.map(formatPlace)]));
-  const part = (kind: PreviewPart["kind"], name: string, says: string): PreviewPart => ({
-    ...{ kind, name, says },
-    where: because.get(`${kind} ${name}`) ?? [],
-  });
-  const services = plan.services.map((service) => {
-    const roles = [service.name === plan.devService ? "you work in it" : null, limits(service)];
-    const says = [service.image, ...roles.filter((role) => role !== null)].join(", ");
-    return part("service", service.name, says);
-  });
-  const ports = plan.services.flatMap(({ name, endpoints }) =>
-    endpoints.map(({ targetPort, protocol, exposure, name: endpoint }) =>
-      part(
-        "port",
-        `${targetPort} of ${name}`,
-        `${endpoint}, ${protocol}${exposure === "public" ? "" : `, ${exposure}`}`,
-      ),
-    ),
-  );
-  const volumes = plan.volumes.map(({ name, ephemeral }) =>
-    part("volume", name, ephemeral ? "emptied at each start" : "kept"),
-  );
-  const tasks = plan.tasks.map(({ name, command, phase, oncePer }) =>
-    part("task", name, `${phaseWords(phase, oncePer)}: ${commandText(command)}`),
-  );
-  const commands = (plan.commands ?? []).map(({ name, group, command }) => {
-    const purpose = group === null ? "" : `${group.kind}${group.isDefault ? " (default)" : ""}: `;
-    return part("command", name, `${purpose}${commandText(command)}`);
-  });
-  const projects = (plan.projects ?? []).map(({ url, path }) =>
-    part("project", path.slice(path.lastIndexOf("/") + 1), `${url} in ${path}`),
-  );
-  return [...services, ...ports, ...volumes, ...tasks, ...commands, ...projects];
-}
-
-type Task = WorkspacePlan["tasks"][number];
-
-function phaseWords(phase: Task["phase"], oncePer: Task["oncePer"]): string {
-  if (phase === "stop") return "before each stop";
-  if (oncePer === "workspace" || oncePer === "content") return "once";
-  return oncePer === "container" ? "once in its container" : "at each start";
-}
-
-function commandText(command: readonly string[] | null): string {
-  if (command === null) return "the image's own command";
-  const [program, option, line] = command;
-  return program === "sh" && option === "-c" && line !== undefined ? line : command.join(" ");
-}
-
-function limits({
-  memoryLimitBytes,
-  cpuLimitCores,
-}: WorkspacePlan["services"][number]): string | null {
-  const words = [
-    memoryLimitBytes === null ? null : `${Math.round(memoryLimitBytes / 1024 ** 2)} MiB`,
-    cpuLimitCores === null ? null : `${cpuLimitCores} CPU`,
-  ].filter((word) => word !== null);
-  return words.length === 0 ? null : `at most ${words.join(" and ")}`;
 }

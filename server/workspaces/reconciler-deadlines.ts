@@ -7,8 +7,10 @@ export type Step =
   | "storage"
   | "checkout"
   | "sandbox"
+  | "before-start"
   | "start"
   | "stop"
+  | "after-stop"
   | "delete";
 
 /**
@@ -26,8 +28,11 @@ export const stepDeadlines: StepDeadlines = {
   storage: 2 * minuteMs,
   checkout: 20 * minuteMs,
   sandbox: 2 * minuteMs,
+  // A repository's own programs: the migration of a database, a download.
+  "before-start": 20 * minuteMs,
   start: 5 * minuteMs,
   stop: 2 * minuteMs,
+  "after-stop": 5 * minuteMs,
   delete: 15 * minuteMs,
 };
 
@@ -37,8 +42,10 @@ const what: Readonly<Record<Step, string>> = {
   storage: "Making the volumes",
   checkout: "The checkout",
   sandbox: "Making the network",
+  "before-start": "What runs before the start",
   start: "Starting the containers",
   stop: "Stopping the containers",
+  "after-stop": "What runs after the stop",
   delete: "Removing the containers and volumes",
 };
 

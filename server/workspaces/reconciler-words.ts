@@ -2,6 +2,7 @@ import { constants } from "node:os";
 import type { Observed, ObservedMember } from "../engine/engine.ts";
 import type { WorkspacePlan } from "../protocol/plan.ts";
 import type { NewEvent } from "../db/workspaces.ts";
+import { isMirrored } from "./mirror/mirrored.ts";
 
 /** What a shell and the engine add to a signal's number for the status of what it ended. */
 const signalBase = 128;
@@ -26,14 +27,14 @@ export function deadDevSentence(service: string, observed: Observed): string {
   return `The container of ${service} ${why(member)}. Start the workspace again; source and home are kept.`;
 }
 
-/** The services beside the dev service that should run and do not. */
+/** The devfile's services beside the dev service that should run and do not. */
 export function deadServices(plan: WorkspacePlan, observed: Observed): string[] {
   const running = new Set(
     observed.members.filter(({ state }) => state === "running").map(({ service }) => service),
   );
   return plan.services
     .map(({ name }) => name)
-    .filter((name) => name !== plan.devService && !running.has(name));
+    .filter((name) => name !== plan.devService && !isMirrored(plan, name) && !running.has(name));
 }
 
 /** That a service beside the dev service ended; the workspace goes on without it. */
@@ -48,11 +49,14 @@ export function deadServiceEvent(service: string, observed: Observed): NewEvent 
 }
 
 /** That a program within a container that goes on was ended for memory. */
-export function outOfMemoryEvent(service: string): NewEvent {
+export function outOfMemoryEvent(plan: WorkspacePlan, service: string): NewEvent {
+  const said = `A program of ${service} reached the memory limit and was ended.`;
   return {
     level: "warning",
     code: "out-of-memory",
-    message: `A program of ${service} reached the memory limit and was ended. Give the component a higher memoryLimit in the devfile if it needs more.`,
+    message: isMirrored(plan, service)
+      ? `${said} It is production's limit: there it would end, too.`
+      : `${said} Give the component a higher memoryLimit in the devfile if it needs more.`,
   };
 }
 

@@ -7,8 +7,10 @@ import type { WorkspaceState } from "../protocol/workspace.ts";
 import { Lifetime } from "../util/lifetime.ts";
 import type { Log } from "../util/log.ts";
 import { bringUp, type BringUpParts } from "./bring-up.ts";
+import { givenUpSentence, OwnRestarts } from "./own-restarts.ts";
 import type { StepDeadlines } from "./reconciler-deadlines.ts";
 import { stepRunner, type RunStep, type Turn } from "./reconciler-turn.ts";
+import { isMirrored } from "./mirror/mirrored.ts";
 import { deadDevSentence, deadServices, lostEvent } from "./reconciler-words.ts";
 import { assertTransition } from "./states.ts";
 import { removeAll, stopAll, type TakeDownParts } from "./take-down.ts";
@@ -36,6 +38,8 @@ export interface ReconcilerParts extends BringUpParts, TakeDownParts {
   /** Who holds the leases: the same after a restart of the same control plane. */
   readonly holder: string;
   readonly inside: InsideHooks;
+  /** The engine said something of one of production's services: others start them, and watch them. */
+  readonly onMirrored?: ((id: string, service: string) => void) | undefined;
   readonly deadlines?: StepDeadlines;
 }
 
@@ -58,6 +62,7 @@ export class Reconciler implements AsyncDisposable {
   readonly #lifetime = new Lifetime();
   readonly #ended = new AbortController();
   readonly #told: ToldEnds;
+  readonly #restarts = new OwnRestarts();
 
   constructor(parts: ReconcilerParts) {
     this.#parts = parts;
@@ -175,6 +180,7 @@ export class Reconciler implements AsyncDisposable {
       step: this.#step,
       record: (change) => this.#mustRecord(row, change),
     };
+    if (repair || row.state === "deleting") this.#restarts.forget(row.id);
     switch (row.state) {
       case "starting":
         await this.#start(turn);
@@ -253,6 +259,10 @@ export class Reconciler implements AsyncDisposable {
       await this.#fail(row, new OneloopError("container-exited", failure));
       return false;
     }
+    if (!repair && !this.#restarts.mayRestart(row.id)) {
+      await this.#fail(row, new OneloopError("container-exited", givenUpSentence));
+      return false;
+    }
     await this.#to(row, "starting");
     if (observed.sandbox !== "running") await store.addEvent(row.id, lostEvent(observed));
     return true;
@@ -312,8 +322,14 @@ export class Reconciler implements AsyncDisposable {
       const row = await store.byId(event.owner.id);
       // While it starts, what ends is looked at afterwards; in other states ends are our own doing.
       if (row === null || !(row.state === "running" || row.state === "starting")) return;
-      if (event.kind !== "out-of-memory") this.kick(row.id);
-      else if (event.service !== null) await this.#told.tellMemory(row, event.service);
+      const { service } = event;
+      if (event.kind === "out-of-memory") {
+        if (service !== null) await this.#told.tellMemory(row, service);
+      } else if (service !== null && isMirrored(row.plan, service)) {
+        this.#parts.onMirrored?.(row.id, service);
+      } else {
+        this.kick(row.id);
+      }
     } catch (error) {
       log.error({ err: error, workspace: event.owner.id }, "an engine event was not handled");
     }

@@ -9,6 +9,7 @@ import { credentialedGit } from "./credentialed-git.ts";
 import { localGitJob } from "./local-git.ts";
 import { collectWithin } from "../terminals/collect-within.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
+import { deadline } from "../util/deadline.ts";
 
 /** The container and the volume of the repository cache belong to Oneloop, not to a workspace. */
 export const cacheOwner: Owner = { kind: "part", id: "cache" };
@@ -16,6 +17,9 @@ export const cacheVolume = "repositories";
 
 /** git index-pack of a large repository; more would take from the workspaces. */
 const memoryLimitBytes = 4 * 1024 ** 3;
+
+/** Network, container and supervisor: a second, and half a minute on a machine that is busy. */
+const startTimeoutMs = 120_000;
 
 /** Mounted when the container starts: what is older than it, nobody of this start has made. */
 const startMark = "/dev";
@@ -66,7 +70,8 @@ export class ConfinedGit implements GitRunner {
   }
 
   async #start(): Promise<void> {
-    const options: StepOptions = { signal: AbortSignal.timeout(120_000) };
+    using limit = deadline(null, startTimeoutMs);
+    const options: StepOptions = { signal: limit.signal };
     await Promise.all([
       this.#engine.ensureStorage(this.#spec, options),
       this.#engine.ensureSandbox(this.#spec, options),
@@ -83,7 +88,8 @@ export class ConfinedGit implements GitRunner {
       { owner: cacheOwner, actor: controlPlaneActor },
       { argv: ["find", cachePath, "-name", "*.lock", "!", "-newer", startMark, "-delete"] },
     );
-    await collectWithin(stream, { signal: AbortSignal.timeout(oldLocksMs) });
+    using limit = deadline(null, oldLocksMs);
+    await collectWithin(stream, { signal: limit.signal });
   }
 
   async #runInCache(request: GitRequest, retried = false): Promise<GitResult> {
@@ -97,8 +103,8 @@ export class ConfinedGit implements GitRunner {
         { owner: cacheOwner, actor: controlPlaneActor },
         { argv, cwd: cachePath, env: { ...request.env } },
       );
-      const deadline = AbortSignal.any([request.signal, AbortSignal.timeout(request.timeoutMs)]);
-      const said = await collectWithin(stream, { input: stdin, signal: deadline });
+      using limit = deadline(request.signal, request.timeoutMs);
+      const said = await collectWithin(stream, { input: stdin, signal: limit.signal });
       const { exit, stdout, stderr } = said;
       return { exitCode: exit.code ?? 1, stdout, stderr: exit.error ?? stderr.toString("utf8") };
     } catch (error) {

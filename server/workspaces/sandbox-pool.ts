@@ -1,6 +1,7 @@
 import type { WorkspaceStore } from "../db/workspaces.ts";
 import type { Engine, Owner } from "../engine/engine.ts";
 import type { WorkspacePlan } from "../protocol/plan.ts";
+import { deadline } from "../util/deadline.ts";
 import type { Ids } from "../util/ids.ts";
 import type { Log } from "../util/log.ts";
 import type { OnPhase } from "./phases.ts";
@@ -94,8 +95,7 @@ export class SandboxPool implements AsyncDisposable {
     const { engine, ids, store, holder, log, onPhase } = this.#parts;
     while (this.#ready.length < size && !this.#ended.signal.aborted) {
       const id = ids.id();
-      const timeout = AbortSignal.timeout(prepareTimeoutMs);
-      const options = { signal: AbortSignal.any([this.#ended.signal, timeout]) };
+      using options = deadline(this.#ended.signal, prepareTimeoutMs);
       // The row first: whatever is made of it can then be found, also after a kill.
       await store.addPrepared({ id, holder });
       onPhase?.("pool-row-added");
@@ -116,7 +116,8 @@ export class SandboxPool implements AsyncDisposable {
   }
 
   async #remove(id: string): Promise<void> {
-    const signal = AbortSignal.timeout(prepareTimeoutMs);
+    using limit = deadline(null, prepareTimeoutMs);
+    const { signal } = limit;
     await this.#parts.engine.remove(owned(id), { signal, storage: true });
     await this.#parts.store.removePrepared(id);
   }

@@ -1,14 +1,20 @@
 import type { WorkspaceStore } from "../db/workspaces.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { Engine, Owner } from "../engine/engine.ts";
+import { toOneloopError } from "../protocol/errors.ts";
+import type { PlannedOneShot } from "../protocol/plan.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
+import type { BringUpParts } from "./bring-up.ts";
+import { Builds } from "./builds.ts";
+import { oneShotsOf, runOneShots } from "./one-shots.ts";
 import type { OnPhase } from "./phases.ts";
+import { allOrNone } from "./reconciler-deadlines.ts";
 import type { Turn } from "./reconciler-turn.ts";
 import { findUnsavedWork, isEmpty } from "./source.ts";
 
 /** What a program has to end itself; Docker's own default. */
 const stopGraceMs = 10_000;
 
-export interface TakeDownParts {
+export interface TakeDownParts extends Pick<BringUpParts, "archive"> {
   readonly store: WorkspaceStore;
   readonly engine: Engine;
   readonly supervisors: Supervisors;
@@ -20,11 +26,62 @@ export interface TakeDownParts {
 /** Ends what runs; source, home and the containers stay. */
 export async function stopAll(parts: TakeDownParts, turn: Turn): Promise<void> {
   const { engine, inside, supervisors } = parts;
-  const { owner } = turn.spec;
+  const { spec, step, interrupted } = turn;
+  const { owner, plan } = spec;
+  const after = oneShotsOf(plan, "after-stop");
+  // What comes after a stop comes once: nothing is stopped of what has stopped.
+  const ran = after.length > 0 && (await anyRuns(engine, owner));
   await inside.ended(owner.id);
   supervisors.forget(owner);
-  await turn.step("stop", turn.interrupted, (options) =>
-    engine.stop(owner, { ...options, graceMs: stopGraceMs }),
+  const stop = (): Promise<void> =>
+    step("stop", interrupted, (options) =>
+      engine.stop(owner, { ...options, graceMs: stopGraceMs }),
+    );
+  await stop();
+  if (!ran) return;
+  try {
+    await runAfterStop(parts, turn, after);
+  } catch (error) {
+    interrupted.throwIfAborted();
+    // The workspace has stopped whatever becomes of it.
+    const { code, message } = toOneloopError(error);
+    await parts.store.addEvent(owner.id, { level: "error", code, message });
+  }
+  await stop();
+}
+
+async function anyRuns(engine: Engine, owner: Owner): Promise<boolean> {
+  const { members } = await engine.observe(owner);
+  return members.some(({ state }) => state === "running");
+}
+
+/** In the workspace's network, as all of it: the sandbox is there again for so long. */
+async function runAfterStop(
+  parts: TakeDownParts,
+  turn: Turn,
+  after: readonly PlannedOneShot[],
+): Promise<void> {
+  const { engine } = parts;
+  const { spec, step, interrupted } = turn;
+  const builds = new Builds(parts, turn, step);
+  const ready = step("sandbox", interrupted, (options) => engine.ensureSandbox(spec, options));
+  await allOrNone(interrupted, (signal) => [
+    ready,
+    ...after.map(async ({ service: { image, user } }) => {
+      const built = await builds.ensure(image, { ready, signal });
+      await step("image", signal, (options) => engine.ensureImage(built, { ...options, user }));
+    }),
+  ]);
+  const note = (message: string): void =>
+    void parts.store
+      .addEvent(spec.owner.id, { level: "info", code: "after-stop", message })
+      .catch(() => undefined);
+  await step("after-stop", interrupted, (options) =>
+    runOneShots(
+      engine,
+      { spec: { ...spec, plan: builds.named(spec.plan) }, when: "after-stop" },
+      { ...options, onProgress: note },
+    ),
   );
 }
 

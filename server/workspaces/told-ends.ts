@@ -37,6 +37,6 @@ export class ToldEnds {
     const now = performance.now();
     if (now - (this.#memory.get(key) ?? -Infinity) < outOfMemoryEveryMs) return;
     this.#memory.set(key, now);
-    await this.#store.addEvent(row.id, outOfMemoryEvent(service));
+    await this.#store.addEvent(row.id, outOfMemoryEvent(row.plan, service));
   }
 }

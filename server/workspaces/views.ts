@@ -1,3 +1,4 @@
+import type { ServiceStatus } from "../db/workspace-services.ts";
 import type { PortSetting, WorkspaceRow } from "../db/workspaces.ts";
 import type { Observed } from "../engine/engine.ts";
 import { formatPlace } from "../protocol/fact.ts";
@@ -6,8 +7,10 @@ import type {
   WorkspaceDetail,
   WorkspaceEvent,
   WorkspacePort,
+  WorkspaceServiceView,
   WorkspaceSummary,
 } from "../protocol/workspace.ts";
+import { isMirrored } from "./mirror/mirrored.ts";
 import { portOrigin, type PortHost } from "../ports/hostname.ts";
 
 /** How this installation is reached from outside. */
@@ -21,14 +24,28 @@ export interface PublicAddress {
 
 /** What a view needs beside the row. */
 export interface ViewParts {
-  /** Null where the engine was not asked: nothing of the workspace runs. */
+  /** Null where the engine was not asked (`hasServicesToAskFor`), or did not answer. */
   readonly observed: Observed | null;
   readonly visibility: readonly PortSetting[];
+  /** Of production's services, as they were written down last. */
+  readonly statuses: readonly ServiceStatus[];
   readonly address: PublicAddress;
 }
 
+/**
+ * Whether only the engine knows the state of a service: the dev service's is the workspace's, and
+ * production's are written down.
+ */
+export function hasServicesToAskFor({ plan, state }: WorkspaceRow): boolean {
+  const { devService, services } = plan;
+  return (
+    state === "running" &&
+    services.some(({ name }) => name !== devService && !isMirrored(plan, name))
+  );
+}
+
 export function summarize(row: WorkspaceRow, more: ViewParts): WorkspaceSummary {
-  const { observed, address } = more;
+  const { address } = more;
   const branch = row.ref?.startsWith("refs/heads/") === true ? row.ref.slice(11) : null;
   return {
     id: row.id,
@@ -46,17 +63,37 @@ export function summarize(row: WorkspaceRow, more: ViewParts): WorkspaceSummary 
     lastUsedAt: row.lastUsedAt.toISOString(),
     ssh: { host: address.sshHost, port: address.sshPort, user: row.name },
     ports: portsOf(row, more),
-    services: row.plan.services.map((service) => {
-      const member = observed?.members.find((one) => one.service === service.name);
-      return {
-        name: service.name,
-        state: member?.state ?? "missing",
-        health: null,
-        image: service.image,
-        ports: service.endpoints.map((endpoint) => endpoint.targetPort),
-      };
-    }),
+    services: servicesOf(row, more),
   };
+}
+
+function servicesOf(
+  { plan, state }: WorkspaceRow,
+  { observed, ...more }: ViewParts,
+): WorkspaceServiceView[] {
+  const runs = state === "running";
+  const members = new Map((observed?.members ?? []).map((one) => [one.service, one]));
+  const statuses = new Map(more.statuses.map((one) => [one.service, one]));
+  const built = new Set((plan.builds ?? []).map(({ image }) => image));
+  return plan.services.map((service) => {
+    const { name, image, endpoints } = service;
+    const mirrored = isMirrored(plan, name);
+    const status = mirrored ? (statuses.get(name) ?? null) : null;
+    const whereItRuns = name === plan.devService ? "running" : mirrored ? "waiting" : "unknown";
+    const unsaid = runs && (mirrored || observed === null) ? whereItRuns : "missing";
+    return {
+      name,
+      state: status?.state ?? (mirrored ? null : members.get(name)?.state) ?? unsaid,
+      health: status?.health ?? null,
+      image,
+      ports: endpoints.map((endpoint) => endpoint.targetPort),
+      mirrored,
+      built: mirrored && built.has(image),
+      restarts: status?.restarts ?? 0,
+      reason: status?.reason ?? null,
+      since: status?.since.toISOString() ?? null,
+    };
+  });
 }
 
 export function detail(

@@ -4,6 +4,7 @@ import { controlPlaneActor } from "../protocol/supervisor.ts";
 import type { WorkCounts } from "../protocol/workspace.ts";
 import { collectWithin } from "../terminals/collect-within.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";
+import { deadline } from "../util/deadline.ts";
 
 /** `git status` of a large tree with a cold cache; a count that takes longer is not worth it. */
 const countTimeoutMs = 60_000;
@@ -46,8 +47,8 @@ export async function countWork(
       env: {},
     },
   );
-  const deadline = AbortSignal.any([work.signal, AbortSignal.timeout(countTimeoutMs)]);
-  const { exit, stdout } = await collectWithin(stream, { signal: deadline });
+  using limit = deadline(work.signal, countTimeoutMs);
+  const { exit, stdout } = await collectWithin(stream, { signal: limit.signal });
   return exit.code === 0 ? parseWorkCounts(stdout.toString("utf8"), now) : null;
 }
 

@@ -1,18 +1,22 @@
 import type { SignedIn } from "../auth/accounts.ts";
 import type { Database } from "../db/database.ts";
 import type { PortSetting, WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
-import type { Engine, Owner } from "../engine/engine.ts";
+import type { ServiceRow, ServiceStore } from "../db/workspace-services.ts";
+import type { Engine, Observed, Owner } from "../engine/engine.ts";
+import type { DriftReport } from "../protocol/drift.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import type {
   CommandView,
   DesiredState,
   PortVisibility,
+  ServiceSetting,
   UnsavedWork,
   WorkspaceDetail,
   WorkspaceSummary,
   WorkspaceUpdate,
 } from "../protocol/workspace.ts";
 import type { ConfigurationView, Preview } from "../protocol/preview.ts";
+import { deadline } from "../util/deadline.ts";
 import { Poke } from "../util/poke.ts";
 import { openWorkspace, refreshBehind, type OpenParts } from "./open.ts";
 import { commandsOf, terminalOf } from "./offered.ts";
@@ -27,7 +31,16 @@ import {
 import { ownerOf, type Reconciler } from "./reconciler.ts";
 import { readServiceLog, type LogPart, type LogParts, type LogRequest } from "./service-logs.ts";
 import { findUnsavedWork, isEmpty } from "./source.ts";
-import { detail, summarize, type PublicAddress, type ViewParts } from "./views.ts";
+import type { Mirrors } from "./mirror/mirrors.ts";
+import { serviceSettings } from "./service-settings.ts";
+import { driftOf } from "./workspace-drift.ts";
+import {
+  detail,
+  hasServicesToAskFor,
+  summarize,
+  type PublicAddress,
+  type ViewParts,
+} from "./views.ts";
 
 /** The same as for a workspace that is not there: nobody learns which names others have. */
 function noSuchWorkspace(name: string): OneloopError {
@@ -40,7 +53,21 @@ export interface WorkspacesParts extends OpenParts {
   readonly database: Database;
   readonly engine: Engine;
   readonly reconciler: Reconciler;
+  readonly mirrors: Pick<Mirrors, "restart" | "rebuild">;
+  readonly services: Pick<ServiceStore, "list">;
   readonly address: PublicAddress;
+}
+
+/** An engine that can answers within milliseconds, and within a second on a busy machine. */
+const observeMs = 5000;
+
+/** Ports that others may see, of a workspace: above what any repository needs. */
+const mostPortSettings = 200;
+
+/** What was asked of the database for many workspaces at once. */
+interface KnownOfRow {
+  readonly settings: readonly PortSetting[];
+  readonly statuses: readonly ServiceRow[];
 }
 
 /** How somebody waits for a workspace's start. */
@@ -120,19 +147,30 @@ export class Workspaces {
     const row = await this.#find(user, name);
     const { service } = setting;
     placeIn(row, service);
-    await this.#parts.store.setPort(row.id, { ...setting, service: service ?? "" });
+    const { store } = this.#parts;
+    if (!(await store.setPort(row.id, { ...setting, service: service ?? "" }, mostPortSettings))) {
+      throw new OneloopError(
+        "conflict",
+        `${row.name} has ${mostPortSettings} ports that others may see. Make one of them private first.`,
+      );
+    }
     return this.#summary(row);
   }
 
   async list(user: { id: string }): Promise<WorkspaceSummary[]> {
-    const { store } = this.#parts;
+    const { store, services } = this.#parts;
     const rows = await store.list(user.id);
-    const settings = await store.portSettings(...rows.map(({ id }) => id));
+    const ids = rows.map(({ id }) => id);
+    const [settings, statuses] = await Promise.all([
+      store.portSettings(...ids),
+      services.list(...ids),
+    ]);
+    const of = <Of extends { workspaceId: string }>(all: readonly Of[], id: string): Of[] =>
+      all.filter(({ workspaceId }) => workspaceId === id);
     return Promise.all(
-      rows.map((row) => {
-        const ofRow = settings.filter(({ workspaceId }) => workspaceId === row.id);
-        return this.#summary(row, ofRow);
-      }),
+      rows.map((row) =>
+        this.#summary(row, { settings: of(settings, row.id), statuses: of(statuses, row.id) }),
+      ),
     );
   }
 
@@ -155,6 +193,31 @@ export class Workspaces {
 
   async stop(user: { id: string }, name: string): Promise<WorkspaceSummary> {
     return this.#wish(await this.#find(user, name), "stopped");
+  }
+
+  /** Starts one of production's services again; what becomes of it, its state says. */
+  async restartService(user: { id: string }, name: string, service: string): Promise<void> {
+    this.#parts.mirrors.restart(await this.#find(user, name), service);
+  }
+
+  /** Builds its image from the workspace's present files first. */
+  async rebuildService(user: { id: string }, name: string, service: string): Promise<void> {
+    this.#parts.mirrors.rebuild(await this.#find(user, name), service);
+  }
+
+  /** Every setting of a service as it runs, with the lines that ask for it. */
+  async serviceSettings(
+    user: { id: string },
+    name: string,
+    service: string,
+  ): Promise<ServiceSetting[]> {
+    const { plan } = await this.#find(user, name);
+    return serviceSettings(plan, service);
+  }
+
+  /** How what it runs differs from the production that it mirrors. */
+  async drift(user: SignedIn, name: string): Promise<DriftReport> {
+    return driftOf(this.#parts, user, await this.#find(user, name));
   }
 
   async unsavedWork(user: { id: string }, name: string): Promise<UnsavedWork> {
@@ -279,6 +342,7 @@ export class Workspaces {
       if (changed === null || changed === id) poke.poke();
     });
     let after = options.afterEvent;
+    let lookAgainMs: number | null = null;
     let told = "";
     do {
       const row = await store.find(user.id, id);
@@ -294,14 +358,17 @@ export class Workspaces {
       const now = JSON.stringify(workspace);
       if (now !== told) yield { kind: "state", workspace };
       told = now;
-    } while (await poke.wait(options.signal));
+      lookAgainMs = isUnknown(workspace) ? observeMs : null;
+    } while (await poke.wait(options.signal, lookAgainMs));
   }
 
   /** The whole list, again at every change of it. */
   async *watchList(user: { id: string }, signal: AbortSignal): AsyncGenerator<WorkspaceSummary[]> {
     let told = "";
-    for await (const _change of this.#ownChanges.of(user.id, signal)) {
+    let lookAgainMs: number | null = null;
+    for await (const _change of this.#ownChanges.of(user.id, signal, () => lookAgainMs)) {
       const list = await this.list(user);
+      lookAgainMs = list.some(isUnknown) ? observeMs : null;
       const now = JSON.stringify(list);
       if (now !== told) yield list;
       told = now;
@@ -334,18 +401,38 @@ export class Workspaces {
     return findUnsavedWork(this.#parts.engine, { owner: ownerOf(row), plan }, { signal });
   }
 
-  async #viewParts(row: WorkspaceRow, settings?: readonly PortSetting[]): Promise<ViewParts> {
-    const { engine, store, address } = this.#parts;
-    const [observed, visibility] = await Promise.all([
-      row.state === "running" ? engine.observe(ownerOf(row)) : null,
-      settings ?? store.portSettings(row.id),
+  async #viewParts(row: WorkspaceRow, known?: KnownOfRow): Promise<ViewParts> {
+    const { engine, store, services, address } = this.#parts;
+    const [observed, visibility, statuses] = await Promise.all([
+      hasServicesToAskFor(row) ? observedSoon(engine, ownerOf(row)) : null,
+      known?.settings ?? store.portSettings(row.id),
+      known?.statuses ?? services.list(row.id),
     ]);
-    return { observed, visibility, address };
+    return { observed, visibility, statuses, address };
   }
 
-  async #summary(row: WorkspaceRow, settings?: readonly PortSetting[]): Promise<WorkspaceSummary> {
-    return summarize(row, await this.#viewParts(row, settings));
+  async #summary(row: WorkspaceRow, known?: KnownOfRow): Promise<WorkspaceSummary> {
+    return summarize(row, await this.#viewParts(row, known));
   }
+}
+
+/** Null where the engine does not say now: who looks at a list is not kept waiting for it. */
+async function observedSoon(engine: Engine, owner: Owner): Promise<Observed | null> {
+  using limit = deadline(null, observeMs);
+  const { signal } = limit;
+  const late = new Promise<null>((resolve) => {
+    signal.addEventListener("abort", () => resolve(null), { once: true });
+  });
+  const asked = engine.observe(owner).catch((error: unknown) => {
+    if (error instanceof OneloopError) return null;
+    throw error;
+  });
+  return await Promise.race([asked, late]);
+}
+
+/** Nothing tells when the engine answers again. */
+function isUnknown({ services }: WorkspaceSummary): boolean {
+  return services.some(({ state }) => state === "unknown");
 }
 
 function counts(work: UnsavedWork): string {

@@ -110,8 +110,12 @@ const tailBytes = 400;
 export class TerminalReader implements Disposable {
   readonly #socket: Socket;
   #tail = "";
-  #waiting: { readonly found: (tail: string) => boolean; readonly resolve: () => void } | null =
-    null;
+  #waiting: {
+    readonly found: (tail: string) => boolean;
+    readonly resolve: () => void;
+    readonly reject: (error: Error) => void;
+  } | null = null;
+  #ended: Error | null = null;
 
   constructor(port: number) {
     this.#socket = connect({
@@ -129,6 +133,8 @@ export class TerminalReader implements Disposable {
         },
       },
     });
+    this.#socket.once("error", (error) => this.#end(error));
+    this.#socket.once("close", () => this.#end(new Error(`the terminal closed: ${this.#tail}`)));
   }
 
   write(text: string): void {
@@ -146,10 +152,9 @@ export class TerminalReader implements Disposable {
 
   /** Resolves when the end of what was received fits. */
   until(found: (tail: string) => boolean): Promise<void> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
-      this.#socket.once("error", reject);
-      this.#socket.once("close", () => reject(new Error(`the terminal closed: ${this.#tail}`)));
-      this.#waiting = { found, resolve };
+      this.#waiting = { found, resolve, reject };
       this.#look();
     });
   }
@@ -163,6 +168,12 @@ export class TerminalReader implements Disposable {
     const { resolve } = this.#waiting;
     this.#waiting = null;
     resolve();
+  }
+
+  #end(error: Error): void {
+    this.#ended ??= error;
+    this.#waiting?.reject(this.#ended);
+    this.#waiting = null;
   }
 }
 

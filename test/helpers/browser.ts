@@ -7,15 +7,16 @@ import { chromium, type BrowserContext, type Page } from "playwright-core";
 /** As root, without a sandbox and without any traffic of the browser's own. */
 const args = [
   "--no-sandbox",
-  "--disable-gpu",
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
   "--disable-quic",
   "--no-first-run",
-  // xterm.js then draws into the DOM, where a test can read what a person would see.
-  "--disable-3d-apis",
 ];
+/** xterm.js then draws into the DOM, where a test can read what a person would see. */
+const withoutGpu = ["--disable-gpu", "--disable-3d-apis"];
+/** WebGL drawn by the processor, as no machine of a test has anything else. */
+const withWebGl = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"];
 
 export interface TestBrowser extends AsyncDisposable {
   readonly context: BrowserContext;
@@ -27,7 +28,16 @@ export interface TestBrowser extends AsyncDisposable {
  *
  * @param more arguments, such as host names that it shall find on this machine.
  */
-export async function startBrowser(...more: readonly string[]): Promise<TestBrowser> {
+export function startBrowser(...more: readonly string[]): Promise<TestBrowser> {
+  return launch([...withoutGpu, ...more]);
+}
+
+/** The same with WebGL, into whose canvas xterm.js draws: what it shows there cannot be read. */
+export function startBrowserWithWebGl(): Promise<TestBrowser> {
+  return launch(withWebGl);
+}
+
+async function launch(more: readonly string[]): Promise<TestBrowser> {
   const profile = await mkdtemp(join(tmpdir(), "oneloop-chromium-"));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",

@@ -179,6 +179,12 @@ function shots({ running, stopped, failed, fixture }: Names & { fixture: WebFixt
       ),
     },
     panel("services"),
+    {
+      name: "workspace-logs",
+      go: at(`/workspaces/${running}?view=services&logs=*`, async (page) => {
+        await page.locator("[data-log] [data-line]").first().waitFor();
+      }),
+    },
     panel("events"),
     panel("connect"),
     panel("about"),

@@ -11,7 +11,7 @@ import { queryClient, trpc } from "./lib/api.ts";
 import { isNotSignedIn } from "./lib/errors.ts";
 import { rememberPlace } from "./lib/session.ts";
 import { settingsSections, type SettingsSection } from "./lib/settings-sections.ts";
-import { workspaceViews, type WorkspaceView } from "./lib/workspace-views.ts";
+import { readWorkspaceSearch } from "./lib/workspace-views.ts";
 import { NotFoundPage, ProblemPage } from "./pages/problem.tsx";
 import { SignInPage, SignedOutPage } from "./pages/sign-in.tsx";
 import { WorkspacesPage } from "./pages/workspaces.tsx";
@@ -74,15 +74,7 @@ const newWorkspace = createRoute({ getParentRoute: () => signedIn, path: "/new" 
 const workspace = createRoute({
   getParentRoute: () => signedIn,
   path: "/workspaces/$name",
-  validateSearch: (
-    search: Record<string, unknown>,
-  ): { terminal?: string; view?: WorkspaceView } => {
-    const view = workspaceViews.find((each) => each === search["view"]);
-    return {
-      ...(typeof search["terminal"] === "string" ? { terminal: search["terminal"] } : {}),
-      ...(view === undefined ? {} : { view }),
-    };
-  },
+  validateSearch: readWorkspaceSearch,
 }).lazy(() => import("./pages/workspace.lazy.tsx").then(({ lazyRoute }) => lazyRoute));
 
 const settings = createRoute({

@@ -9,6 +9,7 @@ import {
 } from "../../server/protocol/supervisor.ts";
 import type { Control } from "./control.ts";
 import { dial, splice } from "./dial.ts";
+import { runDirect } from "./direct.ts";
 import { CannotStart } from "./environment.ts";
 import { serveAttach } from "./exec-pty.ts";
 import { serveExec, type ExecParts } from "./exec.ts";
@@ -146,6 +147,9 @@ export class Door {
       case `GET /exec ${streamUpgrade}`:
         this.#exec(upgrade, query, this.#grant(request, { action: "exec", forReadOnly: false }));
         return;
+      case `GET /direct ${streamUpgrade}`:
+        this.#direct(upgrade, query, this.#grant(request, { action: "exec", forReadOnly: false }));
+        return;
       case `GET /dial ${streamUpgrade}`:
         this.#grant(request, { action: "dial", forReadOnly: false });
         await this.#dial(upgrade, query);
@@ -173,19 +177,39 @@ export class Door {
 
   #exec({ socket, head }: Upgrade, query: string, { actor }: GrantClaims): void {
     const request = readExecRequest(parseJson(query));
+    const leave = this.#enterExec();
+    socket.on("close", leave);
+    switchProtocols(socket);
+    const onActivity = (): void => this.#active(actor);
+    serveExec({ ...this.#parts, onActivity }, request, { socket, head });
+  }
+
+  #direct({ socket, head }: Upgrade, query: string, { actor }: GrantClaims): void {
+    const { argv, env, cwd } = readExecRequest(parseJson(query));
+    // The program reads from the connection on, and would miss what was read of it before.
+    if (head.length > 0) throw badInput("bytes came before the answer");
+    const { environment, processes } = this.#parts;
+    const program = environment.program({ argv, env, cwd, term: null });
+    const onEnd = this.#enterExec();
+    this.#active(actor);
+    switchProtocols(socket);
+    runDirect(program, { socket, processes, onEnd });
+  }
+
+  /** @throws Refusal where there are too many; gives a function to be called at its end. */
+  #enterExec(): () => void {
     if (this.#execStreams >= maxExecStreams) {
       throw new Refusal(503, "conflict", `There are ${maxExecStreams} commands running.`);
     }
     this.#execStreams += 1;
-    socket.on("close", () => {
+    return () => {
       this.#execStreams -= 1;
-    });
-    switchProtocols(socket);
-    // The control plane's own commands are nobody's work.
-    const onActivity = (): void => {
-      if (actor !== controlPlaneActor) this.#parts.control.activity();
     };
-    serveExec({ ...this.#parts, onActivity }, request, { socket, head });
+  }
+
+  /** Somebody works here; the control plane's own commands are nobody's work. */
+  #active(actor: string): void {
+    if (actor !== controlPlaneActor) this.#parts.control.activity();
   }
 
   async #dial(upgrade: Upgrade, query: string): Promise<void> {

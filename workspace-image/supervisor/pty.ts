@@ -2,6 +2,7 @@ import { readSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { ReadStream } from "node:tty";
 import type { Program } from "./environment.ts";
+import { masterOpened } from "./open-masters.ts";
 import { Pieces } from "./pieces.ts";
 import { signalName, type Processes, type RunningProcess } from "./processes.ts";
 import { prepared, preparedByte, type PtyWishes } from "./pty-preparation.ts";
@@ -118,6 +119,7 @@ export class Pty {
       (code, signal) => this.#exited(code, signal),
     );
     this.#fd = started.fd;
+    const master = masterOpened(started.fd);
     this.process = options.processes.add(started.pid);
     this.#output = new ReadStream(started.fd);
     this.#output.on("data", (chunk: Buffer) => {
@@ -134,6 +136,7 @@ export class Pty {
     // EIO is how a terminal ends whose other side was closed; "close" follows every error.
     this.#output.on("error", () => undefined);
     this.#output.on("close", () => {
+      master[Symbol.dispose]();
       this.#pieces.flush();
       this.#outputEnded = true;
       this.#dropInput();

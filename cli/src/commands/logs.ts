@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type Command } from "commander";
 import { escapeControls } from "../../../server/protocol/text.ts";
+import { printAllLogs } from "../all-logs.ts";
 import { createRun, withExamples, withJson, workspaceArgument } from "../action.ts";
 import type { Api } from "../api.ts";
 import { Failure } from "../failure.ts";
@@ -12,6 +13,8 @@ interface Options {
   readonly json?: boolean;
   readonly follow?: boolean;
   readonly lines?: number;
+  readonly all?: boolean;
+  readonly grep?: string;
 }
 
 export function defineLogs(command: Command): void {
@@ -19,17 +22,32 @@ export function defineLogs(command: Command): void {
     .argument(...workspaceArgument)
     .argument("[service]", "one of its services: what that prints")
     .option("-f, --follow", "go on with what happens, until Ctrl+C or the end of it")
-    .option("-n, --lines <number>", "of a service, only the last so many lines", parseLines)
+    .option("-a, --all", "what all its services print, each line with the service's name")
+    .option("-g, --grep <text>", "of services, only lines with this text")
+    .option("-n, --lines <number>", "of each service, only the last so many lines", parseLines)
     .action(async (workspace: string, service: string | undefined, options: Options) => {
-      const { json = false, follow = false, lines = null } = options;
+      const { json = false, follow = false, lines = null, all = false, grep = null } = options;
+      if (all && service !== undefined) throw new Failure("usage", "Name a service, or --all.");
       const { output, session } = createRun(json);
       const opened = await session();
+      const shape = { json, output, grep };
       if (service !== undefined) {
         const wish = { workspace, service, follow, tail: lines };
-        return opened.run((api) => printServiceLog(api, wish, { json, output }));
+        return opened.run((api) => printServiceLog(api, wish, shape));
       }
-      if (lines !== null)
-        throw new Failure("usage", "--lines is for the log of a service: name it.");
+      if (all) {
+        return opened.run(async (api) => {
+          const { services } = await api.workspaces.show.query({ workspace });
+          const names = services.map(({ name }) => name);
+          await printAllLogs(api, { workspace, services: names, follow, tail: lines }, shape);
+        });
+      }
+      if (lines !== null || grep !== null) {
+        throw new Failure(
+          "usage",
+          "--lines and --grep are for the logs of services: name one, or --all.",
+        );
+      }
       if (follow) return opened.run((api) => followEvents(api, workspace, { json, output }));
       const { events } = await opened.run((api) => api.workspaces.show.query({ workspace }));
       if (json) output.json(events.map(eventJson));
@@ -39,6 +57,7 @@ export function defineLogs(command: Command): void {
     "loop logs govapp-main-abc",
     "loop logs govapp-main-abc -f",
     "loop logs govapp-main-abc db -n 100 -f        # what its service db prints",
+    "loop logs govapp-main-abc --all -f --grep ERROR",
     "loop logs govapp-main-abc -f --json | jq -r .message     # one object a line",
   ]);
 }

@@ -6,6 +6,12 @@ import { Failure, toFailure } from "../failure.ts";
 import { askLine, canAsk } from "../ask.ts";
 import { askForProfile } from "../first-profile.ts";
 import { follow, lastEventOf } from "../follow.ts";
+import {
+  developOption,
+  mirrorOption,
+  mirrorRequest,
+  type MirrorRequest,
+} from "../mirror-options.ts";
 import type { Output } from "../output.ts";
 import { configurationText } from "../preview-lines.ts";
 import { Progress } from "../progress.ts";
@@ -19,6 +25,8 @@ interface Options {
   readonly wait: boolean;
   readonly devfile?: string;
   readonly configuration?: string;
+  readonly mirror?: string;
+  readonly develop?: string;
 }
 
 export function defineOpen(command: Command): void {
@@ -26,6 +34,8 @@ export function defineOpen(command: Command): void {
     .argument("<context-url>", "a repository, or a branch, tag, commit or pull request of it")
     .option("--devfile <file>", "a file of this machine, read instead of the repository's devfile")
     .option("--configuration <path>", "one of several of the repository; kept for the next time")
+    .option("--mirror <path>", ...mirrorOption)
+    .option("--develop <services>", ...developOption)
     .option("--no-wait", "do not wait until it runs")
     .action(async (contextUrl: string, options: Options) => {
       const { json = false, wait, devfile } = options;
@@ -36,7 +46,8 @@ export function defineOpen(command: Command): void {
       if (!json) await session.run((api) => askForProfile(api, session));
       const began = performance.now();
       const { workspace, existing, detail } = await session.run(async (api) => {
-        const asked = { contextUrl, devfile: text, configuration: options.configuration ?? null };
+        const { configuration = null } = options;
+        const asked = { contextUrl, devfile: text, configuration, ...mirrorRequest(options) };
         const opened = await openOrChoose(asked, { ask: !json && canAsk() }, async (request) => {
           using _asking = new Progress(output, "asking the repository", began);
           try {
@@ -80,10 +91,11 @@ export function defineOpen(command: Command): void {
     "loop open file:///srv/git/govapp.git",
     "loop open https://github.com/acme/govapp --devfile mine.yaml",
     "loop open https://github.com/acme/govapp --configuration devfile.yml",
+    "loop open https://github.com/acme/govapp --mirror k8s --develop front-end",
   ]);
 }
 
-interface Asked {
+interface Asked extends MirrorRequest {
   readonly contextUrl: string;
   readonly devfile: string | null;
   readonly configuration: string | null;

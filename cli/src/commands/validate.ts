@@ -1,6 +1,5 @@
 import { type Command, Option } from "commander";
 import { createRun, withExamples, withJson } from "../action.ts";
-import { Failure } from "../failure.ts";
 import { version } from "../root.ts";
 
 interface Options {
@@ -10,7 +9,10 @@ interface Options {
 
 export function defineValidate(command: Command): void {
   command
-    .argument("[file...]", "configurations; without one, those of this folder")
+    .argument(
+      "[file...]",
+      "devfiles, compose files, Procfiles, Kubernetes objects, or folders; without one, this folder",
+    )
     .addOption(
       new Option("--format <format>", "lines of text, or SARIF 2.1.0 for a code host")
         .choices(["text", "sarif"])
@@ -18,12 +20,9 @@ export function defineValidate(command: Command): void {
     )
     .action(async (named: string[], { json = false, format }: Options) => {
       const { output, exit } = createRun(json);
-      const { ownConfigurations, validate } = await import("../validating.ts");
-      const files = named.length > 0 ? named : await ownConfigurations();
-      if (files.length === 0) {
-        throw new Failure("usage", "No devfile is here. Name a file, or write one: loop init");
-      }
-      const validated = await Promise.all(files.map(validate));
+      const { validate } = await import("../validating.ts");
+      const validated = await Promise.all((named.length > 0 ? named : ["."]).map(validate));
+      const files = validated.flatMap((one) => one.files);
       const diagnostics = validated.flatMap((one) => one.diagnostics);
       if (diagnostics.some(({ severity }) => severity === "error")) exit(1);
       for (const name of validated.flatMap(({ unread }) => unread)) {
@@ -47,7 +46,7 @@ export function defineValidate(command: Command): void {
     });
   withExamples(withJson(command), [
     "loop validate",
-    "loop validate devfile.yaml .devfile/api.devfile.yaml",
+    "loop validate devfile.yaml compose.yaml k8s/",
     "loop validate --format sarif > oneloop.sarif",
   ]);
 }

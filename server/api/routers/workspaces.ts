@@ -8,6 +8,9 @@ import { ofService, onWorkspace } from "./inputs.ts";
 /** In UTF-16 code units; far above every real devfile. */
 const maxDevfileLength = 200_000;
 
+/** Far above what one container stands in for. */
+const maxDeveloped = 100;
+
 /** What an open and a preview go by. */
 const onConfiguration = {
   /** Read instead of the repository's devfile; it changes nothing in the repository. */
@@ -18,8 +21,17 @@ const onConfiguration = {
   ask: z.boolean().default(false),
   /** Refuse with `choice-needed` where there is none, and one would be found. */
   askFound: z.boolean().default(false),
+  /**
+   * What says how production runs, a file or folder of the repository: it is mirrored. Null: nothing;
+   * absent: what the devfile's attribute `mirror` says.
+   */
+  mirror: z.string().min(1).max(500).nullable().optional(),
+  /** Services of production that are developed here; absent: the devfile's, or found. */
+  develop: z.array(z.string().min(1).max(200)).max(maxDeveloped).optional(),
 };
 const contextUrl = z.string().min(1).max(4000);
+
+const ofMirrored = onWorkspace.extend({ service: z.string().min(1).max(200) });
 
 /** Beyond what the engine keeps of a service. */
 const maxTailLines = 1_000_000;
@@ -121,6 +133,28 @@ export const workspaces = router({
   stop: signedIn
     .input(onWorkspace)
     .mutation(({ input, ctx }) => ctx.services.workspaces.stop(ctx.user, input.workspace)),
+
+  /** Starts one of production's services again; its state says what becomes of it. */
+  restartService: signedIn.input(ofMirrored).mutation(async ({ input, ctx }) => {
+    const { workspace, service } = input;
+    await ctx.services.workspaces.restartService(ctx.user, workspace, service);
+    return {};
+  }),
+
+  /** The same, with its image built from the workspace's present files before. */
+  rebuildService: signedIn.input(ofMirrored).mutation(async ({ input, ctx }) => {
+    const { workspace, service } = input;
+    await ctx.services.workspaces.rebuildService(ctx.user, workspace, service);
+    return {};
+  }),
+
+  /** Every setting of a service as it runs, with the lines that ask for it. */
+  serviceSettings: signedIn.input(ofMirrored).query(async ({ input, ctx }) => {
+    const { workspace, service } = input;
+    return {
+      settings: await ctx.services.workspaces.serviceSettings(ctx.user, workspace, service),
+    };
+  }),
 
   unsavedWork: signedIn
     .input(onWorkspace)

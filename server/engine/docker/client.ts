@@ -130,7 +130,11 @@ function patienceFor({ path, method, options }: DockerCall, patience: Patience):
     return patience.changeMs + Number(options?.t ?? 0) * 1000;
   }
   if (method === "GET") return patience.readMs;
-  const files = method === "DELETE" || path.startsWith("/containers/create");
+  const files =
+    method === "DELETE" ||
+    path.startsWith("/containers/create") ||
+    /^\/containers\/[^/]+\/archive/.test(path) ||
+    path.startsWith("/commit");
   return files ? patience.filesMs : patience.changeMs;
 }
 

@@ -24,22 +24,30 @@ export function specHash(options: ContainerOptions): string {
   return createHash("sha256").update(JSON.stringify(options)).digest("hex");
 }
 
+/** A container, and what the engine says of it where it was there already. */
+export interface EnsuredContainer {
+  readonly container: Docker.Container;
+  readonly found: Docker.ContainerInspectInfo | null;
+}
+
 /**
  * The container of this name, made from exactly these options: an existing one is kept as it is,
  * one that was made from others (an older plan, a half-done run of another release) is replaced.
  * Its named volumes stay. Creating first and looking only on a conflict saves the usual case a call.
+ *
+ * @param how.graceSeconds what one that runs and is replaced has to end itself.
  */
 export async function ensureContainer(
   docker: Docker,
   options: ContainerOptions,
-  signal: AbortSignal,
-): Promise<Docker.Container> {
+  { signal, graceSeconds = 0 }: { signal: AbortSignal; graceSeconds?: number },
+): Promise<EnsuredContainer> {
   const spec = specHash(options);
   const labelled = { ...options, Labels: { ...options.Labels, [label.spec]: spec } };
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted();
     try {
-      return await docker.createContainer(labelled);
+      return { container: await docker.createContainer(labelled), found: null };
     } catch (error) {
       if (statusOf(error) === 404) throw missingImage(options.Image ?? "", error);
       if (statusOf(error) !== 409 || attempt >= maxAttempts) throw error;
@@ -48,7 +56,13 @@ export async function ensureContainer(
     const found = await unless([404], existing.inspect());
     if (found === null) continue;
     const usable = found.State.Status !== "removing" && found.State.Status !== "dead";
-    if (usable && found.Config.Labels[label.spec] === spec) return docker.getContainer(found.Id);
+    if (usable && found.Config.Labels[label.spec] === spec) {
+      return { container: docker.getContainer(found.Id), found };
+    }
+    if (found.State.Running && graceSeconds > 0) {
+      const stop = docker.getContainer(found.Id).stop({ t: graceSeconds, abortSignal: signal });
+      await unless([304, 404], stop);
+    }
     await removeContainer(docker, found.Id);
   }
 }
@@ -57,12 +71,6 @@ export async function ensureContainer(
 export async function removeContainer(docker: Docker, id: string): Promise<void> {
   // 409: another run is removing it now.
   await unless([404, 409], docker.getContainer(id).remove({ force: true, v: true }));
-}
-
-export interface StartedContainer {
-  readonly boot: string | null;
-  /** The engine's time of the start, RFC 3339. */
-  readonly startedAt: string;
 }
 
 /** A container whose output ended before it said that it was ready. */
@@ -80,12 +88,13 @@ export class EndedBeforeReady extends Error {
  * Starts it where it does not run, and resolves when it has said that it is ready: on the stream
  * that was opened before the start, or in the log of one that ran already. Nothing polls.
  *
+ * @returns the boot id that it said, if any.
  * @throws EndedBeforeReady
  */
 export async function startUntilReady(
   container: Docker.Container,
   signal: AbortSignal,
-): Promise<StartedContainer> {
+): Promise<string | null> {
   const attached = await attach(container, signal);
   let started = true;
   try {
@@ -107,7 +116,7 @@ async function readyFrom(
   container: Docker.Container,
   stream: Awaited<ReturnType<typeof attach>>,
   signal: AbortSignal,
-): Promise<StartedContainer> {
+): Promise<string | null> {
   const { ready, stderr } = await untilReady(stream);
   if (ready === null) {
     const { StatusCode } = (await container.wait({ abortSignal: signal })) as {
@@ -115,8 +124,7 @@ async function readyFrom(
     };
     throw new EndedBeforeReady(StatusCode, stderr);
   }
-  const { State } = await container.inspect();
-  return { boot: ready.boot ?? null, startedAt: State.StartedAt };
+  return ready.boot ?? null;
 }
 
 export function missingImage(ref: string, cause: unknown): OneloopError {

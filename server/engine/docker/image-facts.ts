@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import type { Readable } from "node:stream";
 import type Docker from "dockerode";
 import tar from "tar-stream";
@@ -7,14 +8,18 @@ import {
   parseImageReference,
   type ImageReference,
 } from "../../protocol/image-reference.ts";
+import { deadline } from "../../util/deadline.ts";
 import type { ImageFacts, StepOptions } from "../engine.ts";
 import { statusOf, unless } from "./client.ts";
 import { missingImage, removeContainer } from "./containers.ts";
-import { label, type Names, type Role } from "./names.ts";
+import { filesRepositoryPrefix, label, type Names, type Role } from "./names.ts";
 import { homeOf, resolveUser, type AccountFiles } from "./passwd.ts";
 
 /** Two small files of an image that is on the disk. */
 const accountsTimeoutMs = 60_000;
+
+/** A reference may be given another image at any time; within one start it is asked once. */
+const recentMs = 10_000;
 
 /** A passwd file larger than this is not one. */
 const maxFileBytes = 1024 * 1024;
@@ -22,12 +27,22 @@ const maxFileBytes = 1024 * 1024;
 /** What a plan calls the default image; each installation's engine knows which one that is. */
 const defaultImage = "oneloop/workspace:latest";
 
+/** What the engine itself needs of an image, too. */
+export interface EngineImage extends ImageFacts {
+  /** Absolute paths that it declares as volumes. */
+  readonly volumes: readonly string[];
+  /** Such as `linux/arm64/v8`. */
+  readonly platform: string;
+}
+
 /** What images say of themselves; their account files are read once for each image id. */
 export class Images {
   readonly #docker: Docker;
   readonly #names: Names;
   readonly #defaultRef: string;
   readonly #accounts = new Map<string, Promise<AccountFiles>>();
+  /** By reference and user, with the time after which they are asked again. */
+  readonly #recent = new Map<string, { readonly facts: EngineImage; readonly untilMs: number }>();
 
   /** @param defaultRef the image that this installation built for `oneloop/workspace:latest`. */
   constructor(docker: Docker, names: Names, defaultRef: string) {
@@ -52,16 +67,37 @@ export class Images {
    * @param user instead of the image's own `USER`; `null` for that.
    * @throws OneloopError `image-unavailable`
    */
-  async ensure(image: string, user: string | null, options: StepOptions): Promise<ImageFacts> {
+  async ensure(image: string, user: string | null, options: StepOptions): Promise<EngineImage> {
     const ref = this.reference(image);
     const parsed = parseImageReference(ref);
-    if (parsed === null) {
+    // Such an image has the files of one service in it, and its secrets.
+    const ofAService = parsed?.repository.startsWith(filesRepositoryPrefix) ?? false;
+    if (parsed === null || ofAService) {
       throw new OneloopError("image-unavailable", `${JSON.stringify(image)} is no image.`);
     }
     const found =
       (await unless([404], this.#docker.getImage(ref).inspect())) ??
       (await this.#pull(ref, parsed, options));
-    const { Config, Id } = found;
+    const facts = await this.#factsOf(ref, found, user);
+    this.#recent.set(recentKey(image, user), { facts, untilMs: performance.now() + recentMs });
+    return facts;
+  }
+
+  /** What `ensure` answered a moment ago; null: ask it. */
+  recent(image: string, user: string | null): EngineImage | null {
+    for (const [key, { untilMs }] of this.#recent) {
+      if (untilMs < performance.now()) this.#recent.delete(key);
+    }
+    return this.#recent.get(recentKey(image, user))?.facts ?? null;
+  }
+
+  async #factsOf(
+    ref: string,
+    found: Docker.ImageInspectInfo,
+    user: string | null,
+  ): Promise<EngineImage> {
+    const { Config, Id, Os, Architecture } = found;
+    const { Variant } = found as { Variant?: string };
     const env = parseEnv(Config.Env ?? []);
     const files = await this.#accountsOf(Id);
     const wanted = user ?? Config.User;
@@ -81,6 +117,10 @@ export class Images {
       command: list(Config.Cmd),
       env,
       workdir: Config.WorkingDir === "" ? "/" : Config.WorkingDir,
+      volumes: Object.keys(Config.Volumes ?? {})
+        .map((path) => posix.resolve("/", path))
+        .sort(),
+      platform: [Os, Architecture, ...(Variant ? [Variant] : [])].join("/"),
     };
   }
 
@@ -151,8 +191,13 @@ export class Images {
   }
 }
 
+function recentKey(image: string, user: string | null): string {
+  return JSON.stringify([image, user]);
+}
+
 async function readFile(container: Docker.Container, path: string): Promise<string> {
-  const abortSignal = AbortSignal.timeout(accountsTimeoutMs);
+  using limit = deadline(null, accountsTimeoutMs);
+  const abortSignal = limit.signal;
   const archive = await unless([404], container.getArchive({ path, abortSignal }));
   if (archive === null) return "";
   const extract = tar.extract();

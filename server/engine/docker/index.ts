@@ -19,21 +19,18 @@ import type {
   LogOptions,
   Observed,
   Owner,
+  ServiceOf,
+  ServiceStart,
   StepOptions,
   SupervisorAddress,
   SupervisorSetup,
   WorkspaceSpec,
 } from "../engine.ts";
-import { devServiceOf } from "../member-spec.ts";
+import { devServiceOf, isMirrored } from "../member-spec.ts";
 import { buildImage } from "./builds/index.ts";
 import { readFolder } from "./builds/read-folder.ts";
 import { connectDocker, toEngineError, unless, usualPatience, type Patience } from "./client.ts";
-import {
-  EndedBeforeReady,
-  ensureContainer,
-  removeContainer,
-  startUntilReady,
-} from "./containers.ts";
+import { EndedBeforeReady, removeContainer, startUntilReady } from "./containers.ts";
 import { enterService } from "./enter.ts";
 import { watchEvents } from "./events.ts";
 import { parseAllowNet } from "./host.ts";
@@ -47,18 +44,16 @@ import {
   type JobParts,
 } from "./jobs.ts";
 import { readLogs } from "./logs.ts";
-import { memberOptions, type MemberParts } from "./members.ts";
+import { makeMember } from "./make-member.ts";
+import type { MemberParts } from "./members.ts";
 import { label, Names, type Role } from "./names.ts";
 import { removeNetworks } from "./network.ts";
 import { observe, owners, supervisorAddress } from "./observe.ts";
 import { isGeneric } from "./pods.ts";
-import {
-  anySandbox,
-  ensureSandboxes,
-  prepareSandbox,
-  runningSandbox,
-  type SandboxParts,
-} from "./sandboxes.ts";
+import { anySandbox, ensureSandboxes, prepareSandbox, type SandboxParts } from "./sandboxes.ts";
+import { removeFilesImages } from "./service-files.ts";
+import { ensureService, execInService, stopService, type ServiceParts } from "./services.ts";
+import { runToEnd } from "./run-to-end.ts";
 import { subnetCandidates } from "./subnets.ts";
 import { ensureVolumes } from "./volumes.ts";
 
@@ -73,7 +68,7 @@ export interface DockerEngineOptions {
     readonly workspace: string;
     readonly supervisorVolume: string;
   };
-  /** The range from which each network takes a /28. */
+  /** The range from which each network takes a small part. */
   readonly subnets: string;
   /** `host:port` each. */
   readonly allowNet: readonly string[];
@@ -85,8 +80,8 @@ export interface DockerEngineOptions {
   readonly log: Log;
 }
 
-/** What a member whose network is gone has to end itself. */
-const orphanGraceSeconds = 10;
+/** A production's hour to drain connections is nothing that somebody at a keyboard waits for. */
+const maxGraceSeconds = 60;
 
 /**
  * Workspaces as containers of a Docker engine (20.10 or newer) on this machine.
@@ -141,6 +136,7 @@ class DockerEngine implements Engine {
       allowed,
       isolation,
       resolvConf,
+      ready: new Map(),
     };
     this.#jobs = {
       docker,
@@ -207,30 +203,53 @@ class DockerEngine implements Engine {
     options: StepOptions,
   ): Promise<{ readonly address: SupervisorAddress; readonly boot: string }> {
     return guard(options.signal, async () => {
-      const parts = await this.#memberParts(spec, setup, options);
       const dev = devServiceOf(spec.plan);
-      const others = spec.plan.services.filter((service) => service !== dev);
+      const own = spec.plan.services.filter((service) => !isMirrored(spec.plan, service));
+      const parts = await this.#memberParts(own, setup, options);
+      const { signal } = options;
+      const make = (service: PlannedService): ReturnType<typeof makeMember> =>
+        makeMember(this.#docker, parts, { spec, service, signal });
       // Made while the dev service starts; started after it, which people wait for.
-      const made = others.map((service) => this.#makeMember(parts, { spec, service, options }));
+      const made = own.filter((service) => service !== dev).map(make);
       // Each rejection is thrown where it is awaited, once the dev service runs.
       for (const other of made) other.catch(() => undefined);
       try {
-        const own = await this.#makeMember(parts, { spec, service: dev, options });
+        const { container, address } = await make(dev);
         options.onPhase?.("members-made");
-        const boot = await startDev(own.container, options.signal);
+        const boot = await startDev(container, signal);
         options.onPhase?.("dev-started");
         await Promise.all(
           made.map(async (other) => {
-            const { container } = await other;
-            await unless([304], container.start({ abortSignal: options.signal }));
+            const { container: service } = await other;
+            await unless([304], service.start({ abortSignal: signal }));
           }),
         );
-        return { address: { host: own.address, port: supervisorPort }, boot };
+        return { address: { host: address, port: supervisorPort }, boot };
       } finally {
         // A failed step leaves nothing that still works behind its back.
         await Promise.allSettled(made);
       }
     });
+  }
+
+  ensureService(
+    spec: WorkspaceSpec,
+    which: ServiceStart,
+    options: StepOptions,
+  ): Promise<{ readonly started: boolean }> {
+    const parts = this.#serviceParts();
+    return guard(options.signal, () => ensureService(parts, { spec, which }, options));
+  }
+
+  stopService(which: ServiceOf, options: StepOptions & { graceMs: number }): Promise<void> {
+    return guard(options.signal, () => stopService(this.#serviceParts(), which, options));
+  }
+
+  execInService(
+    which: ServiceOf & { readonly command: readonly string[] },
+    options: StepOptions,
+  ): Promise<number> {
+    return guard(options.signal, () => execInService(this.#serviceParts(), which, options));
   }
 
   supervisorAddress(owner: Owner): Promise<SupervisorAddress | null> {
@@ -263,14 +282,12 @@ class DockerEngine implements Engine {
       const stop = async (wanted: (role: Role) => boolean): Promise<void> => {
         const ending = all.filter(({ Labels }) => wanted(Labels[label.role] as Role));
         await Promise.all(
-          ending.map(({ Id }) =>
-            unless(
-              [304, 404],
-              this.#docker
-                .getContainer(Id)
-                .stop({ t: Math.ceil(graceMs / 1000), abortSignal: signal }),
-            ),
-          ),
+          ending.map(({ Id, Labels }) => {
+            const own = Math.min(Number(Labels[label.grace] ?? 0), maxGraceSeconds);
+            const t = Math.max(Math.ceil(graceMs / 1000), own);
+            const container = this.#docker.getContainer(Id);
+            return unless([304, 404], container.stop({ t, abortSignal: signal }));
+          }),
         );
       };
       // The network goes last: a database that ends may still have something to say to it.
@@ -285,6 +302,7 @@ class DockerEngine implements Engine {
       const docker = this.#docker;
       const filters = this.#filters(owner);
       forgetPrepared(this.#jobs, owner);
+      this.#sandboxes.ready.delete(this.#names.network(owner));
       // A job's container that still goes would keep its volumes in use.
       await Promise.all(this.#jobs.ending);
       const containers = await docker.listContainers({ all: true, filters });
@@ -302,6 +320,7 @@ class DockerEngine implements Engine {
         ...(volumes?.Volumes ?? []).map(({ Name }) =>
           unless([404], docker.getVolume(Name).remove()),
         ),
+        removeFilesImages({ docker, names: this.#names }, owner),
       ]);
     });
   }
@@ -320,6 +339,17 @@ class DockerEngine implements Engine {
     return guard(options.signal, () => runJob(this.#jobs, job, options.signal));
   }
 
+  runToEnd(
+    spec: WorkspaceSpec,
+    which: { readonly name: string; readonly service: PlannedService },
+    options: StepOptions,
+  ): Promise<{ readonly exitCode: number; readonly output: string }> {
+    const { docker, names, run } = this.#jobs;
+    const [images, supervisorVolume] = [this.#images, this.#supervisorVolume];
+    const parts = { docker, names, run, images, supervisorVolume };
+    return guard(options.signal, () => runToEnd(parts, { spec, ...which }, options));
+  }
+
   prepareJob(job: Omit<Job, "input">, options: StepOptions): Promise<void> {
     return guard(options.signal, () => prepareJob(this.#jobs, job, options.signal));
   }
@@ -335,18 +365,25 @@ class DockerEngine implements Engine {
     this.#agent.destroy();
   }
 
+  #serviceParts(): ServiceParts {
+    const { docker, names, run } = this.#jobs;
+    return { docker, names, run, images: this.#images, supervisorVolume: this.#supervisorVolume };
+  }
+
   #filters(owner: Owner): { label: string[] } {
     return { label: this.#names.filter(owner) };
   }
 
   async #memberParts(
-    { plan }: WorkspaceSpec,
+    services: readonly PlannedService[],
     setup: SupervisorSetup,
     options: StepOptions,
   ): Promise<MemberParts> {
     const images = await Promise.all(
-      plan.services.map(async ({ name, image, user }) => {
-        return [name, await this.#images.ensure(image, user, options)] as const;
+      services.map(async ({ name, image, user }) => {
+        const facts =
+          this.#images.recent(image, user) ?? (await this.#images.ensure(image, user, options));
+        return [name, facts] as const;
       }),
     );
     return {
@@ -357,30 +394,12 @@ class DockerEngine implements Engine {
       setup,
     };
   }
-
-  /** The container of a service in its sandbox, not started; stopped if its network is a dead one. */
-  async #makeMember(
-    parts: MemberParts,
-    work: { spec: WorkspaceSpec; service: PlannedService; options: StepOptions },
-  ): Promise<{ container: Docker.Container; address: string }> {
-    const { spec, service } = work;
-    const { signal } = work.options;
-    const sandbox = await runningSandbox(this.#sandboxes, spec, service);
-    const wanted = memberOptions(parts, spec, { service, sandboxId: sandbox.id });
-    const container = await ensureContainer(this.#docker, wanted, signal);
-    const { State } = await container.inspect();
-    if (State.Running && Date.parse(State.StartedAt) < sandbox.startedAtMs) {
-      // It joined before the sandbox's last start and has a namespace with nothing but lo.
-      await unless([304], container.stop({ t: orphanGraceSeconds, abortSignal: signal }));
-    }
-    return { container, address: sandbox.address };
-  }
 }
 
 /** @returns the boot id of its supervisor. */
 async function startDev(container: Docker.Container, signal: AbortSignal): Promise<string> {
   try {
-    const { boot } = await startUntilReady(container, signal);
+    const boot = await startUntilReady(container, signal);
     if (boot !== null) return boot;
     throw new OneloopError("container-exited", "The workspace's supervisor did not say who it is.");
   } catch (error) {

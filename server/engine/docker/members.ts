@@ -7,14 +7,16 @@ import {
   environmentOf,
   homeVolume,
   imageOf,
+  isMirrored,
   sourceVolume,
   supervisorConfig,
 } from "../member-spec.ts";
 import { boundedLog, type ContainerOptions } from "./containers.ts";
-import { formatEnv } from "./image-facts.ts";
+import { formatEnv, type EngineImage } from "./image-facts.ts";
+import { capabilities, cpuLimit, memoryLimit, tmpfsOptions } from "./mirror-options.ts";
 import { label, type Names, type Role } from "./names.ts";
 import { supervisorEnvironment, supervisorProgram } from "./supervisor-process.ts";
-import { readOnlyVolume, volumeMount } from "./volumes.ts";
+import { anonymousMount, planMount, readOnlyVolume, volumeMount } from "./volumes.ts";
 
 /** A fork bomb ends here and not at the machine's limit; large test suites use hundreds. */
 const memberPids = 4096;
@@ -40,53 +42,92 @@ export interface MemberParts {
   /** The engine's reference for a plan's image. */
   readonly reference: (image: string) => string;
   /** By the name of the service. */
-  readonly images: ReadonlyMap<string, ImageFacts>;
-  readonly setup: SupervisorSetup;
+  readonly images: ReadonlyMap<string, EngineImage>;
+  /** Of the dev service. */
+  readonly setup: SupervisorSetup | null;
+}
+
+/** What a mirrored service's container is made from beside its plan and image. */
+export interface MemberFiles {
+  /** What its files are known by. */
+  readonly key: string;
+  /** An image with the files in it, instead of its own; null: they are put into the container. */
+  readonly image: string | null;
 }
 
 /** From what the container of a service is created; the dev service runs the supervisor instead. */
 export function memberOptions(
   parts: MemberParts,
   spec: WorkspaceSpec,
-  { service, sandboxId }: { service: PlannedService; sandboxId: string },
+  made: { service: PlannedService; sandboxId: string; files?: MemberFiles | undefined },
 ): ContainerOptions {
+  const { service, sandboxId, files } = made;
   const { names, images, setup } = parts;
   const { owner } = spec;
   const isDev = service.name === spec.plan.devService;
   const role: Role = isDev ? "dev" : "service";
   const facts = imageOf(service, images);
-  const own = isDev
-    ? devOptions(supervisorConfig(spec, facts, setup), facts)
-    : {
-        Entrypoint: argumentVector(service, facts),
-        Env: formatEnv(environmentOf(service, facts, null)),
-      };
+  const own =
+    isDev && setup !== null
+      ? devOptions(supervisorConfig(spec, facts, setup), facts)
+      : {
+          Entrypoint: argumentVector(service, facts),
+          Env: formatEnv(environmentOf(service, facts, null)),
+        };
+  const mirror = isMirrored(spec.plan, service) ? service.mirror : undefined;
+  const grace = mirror?.stopGraceSeconds ?? null;
   return {
     name: names.member(owner, service.name),
-    Image: parts.reference(service.image),
+    Image: files?.image ?? parts.reference(service.image),
     Cmd: [],
     ...own,
+    ...mirroredOptions(mirror),
     ...(service.user === null ? {} : { User: service.user }),
     Labels: {
       ...names.containerLabels(owner),
       [label.role]: role,
       [label.service]: service.name,
+      ...(files === undefined
+        ? {}
+        : {
+            [label.files]: files.key,
+            [label.image]: service.image,
+            // The same reference may lead to another image later.
+            [label.imageId]: facts.id,
+          }),
+      ...(grace === null ? {} : { [label.grace]: String(Math.ceil(grace)) }),
     },
     HostConfig: {
       // By id: a member of a sandbox that was replaced must be replaced too.
       NetworkMode: `container:${sandboxId}`,
       Init: false,
-      CapDrop: droppedCapabilities,
+      ...(mirror === undefined ? { CapDrop: droppedCapabilities } : capabilities(mirror)),
       PidsLimit: memberPids,
       ...memoryLimit(service.memoryLimitBytes),
-      NanoCpus: Math.round((service.cpuLimitCores ?? 0) * 1e9),
+      ...cpuLimit(service.cpuLimitCores),
       ReadonlyRootfs: service.readOnlyRoot,
       RestartPolicy: { Name: "no" },
       LogConfig: boundedLog,
       // In every member: nothing can be mounted later, when somebody wants a shell there.
       Mounts: mountsOf(parts, spec, service),
-      Tmpfs: { [runFolder]: runFolderOptions(facts.user) },
+      Tmpfs: {
+        ...(mirror === undefined ? {} : tmpfsOptions(mirror, service)),
+        [runFolder]: runFolderOptions(facts.user),
+      },
     },
+  };
+}
+
+/** Its probes are the plan's: a check of the image's own would run beside them, for nobody. */
+function mirroredOptions(
+  mirror: PlannedService["mirror"],
+): Pick<Docker.ContainerCreateOptions, "Healthcheck" | "WorkingDir" | "StopTimeout"> {
+  if (mirror === undefined) return {};
+  const { workingDir, stopGraceSeconds } = mirror;
+  return {
+    Healthcheck: { Test: ["NONE"] },
+    ...(workingDir === null ? {} : { WorkingDir: workingDir }),
+    ...(stopGraceSeconds === null ? {} : { StopTimeout: Math.ceil(stopGraceSeconds) }),
   };
 }
 
@@ -101,11 +142,6 @@ function devOptions(
   };
 }
 
-/** Swap would make a limit of production's look larger than it is. */
-function memoryLimit(bytes: number | null): { Memory?: number; MemorySwap?: number } {
-  return bytes === null ? {} : { Memory: bytes, MemorySwap: bytes };
-}
-
 function runFolderOptions({ uid, gid }: ImageFacts["user"]): string {
   return `rw,nosuid,nodev,noexec,mode=0711,uid=${uid},gid=${gid},size=${runFolderBytes}`;
 }
@@ -117,9 +153,7 @@ function mountsOf(
   service: PlannedService,
 ): Docker.MountSettings[] {
   const { owner, plan } = spec;
-  const mounts = service.mounts.map(({ volume, path }) =>
-    volumeMount(names, { owner, volume, path }),
-  );
+  const mounts = service.mounts.map((mount) => planMount(names, spec, { service, mount }));
   if (service.sourcePath !== null) {
     mounts.push(volumeMount(names, { owner, volume: sourceVolume, path: service.sourcePath }));
   }
@@ -129,6 +163,15 @@ function mountsOf(
     if (!mounts.some(({ Target }) => Target === home)) {
       mounts.push(volumeMount(names, { owner, volume: homeVolume, path: home }));
     }
+  }
+  const taken = new Set([
+    ...mounts.map(({ Target }) => Target),
+    ...(service.mirror?.tmpfs ?? []).map(({ path }) => path),
+  ]);
+  // The engine's own for these would be lost with the container.
+  for (const path of imageOf(service, images).volumes) {
+    if (!taken.has(path))
+      mounts.push(anonymousMount(names, { owner, service: service.name, path }));
   }
   return [...mounts, readOnlyVolume(supervisorVolume, supervisorMount)];
 }

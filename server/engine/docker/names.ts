@@ -15,7 +15,17 @@ export const label = {
   spec: "oneloop.spec",
   /** Which run of a control plane started a job: those of a killed run are removed. */
   run: "oneloop.run",
+  /** What the files in a mirrored service are known by. */
+  files: "oneloop.files",
+  /** The plan's reference of a mirrored service's image, and the engine's id of it. */
+  image: "oneloop.image",
+  imageId: "oneloop.image-id",
+  /** How long a mirrored service has to end itself, in seconds, where production says. */
+  grace: "oneloop.grace",
 } as const;
+
+/** Of images with the files of a mirrored service; the installation follows. */
+export const filesRepositoryPrefix = "oneloop-files/";
 
 /** Names and labels of one installation's objects, all from ids: no name comes from a user. */
 export class Names {
@@ -37,18 +47,18 @@ export class Names {
     return id === "cache" ? { kind: "part", id } : { kind: "workspace", id };
   }
 
-  /** Interface names have at most 15 characters (IFNAMSIZ): 12 of a hash are 60 bits. */
+  /** Interface names have at most 15 characters (IFNAMSIZ): 12 of a hash are 48 bits. */
   bridge(owner: Owner): string {
-    return `ws-${createHash("sha256").update(this.#prefix(owner)).digest("hex").slice(0, 12)}`;
+    return `ws-${shortHash(this.#prefix(owner))}`;
   }
 
-  /** `_` is in no service's name: a service that is called `sandbox` collides with nothing. */
   sandbox(owner: Owner, pod: string | null): string {
     return `${this.#prefix(owner)}${pod === null ? "" : `-${pod}`}_sandbox`;
   }
 
+  /** Nothing that ends with `_` is a sandbox, whatever production calls its services. */
   member(owner: Owner, service: string): string {
-    return `${this.#prefix(owner)}-${service}`;
+    return `${this.#prefix(owner)}-${service}${service.includes("_") ? "_" : ""}`;
   }
 
   job(owner: Owner, name: string, unique: string): string {
@@ -57,6 +67,33 @@ export class Names {
 
   volume(owner: Owner, volume: string): string {
     return `${this.#prefix(owner)}-${volume}`;
+  }
+
+  /** A folder of a volume, which is a volume of its own. */
+  volumePart(owner: Owner, volume: string, subPath: string): string {
+    return `${this.volume(owner, volume)}_part-${shortHash(subPath)}`;
+  }
+
+  /** The plan's name of a volume, or of the one that it is a folder of; null for any other. */
+  plannedVolume(owner: Owner, name: string): string | null {
+    const prefix = this.volume(owner, "");
+    return name.startsWith(prefix)
+      ? name.slice(prefix.length).replace(/_part-[0-9a-f]{12}$/, "")
+      : null;
+  }
+
+  /** What an image declares as a volume at a path, and the plan does not. */
+  anonymousVolume(owner: Owner, service: string, path: string): string {
+    return `${this.#prefix(owner)}_anonymous-${shortHash(service)}-${shortHash(path)}`;
+  }
+
+  /** An image with the files of a mirrored service; `key` is a part of its tag. */
+  filesImage(key: string): string {
+    return `${this.filesRepository()}:${key}`;
+  }
+
+  filesRepository(): string {
+    return filesRepositoryPrefix + this.installation;
   }
 
   imageFacts(imageId: string): string {
@@ -88,6 +125,11 @@ export class Names {
   #prefix(owner: Owner): string {
     return `oneloop-${this.installation}-${owner.id}`;
   }
+}
+
+/** 48 bits, in hexadecimal digits. */
+function shortHash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 12);
 }
 
 /** Whose object this is by its labels; `null` for what belongs to the installation as a whole. */

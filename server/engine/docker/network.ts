@@ -3,26 +3,33 @@ import { OneloopError } from "../../protocol/errors.ts";
 import type { Owner } from "../engine.ts";
 import { statusOf, unless } from "./client.ts";
 import { defaultMtu } from "./host.ts";
-import type { Names } from "./names.ts";
-import { subnetCandidates, type Subnet } from "./subnets.ts";
+import { removeContainer } from "./containers.ts";
+import { label, type Names, type Role } from "./names.ts";
+import { hasRoom, prefixFor, subnetCandidates, type Subnet } from "./subnets.ts";
 
 /** The engine's words for a subnet that another network has: there is no code of its own for it. */
 const overlap = /overlaps with other one|conflicts with network|already in use/i;
 
+interface Claim {
+  readonly owner: Owner;
+  /** Of all networks. */
+  readonly range: string;
+  /** How many sandboxes it is for. */
+  readonly pods: number;
+  readonly signal: AbortSignal;
+}
+
 /**
- * The owner's network: an explicit /28, claimed by trying, because only the engine knows all
- * networks, those of others too.
+ * The owner's network: an explicit small one, claimed by trying, because only the engine knows all
+ * networks, those of others too. One that a grown plan does not fit in any more is made again.
  *
  * @throws OneloopError `engine-failed` when the range is used up.
  */
-export async function ensureNetwork(
-  docker: Docker,
-  names: Names,
-  claim: { owner: Owner; range: string; signal: AbortSignal },
-): Promise<Subnet> {
+export async function ensureNetwork(docker: Docker, names: Names, claim: Claim): Promise<Subnet> {
   const name = names.network(claim.owner);
+  const prefixBits = prefixFor(claim.pods);
   const mtu = await defaultMtu();
-  for (const candidate of subnetCandidates(claim.range, name)) {
+  for (const candidate of subnetCandidates(claim.range, name, prefixBits)) {
     claim.signal.throwIfAborted();
     try {
       await docker.createNetwork({
@@ -44,7 +51,11 @@ export async function ensureNetwork(
     } catch (error) {
       if (statusOf(error) === 409) {
         const existing = await findNetwork(docker, name);
-        if (existing !== null) return existing;
+        if (existing !== null && hasRoom(existing.subnet, claim.pods)) return existing;
+        if (existing !== null) {
+          await removeOutgrown(docker, names, { owner: claim.owner, network: existing.id });
+          return ensureNetwork(docker, names, claim);
+        }
       } else if (!overlap.test((error as Error).message)) {
         throw error;
       }
@@ -52,8 +63,21 @@ export async function ensureNetwork(
   }
   throw new OneloopError(
     "engine-failed",
-    `Every /28 of ${claim.range} is taken. Delete workspaces, or set ONELOOP_SUBNETS to a larger range.`,
+    `Every /${prefixBits} of ${claim.range} is taken. Delete workspaces, or set ONELOOP_SUBNETS to a larger range.`,
   );
+}
+
+/** With the sandboxes in it, whose members know them by their ids and are made again, too. */
+async function removeOutgrown(
+  docker: Docker,
+  names: Names,
+  { owner, network }: { owner: Owner; network: string },
+): Promise<void> {
+  const role: Role = "sandbox";
+  const filters = { label: [...names.filter(owner), `${label.role}=${role}`] };
+  const sandboxes = await docker.listContainers({ all: true, filters });
+  await Promise.all(sandboxes.map(({ Id }) => removeContainer(docker, Id)));
+  await removeNetworks(docker, [network]);
 }
 
 /** Removes every network of that name; the engine lets two runs make the same one at once. */
@@ -61,11 +85,14 @@ export async function removeNetworks(docker: Docker, ids: readonly string[]): Pr
   await Promise.all(ids.map((id) => unless([404], docker.getNetwork(id).remove())));
 }
 
-async function findNetwork(docker: Docker, name: string): Promise<Subnet | null> {
+async function findNetwork(
+  docker: Docker,
+  name: string,
+): Promise<(Subnet & { readonly id: string }) | null> {
   const found = await unless([404], docker.getNetwork(name).inspect());
   const config = found?.IPAM?.Config?.[0];
   if (config?.Subnet === undefined || config.Gateway === undefined) return null;
-  return { subnet: config.Subnet, gateway: config.Gateway };
+  return { id: found?.Id ?? name, subnet: config.Subnet, gateway: config.Gateway };
 }
 
 /** Whether a running container has an address on this network now. */

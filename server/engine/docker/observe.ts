@@ -9,6 +9,7 @@ import { homeVolume, sourceVolume } from "../member-spec.ts";
 import { unless } from "./client.ts";
 import { isEntered } from "./enter.ts";
 import { parseEnv, type Images } from "./image-facts.ts";
+import { coresOf } from "./mirror-options.ts";
 import { label, ownerOfLabels, type Names, type Role } from "./names.ts";
 import { isJoined } from "./network.ts";
 
@@ -82,18 +83,18 @@ function runsOf({ names, images }: ObserveParts, owner: Owner, container: Inspec
   const supervised = env[supervisorConfigVariable];
   const config = supervised === undefined ? null : SupervisorConfig.parse(JSON.parse(supervised));
   const volumes = container.Mounts.flatMap(({ Name, Destination }) => {
-    const prefix = names.volume(owner, "");
-    return Name?.startsWith(prefix) === true
-      ? [{ volume: Name.slice(prefix.length), path: Destination }]
-      : [];
+    const volume = names.plannedVolume(owner, Name ?? "");
+    return volume === null ? [] : [{ volume, path: Destination }];
   });
+  // An image with a service's files in it stands in for the plan's.
+  const withFiles = Config.Image.startsWith(`${names.filesRepository()}:`);
   return {
-    image: images.planned(Config.Image),
+    image: withFiles ? (Config.Labels[label.image] ?? "") : images.planned(Config.Image),
     command: config?.imageCommand ?? [...[Config.Entrypoint ?? []].flat(), ...(Config.Cmd ?? [])],
     args: null,
     env: config?.env ?? env,
     memoryLimitBytes: HostConfig.Memory || null,
-    cpuLimitCores: (HostConfig.NanoCpus ?? 0) / 1e9 || null,
+    cpuLimitCores: coresOf(HostConfig),
     readOnlyRoot: HostConfig.ReadonlyRootfs ?? false,
     mounts: volumes
       .filter(({ volume }) => volume !== sourceVolume && volume !== homeVolume)

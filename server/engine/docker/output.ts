@@ -117,6 +117,8 @@ export function endWith(stream: Readable, signal: AbortSignal): Readable {
   const end = (): void => {
     stream.destroy(signal.reason as Error);
   };
+  // Who reads it is told by the reading; before anybody does, an error would end the process.
+  stream.on("error", () => undefined);
   if (signal.aborted) end();
   signal.addEventListener("abort", end, { once: true });
   stream.once("close", () => signal.removeEventListener("abort", end));

@@ -8,7 +8,7 @@ import type { Rules } from "./rules.ts";
 
 /** A network namespace: one sandbox, and the services that share it. */
 export interface Pod {
-  /** The service that stands alone in it; `null` for the pod of all others. */
+  /** The service that stands alone in it, but for what is a part of it; `null`: all others'. */
   readonly alone: string | null;
   readonly services: readonly PlannedService[];
 }
@@ -26,17 +26,38 @@ const sandboxEntry = "/usr/local/bin/oneloop-sandbox";
  */
 export function podsOf(plan: WorkspacePlan): Pod[] {
   if (isGeneric(plan)) return [genericPod];
-  const together = plan.services.filter(({ dedicatedPod }) => !dedicatedPod);
-  const alone = plan.services.filter(({ dedicatedPod }) => dedicatedPod);
-  return [
-    ...(together.length === 0 ? [] : [{ alone: null, services: together }]),
-    ...alone.map((service) => ({ alone: service.name, services: [service] })),
-  ];
+  const pods = new Map<string | null, PlannedService[]>();
+  // The one that people wait for is the first.
+  const together = plan.services.filter((service) => podOf(plan, service) === null);
+  if (together.length > 0) pods.set(null, together);
+  for (const service of plan.services) {
+    const pod = podOf(plan, service);
+    if (pod !== null) pods.set(pod, [...(pods.get(pod) ?? []), service]);
+  }
+  return Array.from(pods, ([alone, services]) => ({ alone, services }));
 }
 
 /** The container name of the sandbox whose network a service joins. */
-export function sandboxNameOf(names: Names, owner: Owner, service: PlannedService): string {
-  return names.sandbox(owner, service.dedicatedPod ? service.name : null);
+export function sandboxNameOf(
+  names: Names,
+  { owner, plan }: { owner: Owner; plan: WorkspacePlan },
+  service: PlannedService,
+): string {
+  return names.sandbox(owner, podOf(plan, service));
+}
+
+/** The service that names the pod of a service; `null` for the pod of all that do not stand alone. */
+function podOf(plan: WorkspacePlan, service: PlannedService): string | null {
+  let main = service;
+  // Init and side containers are in the network of what they belong to.
+  for (const seen = new Set([service]); ;) {
+    const partOf = main.mirror?.partOf ?? null;
+    const next = plan.services.find(({ name }) => name === partOf);
+    if (next === undefined || seen.has(next)) break;
+    seen.add(next);
+    main = next;
+  }
+  return main.dedicatedPod ? main.name : null;
 }
 
 /**
@@ -51,7 +72,9 @@ const genericHostname = "workspace";
  */
 export function isGeneric(plan: WorkspacePlan): boolean {
   const [only, ...others] = plan.services;
-  return only !== undefined && others.length === 0 && !only.dedicatedPod;
+  const isAlone = only !== undefined && others.length === 0 && !only.dedicatedPod;
+  // One that stands in for a service of production calls itself by production's name.
+  return isAlone && (only.mirror?.names ?? []).length === 0;
 }
 
 /** The pod of a sandbox that is made ahead, and of every generic plan. */
@@ -72,7 +95,7 @@ export function sandboxOptions(
   return {
     name: names.sandbox(owner, pod.alone),
     Image: image,
-    Hostname: pod === genericPod ? genericHostname : (pod.alone ?? name),
+    Hostname: pod === genericPod ? genericHostname : (pod.alone ?? name).slice(0, maxHostname),
     User: "0:0",
     Entrypoint: [sandboxEntry],
     Cmd: [],
@@ -93,7 +116,19 @@ export function sandboxOptions(
       LogConfig: boundedLog,
     },
     NetworkingConfig: {
-      EndpointsConfig: { [network]: { Aliases: pod.services.map(({ name }) => name) } },
+      EndpointsConfig: { [network]: { Aliases: aliasesOf(pod) } },
     },
   };
+}
+
+/** A name has at most 63 characters (RFC 1123), and the kernel takes no host name beyond 64. */
+const maxHostname = 63;
+
+/** The services' own names, and those that production has for them, dotted ones among them. */
+function aliasesOf({ services }: Pod): string[] {
+  const names = services.flatMap((service) => [
+    service.name,
+    ...(service.mirror?.names ?? []).map(({ name }) => name),
+  ]);
+  return [...new Set(names)];
 }

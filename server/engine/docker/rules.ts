@@ -1,4 +1,5 @@
-import { lastSupervisorPort, supervisorPort } from "../../protocol/supervisor.ts";
+import { isSupervisorPort, lastSupervisorPort, supervisorPort } from "../../protocol/supervisor.ts";
+import type { Redirect } from "./redirects.ts";
 
 export interface AllowedTarget {
   /** An IPv4 address or a range such as `10.1.0.0/16`. */
@@ -16,6 +17,7 @@ export interface RuleFacts {
   /** IPv4 addresses that the host itself carries. */
   readonly hostAddresses: readonly string[];
   readonly allowed: readonly AllowedTarget[];
+  readonly redirects?: readonly Redirect[];
 }
 
 export interface Rules {
@@ -48,8 +50,13 @@ const refusedRanges = [
 /** Of the dev service's supervisor, and of those that enter other services. */
 const supervisorPorts = `${supervisorPort}:${lastSupervisorPort}`;
 
-/** What `ONELOOP_ISOLATION=off` sets: nothing, also where the kernel has no filter to set. */
-export const noRules: Rules = { v4: "", v6: "" };
+/**
+ * What `ONELOOP_ISOLATION=off` sets: nothing but what production's names ask for, so that it starts
+ * where the kernel has no filter to set.
+ */
+export function openRules(facts: Pick<RuleFacts, "subnet" | "redirects">): Rules {
+  return { v4: redirectTable(facts), v6: "" };
+}
 
 /**
  * The rules of a sandbox's network namespace. They hold for every member, which can neither see nor
@@ -59,32 +66,34 @@ export const noRules: Rules = { v4: "", v6: "" };
  */
 export function sandboxRules(facts: RuleFacts): Rules {
   const { subnet, gateway } = facts;
-  return {
-    v4: table([
-      // Also packets to an own address of the namespace pass over lo: the supervisors' ports are for
-      // the host alone.
-      ...reject("INPUT -i lo", `tcp --dport ${supervisorPorts}`),
-      "-A INPUT -i lo -j ACCEPT",
-      "-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
-      `-A INPUT -s ${gateway}/32 -p tcp --dport ${supervisorPorts} -j ACCEPT`,
-      ...reject("INPUT", `tcp --dport ${supervisorPorts}`),
-      // The control plane needs no other port: every user of the host would come in here, past the
-      // port proxy's question who they are.
-      ...refuse("INPUT", `-s ${gateway}/32`),
-      `-A INPUT -s ${subnet} -j ACCEPT`,
+  const filter = table([
+    // Also packets to an own address of the namespace pass over lo: the supervisors' ports are for
+    // the host alone.
+    ...reject("INPUT -i lo", `tcp --dport ${supervisorPorts}`),
+    "-A INPUT -i lo -j ACCEPT",
+    "-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
+    `-A INPUT -s ${gateway}/32 -p tcp --dport ${supervisorPorts} -j ACCEPT`,
+    ...reject("INPUT", `tcp --dport ${supervisorPorts}`),
+    // The control plane needs no other port: every user of the host would come in here, past the
+    // port proxy's question who they are.
+    ...refuse("INPUT", `-s ${gateway}/32`),
+    `-A INPUT -s ${subnet} -j ACCEPT`,
 
-      "-A OUTPUT -o lo -j ACCEPT",
-      "-A OUTPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
-      ...facts.resolvers.flatMap((resolver) => accept({ destination: resolver, port: 53 })),
-      ...facts.allowed.flatMap(accept),
-      ...refuse("OUTPUT", `-d ${gateway}/32`),
-      `-A OUTPUT -d ${subnet} -j ACCEPT`,
-      ...refusedRanges.flatMap((range) => refuse("OUTPUT", `-d ${range}`)),
-      ...publicAddresses(facts.hostAddresses).flatMap((address) =>
-        refuse("OUTPUT", `-d ${address}/32`),
-      ),
-      "-A OUTPUT -j ACCEPT",
-    ]),
+    "-A OUTPUT -o lo -j ACCEPT",
+    "-A OUTPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
+    ...facts.resolvers.flatMap((resolver) => accept({ destination: resolver, port: 53 })),
+    ...facts.allowed.flatMap(accept),
+    ...refuse("OUTPUT", `-d ${gateway}/32`),
+    `-A OUTPUT -d ${subnet} -j ACCEPT`,
+    ...refusedRanges.flatMap((range) => refuse("OUTPUT", `-d ${range}`)),
+    ...publicAddresses(facts.hostAddresses).flatMap((address) =>
+      refuse("OUTPUT", `-d ${address}/32`),
+    ),
+    "-A OUTPUT -j ACCEPT",
+  ]);
+  return {
+    // The filter first: it holds before anything is redirected, and sees what comes out of it.
+    v4: filter + redirectTable(facts),
     // No IPv6 beyond the loopback until it has the same rules.
     v6: table([
       ...reject("INPUT -i lo", `tcp --dport ${supervisorPorts}`),
@@ -92,6 +101,26 @@ export function sandboxRules(facts: RuleFacts): Rules {
       "-A OUTPUT -o lo -j ACCEPT",
     ]),
   };
+}
+
+/**
+ * Ports under which production's names are called and where nobody listens: from neighbours, and from
+ * the pod itself by its own address (which goes over lo; the loopback's addresses stay as they are).
+ * Only the port changes, so that DNAT is enough, which the engine's own resolver needs anyway. The
+ * chains have rules of the engine's: they are not declared, as that would set them anew.
+ */
+function redirectTable({
+  subnet,
+  redirects = [],
+}: Pick<RuleFacts, "subnet" | "redirects">): string {
+  const lines = redirects.flatMap(({ protocol, port, targetPort }) => {
+    if (isSupervisorPort(port) || isSupervisorPort(targetPort)) {
+      throw new Error(`a port of the supervisor cannot be redirected: ${port} to ${targetPort}`);
+    }
+    const to = `-p ${protocol} --dport ${port} -j DNAT --to-destination :${targetPort}`;
+    return [`-A PREROUTING -s ${subnet} ${to}`, `-A OUTPUT -o lo -d ${subnet} ${to}`];
+  });
+  return lines.length === 0 ? "" : `${["*nat", ...lines, "COMMIT"].join("\n")}\n`;
 }
 
 function table(lines: readonly string[]): string {

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import type Docker from "dockerode";
 import { OneloopError } from "../../protocol/errors.ts";
 import type { PlannedService } from "../../protocol/service.ts";
@@ -7,6 +8,7 @@ import {
   EndedBeforeReady,
   ensureContainer,
   removeContainer,
+  specHash,
   startUntilReady,
   type ContainerOptions,
 } from "./containers.ts";
@@ -14,7 +16,8 @@ import { hostAddresses, resolveAllowed, resolvers, type AllowedHost } from "./ho
 import { label, type Names, type Role } from "./names.ts";
 import { ensureNetwork, isJoined } from "./network.ts";
 import { genericPod, podsOf, sandboxNameOf, sandboxOptions, type Pod } from "./pods.ts";
-import { noRules, sandboxRules, type Rules } from "./rules.ts";
+import { redirectsOf } from "./redirects.ts";
+import { openRules, sandboxRules, type RuleFacts, type Rules } from "./rules.ts";
 import type { Subnet } from "./subnets.ts";
 
 export interface SandboxParts {
@@ -27,6 +30,15 @@ export interface SandboxParts {
   readonly isolation: "on" | "off";
   /** The machine's list of name servers; `/etc/resolv.conf` by default. */
   readonly resolvConf: string | undefined;
+  /** By the name of an owner's network: what of it said that its rules are set. */
+  readonly ready: Map<string, ReadyNetwork>;
+}
+
+/** A network whose sandboxes this control plane saw become ready. */
+export interface ReadyNetwork {
+  readonly subnet: Subnet;
+  /** When each was started, by its container's id: one that was started again has to say it again. */
+  readonly startedAt: ReadonlyMap<string, string>;
 }
 
 /** A sandbox that runs, with its rules in force. */
@@ -70,16 +82,95 @@ async function makeSandboxes(
   wanted: Wanted,
   options: StepOptions,
 ): Promise<void> {
-  const { docker, names, range } = parts;
+  const { docker, names, range, ready } = parts;
+  const key = names.network(wanted.owner);
+  const gathering = hostFacts(parts, options);
+  gathering.catch(() => undefined);
+  for (const pod of wanted.pods) {
+    for (const line of redirectsOf(pod.services).leftOut) options.onProgress?.(line);
+  }
+  if (await areReady(parts, wanted, gathering)) {
+    options.onPhase?.("network-made");
+    options.onPhase?.("sandbox-made");
+    return;
+  }
+  ready.delete(key);
   const [network, facts] = await Promise.all([
-    ensureNetwork(docker, names, { owner: wanted.owner, range, signal: options.signal }),
-    hostFacts(parts, options),
+    ensureNetwork(docker, names, {
+      owner: wanted.owner,
+      range,
+      pods: wanted.pods.length,
+      signal: options.signal,
+    }),
+    gathering,
   ]);
   options.onPhase?.("network-made");
-  const rules = rulesFor(parts, network, facts);
-  await Promise.all(
-    wanted.pods.map((pod) => ensureSandbox(parts, wanted, { pod, rules, options })),
-  );
+  const startedAt = new Map<string, string>();
+  await inTurns(wanted.pods, sandboxesAtOnce, async (pod) => {
+    const rules = rulesOf(pod, network, facts);
+    const started = await ensureSandbox(parts, wanted, { pod, rules, options });
+    startedAt.set(started.id, started.at);
+  });
+  ready.set(key, { subnet: network, startedAt });
+}
+
+/**
+ * Whether all sandboxes run as this control plane saw them become ready, in their network and with
+ * the rules that hold now: one question to the engine for each, where making sure takes eight.
+ */
+async function areReady(
+  { docker, names, helperImage, ready }: SandboxParts,
+  wanted: Wanted,
+  gathering: Promise<HostFacts | null>,
+): Promise<boolean> {
+  const network = names.network(wanted.owner);
+  const known = ready.get(network);
+  if (known === undefined) return false;
+  const facts = await gathering;
+  const pods = wanted.pods.map(async (pod) => {
+    const rules = rulesOf(pod, known.subnet, facts);
+    const options = sandboxOptions(names, wanted, { pod, rules, image: helperImage });
+    const found = await unless([404], docker.getContainer(options.name).inspect());
+    return (
+      found?.State.Running === true &&
+      found.State.StartedAt === known.startedAt.get(found.Id) &&
+      found.Config.Labels[label.spec] === specHash(options) &&
+      isJoined(found.NetworkSettings, network)
+    );
+  });
+  return (await Promise.all(pods)).every((isReady) => isReady);
+}
+
+function rulesOf(pod: Pod, network: Subnet, facts: HostFacts | null): Rules {
+  const { redirects } = redirectsOf(pod.services);
+  return facts === null
+    ? openRules({ ...network, redirects })
+    : sandboxRules({ ...network, ...facts, redirects });
+}
+
+/**
+ * A start is a processor's work, with some waiting. Ten of them on two busy processors, which the
+ * engine shares with us: 9.8 s one after the other, 6.3 s two at a time, 6.0 s four, 5.6 s all.
+ */
+const sandboxesAtOnce = 2 * availableParallelism();
+
+/** Works on a few at a time, in order; after a failure on no further one. */
+async function inTurns<Item>(
+  items: readonly Item[],
+  limit: number,
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const left = [...items];
+  const takeTurns = async (): Promise<void> => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);
+  };
+  const turns = Array.from({ length: limit }, takeTurns);
+  try {
+    await Promise.all(turns);
+  } finally {
+    left.length = 0;
+    await Promise.allSettled(turns);
+  }
 }
 
 /** @throws OneloopError `engine-failed` when it does not run: the step before must come again. */
@@ -88,7 +179,7 @@ export async function runningSandbox(
   spec: WorkspaceSpec,
   service: PlannedService,
 ): Promise<RunningSandbox> {
-  const name = sandboxNameOf(names, spec.owner, service);
+  const name = sandboxNameOf(names, spec, service);
   const found = await unless([404], docker.getContainer(name).inspect());
   const address = found?.NetworkSettings.Networks[names.network(spec.owner)]?.IPAddress;
   if (found?.State.Running !== true || address === undefined) {
@@ -120,7 +211,7 @@ export async function anySandbox(
   );
 }
 
-type HostFacts = Omit<Parameters<typeof sandboxRules>[0], keyof Subnet>;
+type HostFacts = Omit<RuleFacts, keyof Subnet | "redirects">;
 
 async function hostFacts(
   { allowed, isolation, resolvConf }: SandboxParts,
@@ -140,30 +231,26 @@ async function hostFacts(
   return { hostAddresses: addresses, resolvers: servers, allowed: targets };
 }
 
-function rulesFor(parts: SandboxParts, network: Subnet, facts: HostFacts | null): Rules {
-  return facts === null ? noRules : sandboxRules({ ...network, ...facts });
-}
-
 async function ensureSandbox(
   { docker, names, helperImage }: SandboxParts,
   workspace: Wanted,
   { pod, rules, options }: { pod: Pod; rules: Rules; options: StepOptions },
-): Promise<void> {
+): Promise<{ readonly id: string; readonly at: string }> {
   const wanted = sandboxOptions(names, workspace, { pod, rules, image: helperImage });
-  const start = async (): Promise<void> => {
-    const container = await ensureContainer(docker, wanted, options.signal);
+  const start = async (): Promise<{ readonly id: string; readonly at: string }> => {
+    const { container } = await ensureContainer(docker, wanted, options);
     options.onPhase?.("sandbox-made");
     await startUntilReady(container, options.signal);
-    await ensureJoined(docker, container, wanted);
+    return { id: container.id, at: await ensureJoined(docker, container, wanted) };
   };
   try {
     try {
-      await start();
+      return await start();
     } catch (error) {
       if (statusOf(error) !== 404) throw error;
       // Its network was removed and made again meanwhile; the container knows the old one's id.
       await removeContainer(docker, wanted.name);
-      await start();
+      return await start();
     }
   } catch (error) {
     if (!(error instanceof EndedBeforeReady)) throw error;
@@ -178,15 +265,18 @@ async function ensureSandbox(
 /**
  * A sandbox whose network was taken away while it ran gets it back: with it all members have it
  * again, and go on. The rules are the namespace's, and held all the time.
+ *
+ * @returns when it was started, in the engine's words.
  */
 async function ensureJoined(
   docker: Docker,
   container: Docker.Container,
   { HostConfig, NetworkingConfig }: ContainerOptions,
-): Promise<void> {
+): Promise<string> {
   const network = HostConfig?.NetworkMode ?? "";
-  const { NetworkSettings } = await container.inspect();
-  if (isJoined(NetworkSettings, network)) return;
+  const { NetworkSettings, State } = await container.inspect();
+  if (isJoined(NetworkSettings, network)) return State.StartedAt;
   const EndpointConfig = NetworkingConfig?.EndpointsConfig?.[network];
   await docker.getNetwork(network).connect({ Container: container.id, EndpointConfig });
+  return State.StartedAt;
 }

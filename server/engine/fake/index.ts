@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { OneloopError } from "../../protocol/errors.ts";
 import type { WorkspacePlan } from "../../protocol/plan.ts";
+import type { PlannedService } from "../../protocol/service.ts";
 import { supervisorPort } from "../../protocol/supervisor.ts";
 import type {
   Engine,
@@ -17,12 +18,22 @@ import type {
   Observed,
   ObservedMember,
   Owner,
+  ServiceOf,
+  ServiceStart,
   StepOptions,
   SupervisorAddress,
   SupervisorSetup,
   WorkspaceSpec,
 } from "../engine.ts";
-import { devServiceOf, homeVolume, memberSpecs, sourceVolume } from "../member-spec.ts";
+import {
+  devServiceOf,
+  homeVolume,
+  isMirrored,
+  memberSpecs,
+  mirroredService,
+  sourceVolume,
+} from "../member-spec.ts";
+import { readFakeFiles, type FakeFile } from "./files.ts";
 import { FakeLog } from "./log.ts";
 
 interface Member {
@@ -34,6 +45,9 @@ interface Member {
   /** Of the supervisor that entered it. */
   entered: { readonly address: SupervisorAddress; readonly boot: string } | null;
   readonly log: FakeLog;
+  /** What was put into it, and what that is known by. */
+  readonly files: readonly FakeFile[];
+  readonly filesKey: string;
 }
 
 interface Held {
@@ -49,8 +63,18 @@ export interface FakeEngineOptions {
   readonly images: Readonly<Record<string, ImageFacts>>;
   /** What a job prints and how it ends; by default nothing and 0. */
   readonly runJob?: (job: Job, options: StepOptions) => JobResult | Promise<JobResult>;
+  /** How a container that runs to its end does so; by default without a word, with 0. */
+  readonly runToEnd?: (
+    which: { readonly name: string; readonly service: PlannedService },
+    options: StepOptions,
+  ) => Promise<{ readonly exitCode: number; readonly output: string }>;
   /** Where every supervisor listens; a test that needs one starts it there. */
   readonly address?: SupervisorAddress;
+  /** The exit status of a command in a service; by default 0. */
+  readonly exec?: (
+    which: ServiceOf & { readonly command: readonly string[] },
+    options: StepOptions,
+  ) => number | Promise<number>;
 }
 
 /**
@@ -79,7 +103,7 @@ export class FakeEngine implements Engine {
     this.#failures.set(call, error);
   }
 
-  /** The next call of this name does nothing until its signal ends it. */
+  /** The next call of this name does nothing until its signal ends it; without one, for ever. */
   hangNext(call: keyof Engine & string): void {
     this.#hangs.add(call);
   }
@@ -89,6 +113,11 @@ export class FakeEngine implements Engine {
     const member = this.#held.get(key(owner))?.members.get(service);
     if (member === undefined) throw new Error(`the fake engine runs no ${service}`);
     member.log.print(text);
+  }
+
+  /** What was put into a service's container, in order. */
+  filesOf(owner: Owner, service: string): readonly FakeFile[] {
+    return this.#held.get(key(owner))?.members.get(service)?.files ?? [];
   }
 
   /** A program of a member is ended for memory, and the member lives on. */
@@ -114,12 +143,7 @@ export class FakeEngine implements Engine {
   end(owner: Owner, service: string, how: { exitCode: number; outOfMemory?: boolean }): void {
     const member = this.#held.get(key(owner))?.members.get(service);
     if (member === undefined) throw new Error(`the fake engine runs no ${service}`);
-    member.state = "exited";
-    member.exitCode = how.exitCode;
-    member.outOfMemory = how.outOfMemory ?? false;
-    leave(member);
-    if (member.outOfMemory) this.#emit({ owner, service, kind: "out-of-memory", exitCode: null });
-    this.#emit({ owner, service, kind: "died", exitCode: how.exitCode });
+    this.#finish(owner, service, { member, ...how });
   }
 
   /** Everything of an owner stops at once, as after a crash of the engine. */
@@ -193,30 +217,75 @@ export class FakeEngine implements Engine {
     options: StepOptions,
   ): Promise<{ readonly address: SupervisorAddress; readonly boot: string }> {
     await this.#begin("ensureMembers", options.signal);
-    const held = this.#hold(spec.owner);
-    if (held.sandbox !== "running") {
-      throw new OneloopError(
-        "engine-failed",
-        "The sandbox does not run. Start the workspace again.",
-      );
-    }
+    const held = this.#withSandbox(spec.owner);
     options.onPhase?.("members-made");
-    const images = new Map(
-      spec.plan.services.map(({ name, image }) => [name, this.#image(image)] as const),
-    );
-    const dev = devServiceOf(spec.plan).name;
-    for (const [service, runs] of memberSpecs(spec.plan, images, setup)) {
+    const { plan } = spec;
+    const services = plan.services.filter((service) => !isMirrored(plan, service));
+    const images = new Map(services.map(({ name, image }) => [name, this.#image(image)] as const));
+    const dev = devServiceOf(plan).name;
+    for (const [service, runs] of memberSpecs({ ...plan, services }, images, setup)) {
       const existing = held.members.get(service);
       const same = JSON.stringify(existing?.spec) === JSON.stringify(runs);
       if (same && existing?.state === "running") continue;
       if (service === dev) held.boot = `boot-${++this.#boots}`;
-      const state = { state: "running", exitCode: null, outOfMemory: false } as const;
       const log = same && existing !== undefined ? existing.log : new FakeLog();
-      const entered = null;
-      held.members.set(service, { spec: runs, dev: service === dev, log, entered, ...state });
+      const made = { spec: runs, dev: service === dev, log, files: [], filesKey: "" };
+      held.members.set(service, { ...made, ...justStarted });
     }
     options.onPhase?.("dev-started");
     return { address: this.#address(), boot: held.boot };
+  }
+
+  async ensureService(
+    spec: WorkspaceSpec,
+    { service, filesKey, readFiles, again }: ServiceStart,
+    options: StepOptions,
+  ): Promise<{ readonly started: boolean }> {
+    await this.#begin("ensureService", options.signal);
+    const held = this.#withSandbox(spec.owner);
+    const planned = mirroredService(spec.plan, service);
+    const images = new Map([[service, this.#image(planned.image)]]);
+    const [runs] = memberSpecs({ ...spec.plan, services: [planned] }, images, noSetup).values();
+    if (runs === undefined) throw new Error("one service has one spec");
+    const existing = held.members.get(service);
+    const same =
+      JSON.stringify(existing?.spec) === JSON.stringify(runs) && existing?.filesKey === filesKey;
+    if (!same) {
+      const files = await readFakeFiles(await readFiles());
+      const made = { spec: runs, dev: false, log: new FakeLog(), files, filesKey };
+      if (existing?.state === "running") {
+        this.#finish(spec.owner, service, { member: existing, exitCode: 143 });
+      }
+      held.members.set(service, { ...made, ...justStarted });
+      return { started: true };
+    }
+    if (existing.state === "running") {
+      if (again !== true) return { started: false };
+      this.#finish(spec.owner, service, { member: existing, exitCode: 143 });
+    }
+    Object.assign(existing, justStarted);
+    return { started: true };
+  }
+
+  async stopService(
+    { owner, service }: ServiceOf,
+    options: StepOptions & { graceMs: number },
+  ): Promise<void> {
+    await this.#begin("stopService", options.signal);
+    const member = this.#held.get(key(owner))?.members.get(service);
+    if (member?.state === "running") this.#finish(owner, service, { member, exitCode: 143 });
+  }
+
+  async execInService(
+    which: ServiceOf & { readonly command: readonly string[] },
+    options: StepOptions,
+  ): Promise<number> {
+    await this.#begin("execInService", options.signal);
+    const { owner, service } = which;
+    if (this.#held.get(key(owner))?.members.get(service)?.state !== "running") {
+      throw new OneloopError("workspace-not-running", `${service} does not run.`);
+    }
+    return (await this.#options.exec?.(which, options)) ?? 0;
   }
 
   async supervisorAddress(owner: Owner): Promise<SupervisorAddress | null> {
@@ -306,6 +375,22 @@ export class FakeEngine implements Engine {
     return (await this.#options.runJob?.(job, options)) ?? { exitCode: 0, stdout: "", stderr: "" };
   }
 
+  async runToEnd(
+    { owner }: WorkspaceSpec,
+    which: { readonly name: string; readonly service: PlannedService },
+    options: StepOptions,
+  ): Promise<{ readonly exitCode: number; readonly output: string }> {
+    await this.#begin("runToEnd", options.signal);
+    if (this.#hold(owner).sandbox !== "running") {
+      throw new OneloopError(
+        "engine-failed",
+        "The sandbox does not run. Start the workspace again.",
+      );
+    }
+    this.#image(which.service.image);
+    return (await this.#options.runToEnd?.(which, options)) ?? { exitCode: 0, output: "" };
+  }
+
   async *watch(signal: AbortSignal, onGap?: () => void): AsyncGenerator<EngineEvent> {
     const queue: EngineEvent[] = [];
     let wake = (): void => undefined;
@@ -343,7 +428,9 @@ export class FakeEngine implements Engine {
   async #begin(call: keyof Engine & string, signal: AbortSignal | null): Promise<void> {
     this.calls.push(call);
     await Promise.resolve();
-    if (signal !== null && this.#hangs.delete(call)) await aborted(signal);
+    if (this.#hangs.delete(call)) {
+      await (signal === null ? new Promise<never>(() => undefined) : aborted(signal));
+    }
     if (signal?.aborted === true) {
       throw new OneloopError("cancelled", "The step was cancelled.", { cause: signal.reason });
     }
@@ -353,9 +440,34 @@ export class FakeEngine implements Engine {
     throw failure;
   }
 
+  /** A member's program ends, for whatever reason. */
+  #finish(
+    owner: Owner,
+    service: string,
+    how: { member: Member; exitCode: number; outOfMemory?: boolean },
+  ): void {
+    const { member, exitCode, outOfMemory = false } = how;
+    member.state = "exited";
+    member.exitCode = exitCode;
+    member.outOfMemory = outOfMemory;
+    leave(member);
+    if (outOfMemory) this.#emit({ owner, service, kind: "out-of-memory", exitCode: null });
+    this.#emit({ owner, service, kind: "died", exitCode });
+  }
+
+  /** @throws OneloopError `engine-failed` where the sandbox of an owner does not run. */
+  #withSandbox(owner: Owner): Held {
+    const held = this.#hold(owner);
+    if (held.sandbox === "running") return held;
+    throw new OneloopError("engine-failed", "The sandbox does not run. Start the workspace again.");
+  }
+
   #image(ref: string): ImageFacts {
     const facts = this.#options.images[ref];
     if (facts !== undefined) return facts;
+    // What was built says of itself what the first of all images says.
+    const [base] = Object.values(this.#options.images);
+    if (base !== undefined && this.#built.has(ref)) return { ...base, id: ref };
     throw new OneloopError("image-unavailable", `The image ${ref} is not on this engine.`);
   }
 
@@ -376,6 +488,17 @@ export class FakeEngine implements Engine {
     for (const push of this.#watchers) push(event);
   }
 }
+
+/** What a start makes of a member, whatever it was before. */
+const justStarted = {
+  state: "running",
+  exitCode: null,
+  outOfMemory: false,
+  entered: null,
+} as const;
+
+/** A mirrored service gets nothing of Oneloop's. */
+const noSetup = { env: {} };
 
 function endAll(held: Held): void {
   if (held.sandbox === "running") held.sandbox = "exited";

@@ -44,7 +44,8 @@ export function makeSecret(secretKey: string, workspaceId: string) {
   };
 }
 
-function fillService(service: PlannedService, values: Values): PlannedService {
+/** One service of a plan, filled. */
+export function fillService(service: PlannedService, values: Values): PlannedService {
   const { mirror } = service;
   if (mirror === undefined) return service;
   const composed = new Map<string, string>();
@@ -82,7 +83,7 @@ function fillService(service: PlannedService, values: Values): PlannedService {
 }
 
 /** Null where a variable of the user is missing. */
-function fillParts(parts: readonly ValuePart[], { variables, made }: Values): string | null {
+export function fillParts(parts: readonly ValuePart[], { variables, made }: Values): string | null {
   let text = "";
   for (const part of parts) {
     if ("text" in part) text += part.text;

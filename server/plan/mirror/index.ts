@@ -1,11 +1,13 @@
 import type { Fact, Place } from "../../protocol/fact.ts";
-import type { PlannedMirror, PlannedVolume } from "../../protocol/plan.ts";
+import type { Because, PlannedBuild, PlannedMirror, PlannedVolume } from "../../protocol/plan.ts";
 import type { Dependency, PlannedService, SourceService } from "../../protocol/service.ts";
 import type { SourceModel } from "../../protocol/source-model.ts";
 import type { Facts } from "../facts.ts";
+import { builtImage, mirrorBuilds } from "./builds.ts";
 import { developed, nameOf } from "./develop.ts";
 import { Secrets } from "./secrets.ts";
 import { mirrorService, standIn } from "./service.ts";
+import { settingPlaces } from "./settings.ts";
 
 export interface MirrorChoices {
   /** What was read, as its user knows it, such as `compose.yaml` or `k8s/`. */
@@ -23,6 +25,9 @@ export interface Mirrored {
   readonly mirror: PlannedMirror;
   /** Of production's services that are in the plan. */
   readonly sources: readonly SourceService[];
+  readonly builds: PlannedBuild[];
+  /** Of builds, and of each setting of the services. */
+  readonly because: Because[];
 }
 
 /**
@@ -66,8 +71,9 @@ export function planMirror(
   const volumes = volumesOf(production, { taken, facts });
   const context = { facts, secrets, planned, volumeNames: volumes.names };
 
-  const services = runs.map((service) =>
-    mirrorService(service, images.get(service) ?? "", context),
+  const { services, builds, because } = mirrorBuilds(
+    runs.map((service) => mirrorService(service, images.get(service) ?? "", context)),
+    { sources: runs, mapped: new Set(Object.values(choices.images ?? {})), facts },
   );
   const replaced = own.filter(({ name }) => name !== dev.name && names.has(name));
   for (const { name } of replaced) {
@@ -96,6 +102,8 @@ export function planMirror(
     volumes: volumes.planned,
     mirror: { source: choices.source, develops, secrets: secrets.all() },
     sources: runs,
+    builds,
+    because: [...because, ...runs.flatMap(settingPlaces)],
   };
 }
 
@@ -130,7 +138,7 @@ function imagesOf(
       refuse(image.why, image.where);
       continue;
     }
-    const given = image.known ? image.value : `oneloop-built/${name}`;
+    const given = image.known ? image.value : builtImage(name);
     images.set(service, choices.images?.[given] ?? given);
   }
   return images;

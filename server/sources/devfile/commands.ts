@@ -119,27 +119,17 @@ interface Body {
 function readOne(command: Body, context: CommandContext): Command {
   const { map, kind, id } = command;
   const once = readOnce(map, `command ${quote(id.text)}`, context);
-  const nothing = {
-    id,
-    kind,
-    once,
-    use: noUse,
-    exec: null,
-    apply: null,
-    parts: [],
-    parallel: false,
-  };
   const self = map.body(kind);
-  if (self === null) return nothing;
-  const plain = { ...nothing, use: readUse(command, self, context) };
+  const use = self === null ? noUse : readUse(command, self, context);
+  const plain = { id, kind, once, use, exec: null, apply: null, parts: [], parallel: false };
+  if (self === null) return plain;
   switch (kind) {
     case "exec":
-      return { ...plain, exec: readExec(command, self, context) };
+      return Object.assign(plain, { exec: readExec(command, self, context) });
     case "composite":
-      return { ...plain, ...readComposite(self) };
+      return Object.assign(plain, readComposite(self));
     case "apply":
-      leaveOut(command, "Components are not applied by commands yet: they all start.", context);
-      return { ...plain, apply: readApply(command, self, context) };
+      return Object.assign(plain, { apply: readApply(command, self, context) });
     case "vscodeTask":
     case "vscodeLaunch":
       leaveOut(command, "It is for one editor.", context);

@@ -73,10 +73,9 @@ function readOne(component: Component, components: Components, context: DevfileC
     case "kubernetes":
     case "openshift": {
       const endpoints = readEndpoints({ name, self }, context);
-      const manifest = readManifest({ name, self }, kind, endpoints);
+      const manifest = readManifest({ name, self }, kind, { endpoints, context });
       components.endpoints.push(...endpoints);
       if (manifest !== null) components.manifests.push(manifest);
-      leaveOut(component, "Kubernetes objects of a devfile are not run yet.", context);
       return;
     }
     case "custom":

@@ -22,7 +22,7 @@ const kindOf: Readonly<Record<EventName, CommandKind>> = {
   postStop: "apply",
 };
 
-/** Reads `events`; those that apply components go to `leftOut`. */
+/** Reads `events`, and holds them to the commands that each may run. */
 export function readEvents(
   top: MapCursor,
   commands: Commands,
@@ -42,13 +42,6 @@ export function readEvents(
     const wrong = spoilers(commands, kindOf[name]);
     for (const { ref, command } of found) {
       checkKind(name, { ref, command, wrong: wrong.get(command) ?? null });
-    }
-    if (kindOf[name] === "apply" && found.length > 0) {
-      context.leftOut.push({
-        what: inside,
-        why: "It applies components, which is not supported yet: they all start by themselves.",
-        where: (map.key(name) ?? map).where,
-      });
     }
     return { name, commands: found };
   });

@@ -1,14 +1,15 @@
 import { known } from "../../protocol/fact.ts";
 import type { SourceManifest } from "../../protocol/source-model.ts";
 import type { MapCursor } from "../yaml/cursor.ts";
-import type { ComponentEndpoint, Named } from "./model.ts";
+import { objectsIn } from "./manifest-text.ts";
+import type { ComponentEndpoint, DevfileContext, Named } from "./model.ts";
 import { checkUri, readKind } from "./values.ts";
 
 /** Reads a `kubernetes` or `openshift` component; null where its shape is wrong. */
 export function readManifest(
   { name, self }: { name: Named; self: MapCursor },
   kind: SourceManifest["kind"],
-  endpoints: readonly ComponentEndpoint[],
+  { endpoints, context }: { endpoints: readonly ComponentEndpoint[]; context: DevfileContext },
 ): SourceManifest | null {
   const source = readKind(self, ["uri", "inlined"]);
   const at = source === null ? null : self.get(source);
@@ -20,6 +21,7 @@ export function readManifest(
     name: name.text,
     kind,
     content: at.fact(source === "uri" ? { kind: source, uri: text } : { kind: source, text }),
+    objects: source === "uri" ? context.objectsBehind(at, text) : objectsIn(at, text),
     endpoints: endpoints.map(({ fact }) => fact),
     deployByDefault: known(byDefault?.boolean() ?? null, (byDefault ?? self).where),
     where: name.at.where,

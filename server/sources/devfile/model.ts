@@ -12,6 +12,8 @@ import type { componentKinds } from "./keys.ts";
 /** What reading one devfile goes by. */
 export interface DevfileContext {
   readonly leftOut: SourceModel["leftOut"];
+  /** What is read for a `kubernetes` component that names a file. */
+  readonly objectsBehind: (at: Cursor, uri: string) => NonNullable<SourceManifest["objects"]>;
 }
 
 /** A component with the cursors that checks across components report at. */

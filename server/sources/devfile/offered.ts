@@ -33,10 +33,12 @@ export function readLabel(self: MapCursor): string | null {
 export function offeredCommands({ byId }: Commands): SourceCommand[] {
   return [...byId.values()].flatMap((command): SourceCommand[] => {
     const { id, kind, use, exec, parts, parallel } = command;
-    const named = { name: id.text, ...use, where: id.at.where };
-    if (exec !== null) return [{ ...named, runs: exec }];
-    if (kind !== "composite") return [];
-    const commands = parts.flatMap((part) => byId.get(part.id)?.id.text ?? []);
-    return [{ ...named, runs: { commands, parallel } }];
+    if (exec === null && kind !== "composite") return [];
+    const runs = exec ?? {
+      commands: parts.flatMap((part) => byId.get(part.id)?.id.text ?? []),
+      parallel,
+    };
+    const { label, group } = use;
+    return [{ name: id.text, label, group, runs, where: id.at.where }];
   });
 }

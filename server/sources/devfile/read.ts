@@ -4,14 +4,17 @@ import type { SourceModel } from "../../protocol/source-model.ts";
 import type { ReadResult } from "../result.ts";
 import { Cursor } from "../yaml/cursor.ts";
 import type { MapCursor } from "../yaml/cursor.ts";
+import type { MapNode } from "../yaml/tree.ts";
 import { checkAcross } from "./across.ts";
-import { expandApplies } from "./applies.ts";
+import { expandApplies, listUnapplied, withoutApplied } from "./applies.ts";
 import { readCommands } from "./commands.ts";
 import { readComponents } from "./component.ts";
 import { checkComposites } from "./composites.ts";
 import { expandEvents, readEvents } from "./events.ts";
 import { Flattening } from "./flatten.ts";
 import type { DevfileDocuments, Flattened, NeededDocument } from "./flatten.ts";
+import { readMirror } from "./mirror.ts";
+import { neededManifests, objectsBehind } from "./manifest-text.ts";
 import type { DevfileContext } from "./model.ts";
 import { offeredCommands } from "./offered.ts";
 import { readProjects, readStarterProjects } from "./projects.ts";
@@ -41,7 +44,7 @@ export function readDevfile(
 ): ReadResult {
   const flattening = new Flattening(documents);
   const flat = flattening.flatten(text, file);
-  const model = flat === null ? null : readFlat(flat, flattening);
+  const model = flat === null ? null : readFlat(flat, flattening, { file, documents });
   const diagnostics = flattening.diagnostics();
   return model === null || flattening.hasErrors
     ? { ok: false, diagnostics }
@@ -49,8 +52,8 @@ export function readDevfile(
 }
 
 /**
- * The parents and plugins that have to be had before the devfile can be read, beside `documents`.
- * Whoever fetches them asks again, for they may name others; none: nothing is needed any more.
+ * The parents and plugins that have to be had before the devfile can be read, beside `documents`,
+ * then the files of Kubernetes objects that it names. Whoever fetches them asks again, for they may name others; none: nothing is needed any more.
  */
 export function neededDocuments(
   text: string,
@@ -58,17 +61,27 @@ export function neededDocuments(
   documents: DevfileDocuments,
 ): NeededDocument[] {
   const flattening = new Flattening(documents);
-  flattening.flatten(text, file);
-  return [...flattening.needed.values()];
+  const flat = flattening.flatten(text, file);
+  if (flat === null || flattening.needed.size > 0) return [...flattening.needed.values()];
+  return neededManifests(contentOf(flat, flattening), file, documents);
 }
 
-function readFlat(flat: Flattened, flattening: Flattening): SourceModel | null {
-  const content = flattening.mayHaveVariables
-    ? replaceVariables(flat.content, flat.version)
-    : flat.content;
+function contentOf({ content, version }: Flattened, { mayHaveVariables }: Flattening): MapNode {
+  return mayHaveVariables ? replaceVariables(content, version) : content;
+}
+
+function readFlat(
+  flat: Flattened,
+  flattening: Flattening,
+  files: { readonly file: string; readonly documents: DevfileDocuments },
+): SourceModel | null {
+  const content = contentOf(flat, flattening);
   const top = new Cursor(content, true).map();
   if (top === null) return null;
-  const context: DevfileContext = { leftOut: [...flat.leftOut] };
+  const context: DevfileContext = {
+    leftOut: [...flat.leftOut],
+    objectsBehind: (at, uri) => objectsBehind(at, uri, files),
+  };
   const components = readComponents(top, flat.elsewhere, context);
   checkAcross(components);
   const commands = readCommands(top, components, context);
@@ -78,6 +91,8 @@ function readFlat(flat: Flattened, flattening: Flattening): SourceModel | null {
   readStarterProjects(top, context);
   if (flattening.hasErrors) return null;
   const tasks = expandEvents(events, commands);
+  const applies = expandApplies(events, commands);
+  listUnapplied(commands, applies, context);
   listUnread(top, context.leftOut);
   return {
     format: "devfile",
@@ -88,10 +103,11 @@ function readFlat(flat: Flattened, flattening: Flattening): SourceModel | null {
     commands: offeredCommands(commands),
     projects,
     images: components.images,
-    manifests: components.manifests,
-    applies: expandApplies(events, commands),
+    manifests: withoutApplied(components.manifests, commands),
+    applies,
     routes: [],
     policies: [],
+    ...readMirror(top),
     leftOut: context.leftOut,
   };
 }

@@ -1,5 +1,6 @@
 import type { SourceModel } from "../../protocol/source-model.ts";
 import type { Cursor, MapCursor } from "../yaml/cursor.ts";
+import { mirrorAttributes, readMirror } from "./mirror.ts";
 
 type LeftOut = SourceModel["leftOut"];
 
@@ -11,7 +12,7 @@ export function listUnread(top: MapCursor, leftOut: LeftOut): void {
   const metadata = top.get("metadata")?.map() ?? null;
   const parts = [
     ...effectiveMetadata.flatMap((key) => part(metadata, { key, what: `metadata.${key}` })),
-    ...part(top, { key: "attributes", what: "attributes" }),
+    ...unreadAttributes(top),
   ];
   for (const { what, at } of parts)
     leftOut.push({ what, why: "Not supported yet.", where: at.where });
@@ -21,6 +22,16 @@ export function listUnread(top: MapCursor, leftOut: LeftOut): void {
     const main = "file" in top.where ? top.where.file : "";
     return "file" in where && where.file !== main ? where.file : "";
   }
+}
+
+/** Where some are Oneloop's own, the others one by one. */
+function unreadAttributes(top: MapCursor): { what: string; at: Cursor }[] {
+  const all = part(top, { key: "attributes", what: "attributes" });
+  const entries = all.length === 0 ? [] : (top.get("attributes")?.map()?.entries ?? []);
+  const own = readMirror(top).mirror === undefined ? [] : mirrorAttributes;
+  const others = entries.filter(({ name }) => !own.includes(name));
+  if (others.length === entries.length) return all;
+  return others.map(({ name, key }) => ({ what: `attributes.${name}`, at: key }));
 }
 
 /** A map that is left out as a whole. */

@@ -15,8 +15,13 @@ export function readName(map: MapCursor, key: "name" | "id" = "name"): Named | n
 
 /** Which one of `kinds` a map is; null when it has none or two as keys, which its schema reported. */
 export function readKind<Kind extends string>(map: MapCursor, kinds: readonly Kind[]): Kind | null {
-  const [kind, second] = kinds.filter((each) => map.has(each));
-  return second === undefined ? (kind ?? null) : null;
+  let kind: Kind | null = null;
+  for (const each of kinds) {
+    if (!map.has(each)) continue;
+    if (kind !== null) return null;
+    kind = each;
+  }
+  return kind;
 }
 
 /** Attributes and annotations: named as left out, with their line. */

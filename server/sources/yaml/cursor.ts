@@ -196,7 +196,11 @@ export class MapCursor {
   }
 
   #entry(name: string): TreeEntry | undefined {
-    if (this.#nodes.length <= maxSearched) return this.#nodes.find((entry) => entry.name === name);
+    if (this.#nodes.length <= maxSearched) {
+      // No function is made for it: this is asked for each key that a format knows, in every map.
+      for (const entry of this.#nodes) if (entry.name === name) return entry;
+      return undefined;
+    }
     this.#byName ??= new Map(this.#nodes.map((entry) => [entry.name, entry]));
     return this.#byName.get(name);
   }

@@ -84,7 +84,7 @@ class PlainParser {
       while (this.#text[at] === " ") at += 1;
       items.push(
         this.#isLineEnd(at, dash + 1)
-          ? this.#below(column, false)
+          ? this.#below(column)
           : this.#item(at, at - lines.start, column),
       );
       lines.skipEmpty();
@@ -115,7 +115,7 @@ class PlainParser {
       let at = colon + 1;
       while (this.#text[at] === " ") at += 1;
       const value = this.#isLineEnd(at, colon + 1)
-        ? this.#below(column, true)
+        ? this.#belowKey(column, at)
         : this.#inline(at, column);
       entries.push({ name, key, value });
       lines.skipEmpty();
@@ -124,16 +124,26 @@ class PlainParser {
     return { kind: "map", entries, ...this.#range(start, entries.at(-1)?.value) };
   }
 
-  /** What belongs to a key or a dash, and begins in a line below. */
-  #below(column: number, itemsBeside: boolean): TreeNode {
+  /** What belongs to a dash, and begins in a line below. */
+  #below(column: number): TreeNode {
     const lines = this.#lines;
     lines.next();
     lines.skipEmpty();
-    if (lines.ended) throw notPlain;
+    if (lines.ended || lines.indent <= column) throw notPlain;
+    return this.#block(lines.indent);
+  }
+
+  /** What belongs to a key, in the lines below; nothing, where what follows stands less deep. */
+  #belowKey(column: number, at: number): TreeNode {
+    const lines = this.#lines;
+    lines.next();
+    lines.skipEmpty();
     const { indent } = lines;
-    const beside = itemsBeside && indent === column && this.#isItem(lines.start + indent);
-    if (indent <= column && !beside) throw notPlain;
-    return this.#block(indent);
+    const itemsBeside = indent === column && this.#isItem(lines.start + indent);
+    if (!lines.ended && (indent > column || itemsBeside)) return this.#block(indent);
+    this.#count();
+    const written = { start: at, end: at };
+    return { kind: "scalar", value: null, raw: "", source: this.#source, written };
   }
 
   /** A value in the current line; goes on to the line behind it. */
@@ -229,7 +239,7 @@ function withName(
   entries: readonly TreeEntry[],
 ): Set<string> | null {
   if (entries.length < maxCompared) {
-    if (entries.some((entry) => entry.name === name)) throw notPlain;
+    for (const entry of entries) if (entry.name === name) throw notPlain;
     return null;
   }
   const all = names ?? new Set(entries.map((entry) => entry.name));

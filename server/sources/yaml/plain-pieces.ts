@@ -49,8 +49,11 @@ function plainValue(raw: string): ScalarNode["value"] {
       return true;
     case "false":
       return false;
+    case "null":
+    case "~":
+      return null;
     default:
-      if (/^(?:0|-?[1-9][0-9]{0,14})$/.test(raw)) return Number(raw);
+      if (/^(?:0|-?[1-9][0-9]{0,14}|[0-9]{1,9}\.[0-9]{1,6})$/.test(raw)) return Number(raw);
       // Versions, amounts, dates, addresses: text that begins with a digit.
       if (/^[0-9]/.test(raw) && !/^[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?$|^0[xo]/.test(raw))
         return raw;

@@ -126,6 +126,7 @@ export function oneLine(text: string): string {
 /** A value of the file in a sentence: quoted, printable, and not longer than a line. */
 export function quote(value: string): string {
   const maxChars = 60;
+  if (value.length <= maxChars && /^[ -~]*$/.test(value)) return `"${value}"`;
   const short = value.length > maxChars ? `${value.slice(0, maxChars)}…` : value;
   return `"${printable(short.replaceAll(/[\n\r\t]/g, " "))}"`;
 }

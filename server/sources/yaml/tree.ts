@@ -46,7 +46,9 @@ export function valueOf(node: TreeNode | undefined, name: string): TreeNode | un
 }
 
 export function entryOf(node: TreeNode | undefined, name: string): TreeEntry | undefined {
-  return node?.kind === "map" ? node.entries.find((entry) => entry.name === name) : undefined;
+  if (node?.kind !== "map") return undefined;
+  for (const entry of node.entries) if (entry.name === name) return entry;
+  return undefined;
 }
 
 /** The items of a key's list; none where it has no list. */

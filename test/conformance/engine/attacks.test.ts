@@ -1,3 +1,4 @@
+import { hkdfSync } from "node:crypto";
 import { request, type IncomingMessage } from "node:http";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
@@ -31,7 +32,45 @@ const attackers = [
   ["root", "0:0"],
 ] as const;
 
-const secretKey = "s".repeat(32);
+const secretKey = "what-the-control-plane-alone-has";
+/** Looks for texts, given in hexadecimal, in all the memory of a process; prints which were there. */
+const scan = `
+import sys
+pid, needles = sys.argv[1], [bytes.fromhex(each) for each in sys.argv[2:]]
+found = set()
+with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+    for line in open(f"/proc/{pid}/maps"):
+        span, rights = line.split()[:2]
+        at, end = (int(each, 16) for each in span.split("-"))
+        if not rights.startswith("r"): continue
+        before = b""
+        while at < end:
+            try:
+                memory.seek(at)
+                piece = memory.read(min(1 << 22, end - at))
+            except (OSError, ValueError, OverflowError):
+                break
+            if not piece: break
+            whole = before + piece
+            found.update(index for index, needle in enumerate(needles) if needle in whole)
+            before, at = whole[-128:], at + len(piece)
+print(*sorted(found))
+`;
+/** PTRACE_ATTACH, and at once PTRACE_DETACH; prints the error's number, or 0. */
+const trace = `
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+pid = int(sys.argv[1])
+failed = libc.ptrace(16, pid, None, None) == -1
+print(ctypes.get_errno() if failed else 0)
+if not failed:
+    os.waitpid(pid, 0)
+    libc.ptrace(17, pid, None, None)
+`;
+/** EPERM. */
+const refused = "1";
+
 /** In a shell of the dev service: the supervisor is the only child of its init. */
 const supervisorPid = "$(tr -d ' ' < /proc/1/task/1/children)";
 
@@ -135,6 +174,68 @@ describe("an attack on the supervisor from inside its workspace", () => {
       harmless.add(name);
     }
     expect([...found.keys()].filter((name) => !harmless.has(name))).toEqual([]);
+  });
+
+  it("its memory, descriptors and folders are closed to root, who cannot trace it either", async () => {
+    for (const part of ["mem", "maps", "cwd/.", "root/.", "exe", "syscall", "environ"]) {
+      const read = await shell("0:0", `cat /proc/${supervisorPid}/${part} | head -c 1 | wc -c`);
+      expect(read.output, part).toMatch(/(Permission denied|Operation not permitted)\n0\n$/);
+    }
+    // Their numbers are no secret; what they are, and what they give, is.
+    const each = `for f in /proc/${supervisorPid}/fd/*; do readlink $f || : < $f && echo taken; done`;
+    const descriptors = await shell("0:0", `${each} 2>&1 | sort | uniq -c`);
+    expect(descriptors.output).not.toMatch(/taken|socket:|pipe:|ptmx|oneloop/);
+    expect(descriptors.output).toMatch(/Permission denied/);
+    const traced = await shell("0:0", `python3 -c '${trace}' ${supervisorPid}`);
+    expect(traced.output.trim()).toBe(refused);
+    expect(await hello(address)).toMatchObject({ boot });
+  });
+
+  it("its own user may read its memory, as of every program of theirs, and finds no key there", async () => {
+    // It has done what it does with keys: taken a signed request, and refused a forged one.
+    const wanted = { workspace: owner.id, boot, actor: "ada", action: "terminal", readOnly: false };
+    expect(await ask(signer.sign({ ...wanted, action: "terminal" }))).toBe(200);
+    expect(await ask(`Oneloop ${"x".repeat(40)}.y`)).toBe(401);
+    const seed = Buffer.from(hkdfSync("sha256", secretKey, "", "oneloop grants v1", 32));
+    const publicKey = Buffer.from(signer.publicKey, "base64").subarray(-32);
+    const forms = (bytes: Buffer): string[] => [
+      bytes.toString("hex"),
+      Buffer.from(bytes.toString("base64").slice(0, 40)).toString("hex"),
+      Buffer.from(bytes.toString("hex")).toString("hex"),
+    ];
+    const needles = [
+      Buffer.from(signer.publicKey).toString("hex"),
+      publicKey.toString("hex"),
+      ...forms(seed),
+      ...forms(Buffer.from(secretKey)),
+    ];
+    const { exitCode, output } = await shell(
+      "1000:1000",
+      `python3 -c '${scan}' ${supervisorPid} ${needles.join(" ")}`,
+    );
+    expect(exitCode, output).toBe(0);
+    // The public key is: so the search finds what is there.
+    expect(output.trim().split(" ")).toContain("0");
+    expect(
+      output
+        .trim()
+        .split(" ")
+        .filter((index) => Number(index) > 1),
+    ).toEqual([]);
+    expect(await hello(address)).toMatchObject({ boot });
+  });
+
+  it("its own user may stop it by a tracer, and gets no other right by that: it is a program of theirs", async () => {
+    const { output } = await shell("1000:1000", `python3 -c '${trace}' ${supervisorPid}`);
+    // Yama's ptrace_scope forbids it on some machines.
+    expect(["0", refused]).toContain(output.trim());
+    const status = await shell("1000:1000", `cat /proc/${supervisorPid}/status`);
+    expect(status.output).toMatch(/^Uid:\t1000\t1000\t1000\t1000$/m);
+    // No capability, and none to be had: a tracer would have it too.
+    for (const set of ["CapInh", "CapPrm", "CapEff", "CapAmb"]) {
+      expect(status.output).toMatch(new RegExp(`^${set}:\\t0+$`, "m"));
+    }
+    expect(await hello(address)).toMatchObject({ boot });
   });
 
   it.each(attackers)("its port is closed to %s, from every service", async (_n, user) => {

@@ -163,6 +163,9 @@ CMD ["/srv/said"]
     await expect(build(files)).rejects.toThrow(
       /Dockerfile:2: the build's program ended with status 3\.\nlast words/,
     );
+    // What a database does not keep, and what steers a terminal, is not in what is told.
+    const odd = { Dockerfile: `FROM ${base}\nRUN printf 'a\\0b\\033[2Jc\\n'; exit 3\n` };
+    await expect(build(odd)).rejects.toThrow(/status 3\.\nabc$/);
     await expect(build({ Dockerfile: `FROM ${base}\nCOPY nothing /x\n` })).rejects.toMatchObject({
       code: "image-unavailable",
     });

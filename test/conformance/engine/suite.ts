@@ -10,6 +10,7 @@ import { memberSpecs } from "../../../server/engine/member-spec.ts";
 import { OneloopError } from "../../../server/protocol/errors.ts";
 import { planOf, service } from "../../helpers/plans.ts";
 import { step, workspaceOwner } from "../../helpers/test-engine.ts";
+import { mirrored, noFiles, textFile } from "./mirrored.ts";
 
 /** One implementation under test. */
 export interface Subject {
@@ -297,6 +298,130 @@ export function describeEngine(name: string, subject: () => Subject): void {
         reader.abort();
         expect(await read).toEqual([]);
       }));
+
+    describe("with production's services", () => {
+      const file = textFile("/etc/app.conf", "conf\n");
+      const withApi = (): ReturnType<typeof planOf> => {
+        const { image } = subject();
+        const api = mirrored("api", {
+          image,
+          command: waiting,
+          env: { ROLE: "api" },
+          mounts: [{ volume: "data", path: "/data" }],
+          mirror: { files: [file.planned] },
+        });
+        const [dev, ...rest] = plan().services;
+        if (dev === undefined) throw new Error("the plan has a dev service");
+        return { ...plan(), services: [dev, api, ...rest] };
+      };
+      const api = { service: "api", filesKey: "a", readFiles: () => Promise.resolve([file.put]) };
+      const stateOf = async (owner: Owner) =>
+        (await subject().engine.observe(owner)).members.find(({ service }) => service === "api")
+          ?.state ?? null;
+
+      it("starts each by itself, once, and again where it is asked to", () =>
+        withWorkspace(async ({ owner }) => {
+          const { engine } = subject();
+          const spec = { owner, name: "n", plan: withApi() };
+          const { boot } = await open(spec);
+          expect(await stateOf(owner)).toBeNull();
+          expect(await engine.ensureService(spec, api, step())).toEqual({ started: true });
+          const { image } = subject();
+          const facts = await engine.ensureImage(image, step());
+          const images = new Map(spec.plan.services.map(({ name }) => [name, facts]));
+          const before = await engine.observe(owner);
+          expect(runsOf(before)).toEqual(memberSpecs(spec.plan, images, setup));
+          expect(before.volumes).toEqual(["data", "home", "source"]);
+
+          expect(await engine.ensureService(spec, api, step())).toEqual({ started: false });
+          expect((await open(spec)).boot).toBe(boot);
+          expect(await engine.observe(owner)).toEqual(before);
+
+          const watching = new AbortController();
+          const event = firstEvent(engine.watch(watching.signal), owner);
+          const again = { ...api, again: true };
+          expect(await engine.ensureService(spec, again, step())).toEqual({ started: true });
+          expect(await event).toMatchObject({ service: "api", kind: "died" });
+          watching.abort();
+          expect(await stateOf(owner)).toBe("running");
+        }));
+
+      it("makes one again from other settings or other files only, and reads those only then", () =>
+        withWorkspace(async ({ owner }) => {
+          const { engine } = subject();
+          const spec = { owner, name: "n", plan: withApi() };
+          await open(spec);
+          const reads: string[] = [];
+          const start = async (filesKey: string, from = spec): Promise<boolean> => {
+            const readFiles = (): Promise<(typeof file.put)[]> => {
+              reads.push(filesKey);
+              return Promise.resolve([file.put]);
+            };
+            return (await engine.ensureService(from, { ...api, filesKey, readFiles }, step()))
+              .started;
+          };
+          expect([await start("a"), await start("a"), await start("b")]).toEqual([
+            true,
+            false,
+            true,
+          ]);
+          expect(reads).toEqual(["a", "b"]);
+          const services = spec.plan.services.map((one) =>
+            one.name === "api" ? { ...one, env: { ROLE: "changed" } } : one,
+          );
+          expect(await start("b", { ...spec, plan: { ...spec.plan, services } })).toBe(true);
+          expect(runsOf(await engine.observe(owner)).get("api")?.env["ROLE"]).toBe("changed");
+        }));
+
+      it("stops one, which the start of the workspace's own members leaves as it is", () =>
+        withWorkspace(async ({ owner }) => {
+          const { engine } = subject();
+          const spec = { owner, name: "n", plan: withApi() };
+          await open(spec);
+          await engine.ensureService(spec, api, step());
+          const which = { owner, service: "api" };
+          const watching = new AbortController();
+          const event = firstEvent(engine.watch(watching.signal), owner);
+          await engine.stopService(which, { ...step(), graceMs: 1000 });
+          expect(await event).toMatchObject({ service: "api", kind: "died" });
+          watching.abort();
+          await engine.stopService(which, { ...step(), graceMs: 1000 });
+          await open(spec);
+          expect(await stateOf(owner)).toBe("exited");
+          expect(await engine.ensureService(spec, api, step())).toEqual({ started: true });
+          await engine.stop(owner, { ...step(), graceMs: 1000 });
+          expect(await stateOf(owner)).toBe("exited");
+        }));
+
+      it("runs a command in one that runs, and in no other", () =>
+        withWorkspace(async ({ owner }) => {
+          const { engine } = subject();
+          const spec = { owner, name: "n", plan: withApi() };
+          await open(spec);
+          const check = (): Promise<number> =>
+            engine.execInService({ owner, service: "api", command: ["true"] }, step());
+          const notRunning = { code: "workspace-not-running" };
+          await expect(check()).rejects.toMatchObject(notRunning);
+          await engine.ensureService(spec, api, step());
+          expect(await check()).toBe(0);
+          await engine.stopService({ owner, service: "api" }, { ...step(), graceMs: 1000 });
+          await expect(check()).rejects.toMatchObject(notRunning);
+        }));
+
+      it("starts none without its sandbox, and none that is not production's", () =>
+        withWorkspace(async ({ owner }) => {
+          const { engine } = subject();
+          const spec = { owner, name: "n", plan: withApi() };
+          await engine.ensureStorage(spec, step());
+          const early = engine.ensureService(spec, api, step());
+          await expect(early).rejects.toMatchObject({ code: "engine-failed" });
+          await open(spec);
+          for (const name of ["dev", "db", "nobody"]) {
+            const other = engine.ensureService(spec, { ...noFiles, service: name }, step());
+            await expect(other, name).rejects.toMatchObject({ code: "plan-impossible" });
+          }
+        }));
+    });
 
     it("names an image that is not there and cannot be had", async () => {
       const image = subject().engine.ensureImage("oneloop/never-built:1", step());

@@ -108,6 +108,9 @@ describe("a session", () => {
     clock.at += 2000;
     expect(await accounts.authenticate(session.secret, "session")).toBeNull();
     expect(await accounts.byTokenId(tokenId)).toBeNull();
+    // What hangs on it is closed by this answer (`LiveConnections`).
+    expect(await store.thoseThere([tokenId], new Date(clock.at))).toEqual(new Set());
+    expect(await store.thoseThere([tokenId], new Date(clock.at - 2000))).toContain(tokenId);
     expect(await accounts.authenticate(token.secret, "token")).not.toBeNull();
     clock.at += 335 * dayMs;
     expect(await accounts.authenticate(token.secret, "token")).toBeNull();

@@ -53,6 +53,7 @@ beforeAll(async () => {
         upgrade: () => Promise.reject(new OneloopError("workspace-not-running", "It is gone.")),
       },
       address: { publicUrl: "http://app.localhost", domain: "localhost", sshHost: "x", sshPort: 1 },
+      secretKey: "a key of this installation, long enough",
       clock: { ...systemClock, now: () => now },
       log,
     }),

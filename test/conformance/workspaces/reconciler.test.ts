@@ -406,6 +406,31 @@ describe("running", () => {
     expect(await engine.observe(ownerOf(row))).toMatchObject({ sandbox: "running" });
   });
 
+  it("what is lost again and again is given up with a reason, until a person starts it", async () => {
+    const row = await running();
+    await reconciler.start();
+    const lose = async (): Promise<void> => {
+      const after = (await store.eventsAfter(row.id, 0)).at(-1)?.id ?? 0;
+      engine.crash(ownerOf(row));
+      await untilEvent({ database, store }, row.id, { code: "engine-restarted", after });
+      await until(row.id, inState("running"));
+      await reconciler.settled(row.id);
+    };
+    const giveUp = async (): Promise<void> => {
+      for (let times = 1; times <= 5; times += 1) await lose();
+      engine.crash(ownerOf(row));
+      const failed = await until(row.id, inState("failed"));
+      expect(failed?.errorMessage).toMatch(/^The workspace lost its .* 6 times within 10 minutes/);
+    };
+    await giveUp();
+    await store.setDesired(row.id, "running");
+    reconciler.kick(row.id, { interrupt: true });
+    await until(row.id, inState("running"));
+    await reconciler.settled(row.id);
+    // A person's start begins anew.
+    await giveUp();
+  });
+
   it("another control plane that holds the lease is left alone until the lease ends", async () => {
     const row = await insert();
     await store.lease(row.id, "another", 3600);

@@ -32,6 +32,8 @@ export async function startApi(
     readonly supervisors?: Supervisors;
     readonly owner?: Owner;
     readonly portSignIn?: ApiOptions["portSignIn"];
+    /** The database fails every query with this. */
+    readonly databaseFailure?: Error;
   } = {},
 ): Promise<ApiRig> {
   const server = createHttpServer();
@@ -41,7 +43,10 @@ export async function startApi(
   const url = `http://app.localhost:${port}`;
   const services = {
     accounts: {
-      authenticate: async (given: string) => (given === secret ? ada : null),
+      authenticate: async (given: string) => {
+        if (parts.databaseFailure !== undefined) throw parts.databaseFailure;
+        return given === secret ? ada : null;
+      },
       exchange: async ({ code }: { code: string }) => ({
         secret: `oneloop_${code.length}`,
         user: { id: ada.id, name: ada.name, role: ada.role },

@@ -1,24 +1,27 @@
 import { pino } from "pino";
-import { beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { LiveConnections } from "../../../server/auth/live.ts";
 import { Told } from "../../helpers/signals.ts";
 
 let told: Told;
 /** Which credentials the database still has; an error where it is away. */
-let there: () => Promise<ReadonlySet<string>>;
+let there: (ids: readonly string[]) => Promise<ReadonlySet<string>>;
 let live: LiveConnections;
 let closed: string[];
 
 beforeEach(() => {
   told = new Told();
   closed = [];
-  there = async () => new Set();
+  there = async (ids) => new Set(ids);
   live = new LiveConnections({
     revocations: { onRevoked: (listener) => told.listen(listener) },
-    thoseThere: () => there(),
+    thoseThere: (ids) => there(ids),
     log: pino({ level: "silent" }),
+    askEveryMs: 5,
   });
 });
+
+afterEach(() => live[Symbol.dispose]());
 
 function connect(userId: string, credentialId: string): Disposable {
   return live.register({ userId, credentialId }, () => closed.push(`${userId} ${credentialId}`));
@@ -91,6 +94,33 @@ describe("what hangs on a sign-in", () => {
     expect(closed).toEqual(["ada laptop"]);
     connect("ada", "laptop");
     expect(closed).toHaveLength(1);
+  });
+
+  test("is closed when the time of its session is over, which nobody tells", async () => {
+    const good = new Set(["laptop", "phone"]);
+    there = async () => new Set(good);
+    const ended = new Promise<void>((resolve) => {
+      live.register({ userId: "ada", credentialId: "laptop" }, resolve);
+    });
+    connect("ada", "phone");
+    good.delete("laptop");
+    await ended;
+    expect(closed).toEqual([]);
+    connect("ada", "laptop");
+    expect(closed).toEqual(["ada laptop"]);
+  });
+
+  test("goes on while nobody can be asked, where nothing that was told is missed", async () => {
+    const asked = new Promise<void>((resolve) => {
+      there = () => {
+        resolve();
+        return Promise.reject(new Error("the database is away"));
+      };
+    });
+    connect("ada", "laptop");
+    await asked;
+    await new Promise(setImmediate);
+    expect(closed).toEqual([]);
   });
 
   test("is left alone after the registry's end", () => {

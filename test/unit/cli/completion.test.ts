@@ -80,7 +80,7 @@ describe.each(["bash", "zsh", "fish"] as const)("completion in %s", (shell) => {
     ["loop show ", ["govapp-feat-xyz", "govapp-main-abc"]],
     ["loop show govapp-m", ["govapp-main-abc"]],
     ["loop ssh govapp-main-abc.", ["govapp-main-abc.db"]],
-    ["loop open --d", ["--devfile"]],
+    ["loop open --d", ["--develop", "--devfile"]],
     ["loop open --devfile dev", ["devfile.yaml"]],
     ["loop completion ", ["bash", "fish", "zsh"]],
     ["loop ports govapp-main-abc --se", ["--service", "--set"]],

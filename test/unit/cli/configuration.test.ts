@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { spawnSync } from "node:child_process";
@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createProgram } from "../../../cli/src/catalogue.ts";
 import { pickCommand, remoteLine } from "../../../cli/src/commands/run.ts";
 import { readFolder } from "../../../cli/src/folder.ts";
+import { readModel } from "../../../cli/src/models.ts";
 import { previewLines } from "../../../cli/src/preview-lines.ts";
 import { sarif } from "../../../cli/src/sarif.ts";
 import { validate } from "../../../cli/src/validating.ts";
@@ -115,7 +116,9 @@ describe("loop init", () => {
     expect(out).toContain("devfile.yaml: Node.js (package.json), Go (api/go.mod)");
     const text = await readFile(join(folder, "devfile.yaml"), "utf8");
     expect(text).toContain('# package.json:1: the script "test"');
-    expect(await validate("devfile.yaml")).toEqual({ diagnostics: [], unread: [] });
+    expect(await validate("devfile.yaml")).toEqual({
+      ...{ files: ["devfile.yaml"], diagnostics: [], unread: [] },
+    });
     expect((await loop("validate")).err).toBe("devfile.yaml: no mistakes.\n");
   });
 
@@ -153,7 +156,10 @@ describe("loop validate", () => {
     await expect(loop("validate", "gone.yaml")).rejects.toMatchObject({ code: "usage", status: 2 });
     expect((await loop("validate")).out).toMatch(/^\.devfile\/api/m);
     await rm(join(folder, ".devfile"), { recursive: true });
-    await expect(loop("validate")).rejects.toThrow(/No devfile is here/);
+    await rm(join(folder, "a.yaml"));
+    await expect(loop("validate")).rejects.toThrow(
+      /^\. has no devfile, compose file, Procfile or Kubernetes object/,
+    );
   });
 
   test("reads the parents that lie beside it, and says which lie elsewhere", async () => {
@@ -171,6 +177,98 @@ describe("loop validate", () => {
     expect((await validate("far.yaml")).unread).toEqual(["registry:nodejs"]);
     const { texts } = await readFolder("sub");
     expect(Object.keys(texts).toSorted()).toEqual(["base/parent.yaml", "devfile.yaml"]);
+  });
+
+  const others = {
+    "compose.yaml": "services:\n  db: {image: x, mem_limit: much}\n",
+    "compose.override.yaml": "services:\n  db: {imagee: x}\n",
+    Procfile: "web: node x\nno process\n",
+    "app.json": '{"env": 3}\n',
+    "k8s/db.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: {prots: []}\n",
+    "k8s/values.yaml": "replicas: x\n",
+  };
+  const places = (text: string): string[] =>
+    text.split("\n").flatMap((line) => /^(\S+?:\d+):\d+: [a-z-]+: /.exec(line)?.[1] ?? []);
+
+  test("reads all that a folder has: devfiles, compose files, Heroku's, Kubernetes objects", async () => {
+    await write({ ...others, ".devfile.yaml": also });
+    const { out, status } = await loop("validate");
+    expect(status).toBe(1);
+    const found = [
+      ".devfile.yaml:4",
+      "compose.yaml:2",
+      "compose.override.yaml:2",
+      "k8s/db.yaml:4",
+      "Procfile:2",
+      "app.json:1",
+    ];
+    expect([...new Set(places(out))]).toEqual(found);
+    const given = await loop("validate", "--json", ".");
+    expect((JSON.parse(given.out.slice(out.length)) as { files: string[] }).files).toEqual([
+      ".devfile.yaml",
+      "compose.yaml",
+      "compose.override.yaml",
+      "k8s/",
+      "Procfile",
+    ]);
+  });
+
+  test.each([
+    ["compose.yaml", ["compose.yaml:2"]],
+    ["Procfile", ["Procfile:2", "app.json:1"]],
+    ["k8s/db.yaml", ["k8s/db.yaml:4"]],
+    ["k8s", ["k8s/db.yaml:4"]],
+    ["./k8s/", ["k8s/db.yaml:4"]],
+  ])("reads %s by what it is, here and elsewhere", async (path, found) => {
+    await write(others);
+    const { out, status } = await loop("validate", path);
+    expect(status).toBe(1);
+    expect([...new Set(places(out))]).toEqual(found);
+    process.chdir(before);
+    const outside = await validate(join(folder, path));
+    expect([...new Set(outside.diagnostics.map(({ file, line }) => `${file}:${line}`))]).toEqual(
+      found.map((place) => join(folder, place)),
+    );
+  });
+
+  test("without a mistake names what was read; a folder of nothing is no answer", async () => {
+    await write({ "compose.yaml": "services: {db: {image: x}}\n", "empty/readme.md": "" });
+    const { err, status } = await loop("validate");
+    expect([err, status]).toEqual(["compose.yaml: no mistakes.\n", undefined]);
+    await expect(loop("validate", "empty")).rejects.toMatchObject({ code: "usage", status: 2 });
+  });
+
+  test("gives SARIF of compose files, too", async () => {
+    await write(others);
+    const { out } = await loop("validate", "--format", "sarif", "compose.yaml", "k8s");
+    const { results } = (JSON.parse(out) as Sarif).runs[0];
+    const uris = results.map(({ locations }) => locations[0].physicalLocation.artifactLocation.uri);
+    expect(new Set(uris)).toEqual(new Set(["compose.yaml", "k8s/db.yaml"]));
+  });
+
+  test("never reads through a link: not a parent, not an env file, not a folder on the way", async () => {
+    const outside = await mkdtemp(join(tmpdir(), "oneloop-outside-"));
+    await writeFile(join(outside, "secret.yaml"), also);
+    await writeFile(join(outside, "secret.env"), "SECRET=of somebody\n");
+    await write({
+      "devfile.yaml": "schemaVersion: 2.2.2\nparent: {uri: link.yaml}\n",
+      "b.devfile.yaml": "schemaVersion: 2.2.2\nparent: {uri: folder/secret.yaml}\n",
+      "compose.yaml": "services: {db: {image: x, env_file: [link.env, folder/secret.env]}}\n",
+    });
+    await symlink(join(outside, "secret.yaml"), join(folder, "link.yaml"));
+    await symlink(join(outside, "secret.env"), join(folder, "link.env"));
+    await symlink(outside, join(folder, "folder"));
+    for (const name of ["devfile.yaml", "b.devfile.yaml"]) {
+      const { diagnostics } = await validate(name);
+      expect(diagnostics.map(({ file, code }) => `${file} ${code}`)).toEqual([
+        `${name} unreadable-import`,
+      ]);
+    }
+    const { texts } = await readFolder(".");
+    expect(Object.keys(texts).toSorted()).toEqual(["compose.yaml", "devfile.yaml"]);
+    const model = await readModel("compose.yaml").catch((error: unknown) => error);
+    expect(JSON.stringify(model)).not.toContain("of somebody");
+    await rm(outside, { recursive: true });
   });
 
   test("gives SARIF with a rule for each code and a result for each place", async () => {
@@ -234,6 +332,7 @@ test("a preview shows every part with its places, what is left out, and no contr
     ...{ repository: "x", ref: null, commit: null, existing: "app-main-xkd", chosen: true },
     configuration: { kind: "found", path: "devfile.yaml", text: "", summary: ["Go (go.mod)"] },
     choices: [],
+    offered: [],
     parts: [
       { kind: "task", name: "build", says: "once: make \u001b[31mall", where: ["a:1:1"] },
       { kind: "service", name: "dev", says: "image", where: ["a:1", "b:1", "c:1", "d:1", "e:1"] },

@@ -6,6 +6,8 @@ import {
   listLines,
   placesLines,
   portLines,
+  serviceDetailLines,
+  serviceLines,
   showLines,
   summaryJson,
   unsavedLines,
@@ -27,7 +29,12 @@ test("the JSON of a workspace has exactly the documented keys, in their order", 
   expect(json.ports.map(Object.keys)).toEqual([
     ["port", "protocol", "visibility", "url", "process", "name", "service", "listening"],
   ]);
-  expect(json.services.map(Object.keys)).toEqual([["name", "state", "health", "image", "ports"]]);
+  expect(json.services.map(Object.keys)).toEqual([
+    [
+      ...["name", "state", "health", "image", "ports"],
+      ...["mirrored", "built", "restarts", "reason", "since"],
+    ],
+  ]);
   expect(json.events.map(Object.keys)).toEqual([
     ["at", "level", "code", "message"],
     ["at", "level", "code", "message", "file", "line", "column"],
@@ -100,5 +107,51 @@ test("ports say who may see them, and whether something listens", () => {
 test("work that would be lost is listed by its kind, and kinds without any are left out", () => {
   expect(unsavedLines(unsaved)).toEqual([
     ...["", "Uncommitted:", "   M README.md", "", "Not pushed:", "  main: 0123456 Work"],
+  ]);
+});
+
+test("services say how they do and how often they were restarted, and why where there is a why", () => {
+  const { services } = workspaceDetail;
+  expect(serviceLines(services, look)).toEqual([
+    "NAME       STATE    HEALTH  RESTARTS  PORTS",
+    "front-end  running  -       0         3000",
+  ]);
+  const [service] = services;
+  if (service === undefined) throw new Error("the fixture has a service");
+  const fallen = {
+    ...{ ...service, name: "db", state: "backing-off" as const, restarts: 3, ports: [] },
+    reason: "It ended with status 1.\u001B[2J",
+  };
+  expect(serviceLines([{ ...service, health: "ready" }, fallen], look)).toEqual([
+    "NAME       STATE        HEALTH  RESTARTS  PORTS  REASON",
+    "front-end  running      ready   0         3000   -",
+    "db         backing-off  -       3         -      It ended with status 1.",
+  ]);
+  const coloured = serviceLines([fallen], { width: 80, coloured: true }).join("\n");
+  expect(coloured).toContain("\u001B[33mbacking-off\u001B[0m");
+});
+
+test("a service's settings stand with the lines that they come from", () => {
+  const [service] = workspaceDetail.services;
+  if (service === undefined) throw new Error("the fixture has a service");
+  const settings = [
+    { name: "memory limit", value: "64 MiB", where: ["k8s/web.yaml:12:15"] },
+    { name: "env TOKEN", value: "(a secret)", where: ["k8s/web.yaml:20:9", "k8s/s.yaml:3:1"] },
+  ];
+  const lines = serviceDetailLines({ ...service, since: "2026-01-05T09:00:00.000Z" }, settings);
+  expect(lines).toEqual([
+    "  name      front-end",
+    "  state     running",
+    "  since     2026-01-05T09:00:00.000Z",
+    "  restarts  0",
+    "  image     govapp/x:dev",
+    "  ports     3000",
+    "",
+    "Settings:",
+    "  memory limit: 64 MiB",
+    "      k8s/web.yaml:12:15",
+    "  env TOKEN: (a secret)",
+    "      k8s/web.yaml:20:9",
+    "      k8s/s.yaml:3:1",
   ]);
 });

@@ -35,6 +35,11 @@ export const workspaceDetail: WorkspaceDetail = {
       health: null,
       image: "govapp/x:\u001B[2Jdev",
       ports: [3000],
+      mirrored: false,
+      built: false,
+      restarts: 0,
+      reason: null,
+      since: null,
     },
   ],
   events: [

@@ -16,7 +16,7 @@ function labelsOf(owner: Parameters<Names["labels"]>[0]): Record<string, string>
     names,
     supervisorVolume: "supervisor",
     reference: (image: string) => image,
-    images: new Map([["dev", facts]]),
+    images: new Map([["dev", { ...facts, volumes: [], platform: "linux/amd64" }]]),
     setup: { publicKey: "key", env: {} },
   };
   const spec = { owner, name: "mine", plan };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { sandboxRules } from "../../../server/engine/docker/rules.ts";
-import { subnetCandidates } from "../../../server/engine/docker/subnets.ts";
+import { hasRoom, prefixFor, subnetCandidates } from "../../../server/engine/docker/subnets.ts";
 
 const facts = {
   subnet: "10.213.0.16/28",
@@ -111,6 +111,12 @@ describe("subnetCandidates", () => {
     }
   });
 
+  it("takes larger networks aligned, and none from a range that is smaller", () => {
+    const all = [...subnetCandidates("10.213.0.0/22", "seed", 24)].map(({ subnet }) => subnet);
+    expect(all.toSorted()).toEqual([0, 1, 2, 3].map((third) => `10.213.${third}.0/24`));
+    expect([...subnetCandidates("10.213.0.0/24", "seed", 22)]).toEqual([]);
+  });
+
   it("starts at the same one for the same seed, and elsewhere for another", () => {
     const first = (seed: string): unknown => subnetCandidates("10.213.0.0/16", seed).next().value;
     expect(first("a")).toEqual(first("a"));
@@ -124,5 +130,31 @@ describe("subnetCandidates", () => {
 
   it.each(["10.213.0.8/24", "10.213.0.0/29", "10.0.0.0/7", "10.0.0.0/x"])("refuses %s", (range) => {
     expect(() => subnetCandidates(range, "x").next()).toThrow(/ONELOOP_SUBNETS/);
+  });
+});
+
+describe("the size of a network", () => {
+  it.each([
+    [1, 28],
+    [12, 28],
+    [13, 26],
+    [50, 26],
+    [51, 24],
+    [230, 24],
+    [231, 22],
+    [501, 22],
+    [1000, 22],
+  ])("for %i pods is a /%i, which has room for them", (pods, bits) => {
+    expect(prefixFor(pods)).toBe(bits);
+    expect(hasRoom(`10.0.0.0/${bits}`, pods)).toBe(true);
+  });
+
+  it("has addresses for all but the network, its broadcast and the host", () => {
+    expect(hasRoom("10.0.0.0/28", 13)).toBe(true);
+    expect(hasRoom("10.0.0.0/28", 14)).toBe(false);
+  });
+
+  it("is refused where a bridge has no ports for them", () => {
+    expect(() => prefixFor(1001)).toThrow(/more than one workspace can have/);
   });
 });

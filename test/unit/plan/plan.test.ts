@@ -116,9 +116,9 @@ describe("a plan", () => {
     const { services, leftOut } = plan(source, null, { checkout });
     expect(services[0]).toMatchObject({ memoryLimitBytes: null, env: {} });
     expect(leftOut.map(({ what }) => what)).toEqual([
-      'component "deploy" (kubernetes)',
       "memoryLimitBytes of service db",
       "environment variable KEY of service db",
+      'component "deploy" (kubernetes)',
     ]);
   });
 

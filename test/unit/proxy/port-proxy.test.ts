@@ -338,6 +338,20 @@ describe("a stranger", () => {
     expect(arrived.slice(seen).map(({ url }) => url)).toEqual(["/1"]);
   });
 
+  test("is told when the database cannot say whose the port is, over WebSockets too", async () => {
+    const unreadable = rig.host(echo.port, "unreadable");
+    const { status, body } = await rig.get(unreadable, "/", { cookie });
+    expect([status, body]).toEqual([503, expect.stringContaining("database does not answer")]);
+    const socket = await rig.dial();
+    socket.write(
+      `GET / HTTP/1.1\r\nHost: ${unreadable}\r\nOrigin: http://${unreadable}\r\n` +
+        "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    );
+    let text = "";
+    for await (const chunk of socket) text += String(chunk);
+    expect(text).toMatch(/^HTTP\/1\.1 503 [^]*database does not answer/);
+  });
+
   test("on another site cannot use the owner's cookie", async () => {
     const post = (origin: Record<string, string>) =>
       rig.get(host, "/", { cookie, ...origin }, "POST");

@@ -7,6 +7,7 @@ import {
   type Server,
 } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
+import { DrizzleQueryError } from "drizzle-orm";
 import { pino } from "pino";
 import { LiveConnections } from "../../../server/auth/live.ts";
 import type { WorkspaceRow } from "../../../server/db/workspaces.ts";
@@ -134,7 +135,10 @@ export async function startRig(): Promise<Rig> {
         },
       },
       store: {
-        byName: async (name) => (name === "ws" ? (row as WorkspaceRow) : null),
+        byName: async (name) => {
+          if (name === "unreadable") throw new DrizzleQueryError("select", [], new Error("gone"));
+          return name === "ws" ? (row as WorkspaceRow) : null;
+        },
         portSettings: async (workspaceId = "") =>
           [...visibility.values()].map((setting) => ({ ...setting, workspaceId })),
       },

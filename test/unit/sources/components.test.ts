@@ -74,7 +74,7 @@ describe("an image component", () => {
 });
 
 describe("a Kubernetes component", () => {
-  test("is in the model, by uri or with its text, and named as not run", () => {
+  test("is in the model, by uri or with its text", () => {
     const model = read(
       devfile(
         "components:",
@@ -102,10 +102,12 @@ describe("a Kubernetes component", () => {
         deployByDefault: { value: null },
       },
     ]);
-    expect(leftOut(model)).toEqual([
-      '3 component "far" (kubernetes)',
-      '5 component "near" (openshift)',
-    ]);
+    expect(leftOut(model)).toEqual([]);
+    const [far, near] = model.manifests ?? [];
+    expect(far?.objects).toMatchObject({ known: false, why: '"k8s/deploy.yaml" was not read.' });
+    // In the line and column of the devfile.
+    const text = `${"\n".repeat(7)}        kind: Service\n`;
+    expect(near?.objects).toMatchObject({ value: { file: "devfile.yaml", text } });
   });
 
   test("shares the names and ports of endpoints with the containers", () => {
@@ -180,6 +182,19 @@ describe("an apply command", () => {
       "preStart last service tools one two",
       "postStop one service init",
     ]);
+  });
+
+  test("in composites in composites is found at once, however many ways lead to it", () => {
+    const levels = Array.from(
+      { length: 60 },
+      (_, at) => `  - {id: c${at + 1}, composite: {commands: [c${at}, c${at}]}}`,
+    );
+    const text = events(
+      "  - {id: c0, apply: {component: init}}",
+      ...levels,
+      "events: {preStart: [c60]}",
+    );
+    expect(read(text).applies?.map(({ name }) => name)).toEqual(["c0"]);
   });
 
   test("applies no volume", () => {

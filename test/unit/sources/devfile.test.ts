@@ -130,7 +130,6 @@ describe("a devfile", () => {
     expect(leftOut(read(full))).toEqual([
       "5 metadata.globalMemoryLimit",
       '35 attributes of component "alone"',
-      '51 component "deploy" (kubernetes)',
     ]);
   });
 

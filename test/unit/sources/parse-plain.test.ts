@@ -90,6 +90,19 @@ describe("the quick parser", () => {
   });
 
   test.each([
+    "a:\nb: c",
+    "a:\n  data:\n",
+    "a:\n  data:   ",
+    "a:   # why\n\n # and\nb:",
+    "a:\n  - b:\n    c: d\n  - e:\n",
+    "a:\n  b:\n    c:\n  d: e\nf:",
+    "a: ~\nb: null\nc: [~, null]",
+    "cpus: 0.5\nversion: 3.8\nbig: 12345.678901\nip: 1.2.3.4\nzero: 00.10",
+  ])("takes %j, with what has no value in it", (text) => {
+    expect(agrees(text)).toBe(true);
+  });
+
+  test.each([
     ["an anchor", "a: &x b\nc: *x"],
     ["a tag", "a: !!str 1"],
     ["a key that stands twice", "a: b\na: c"],
@@ -100,7 +113,7 @@ describe("the quick parser", () => {
     ["a carriage return", "a: b\r\nc: d\r\n"],
     ["two documents", "a: b\n---\nc: d"],
     ["a document's begin", "---\na: b"],
-    ["nothing for a key", "a:\nb: c"],
+    ["nothing for a dash", "a:\n-\n- b"],
     ["a wrong indentation", "a:\n    b: c\n  d: e"],
     ["a key in a value", "a: b: c"],
     ["a number that is spelled otherwise", "a: 0x10"],
@@ -129,6 +142,7 @@ describe("the quick parser", () => {
           "- a",
           "12",
           "-f",
+          null,
         ),
         fc.string({ maxLength: 6 }),
         fc.integer(),
@@ -148,6 +162,7 @@ describe("the quick parser", () => {
           const text = stringify(tree, {
             indentSeq,
             lineWidth: 0,
+            ...(indentSeq ? { nullStr: "" } : {}),
             ...(flowFrom === null ? {} : { indent: flowFrom + 1 }),
             collectionStyle: flowFrom === 3 ? "flow" : "any",
           });

@@ -24,6 +24,9 @@ const workspace: WorkspaceSummary = {
 const terminal = (id: string, detached: boolean, title = "bash"): TerminalView => ({
   ...{ id, service: null, title, task: null, running: true, exitCode: null, detached },
 });
+const service = {
+  ...{ ports: [], mirrored: true, built: false, restarts: 0, reason: null, since: null },
+} as const;
 const port = { protocol: "http", visibility: "private", process: null, name: null } as const;
 
 test("a login is told where it is, what runs and listens there, and what was left", () => {
@@ -33,8 +36,8 @@ test("a login is told where it is, what runs and listens there, and what was lef
       behind: 2,
       work: { uncommitted: 1, unpushed: 0, stashes: 0, head: null, at: "" },
       services: [
-        { name: "web", state: "running", health: "healthy", image: "web", ports: [] },
-        { name: "database", state: "exited", health: null, image: "db", ports: [] },
+        { ...service, name: "web", state: "running", health: "ready", image: "web" },
+        { ...service, name: "database", state: "exited", health: null, image: "db" },
       ],
       ports: [
         { ...port, port: 3000, url: "http://3000-shop/", listening: true, service: "web" },
@@ -48,7 +51,7 @@ test("a login is told where it is, what runs and listens there, and what was lef
       "",
       "  Workspace     shop-main-abc",
       "  Branch        main: 2 commits behind its remote, 1 file not committed",
-      "  Services      web       running, healthy",
+      "  Services      web       running, ready",
       "                database  exited",
       "  Ports         3000  web  http://3000-shop/",
       "                80         nothing listens yet",

@@ -70,6 +70,7 @@ export async function startOpenSsh(
     },
     supervisors: {
       exec: (...call) => farEnd.supervisors.exec(...call),
+      direct: (...call) => farEnd.supervisors.direct(...call),
       attach: (...call) => farEnd.supervisors.attach(...call),
       dial: (...call) => farEnd.supervisors.dial(...call),
       listen: (...call) => farEnd.supervisors.listen(...call),

@@ -5,6 +5,7 @@ import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import ssh2 from "ssh2";
 import { describe, expect, it } from "vitest";
+import { OneloopError } from "../../../server/protocol/errors.ts";
 import { WrongKeys } from "../../../server/ssh/wrong-keys.ts";
 import type { SshGatewayOptions } from "../../../server/ssh/options.ts";
 import { startOpenSsh, type OpenSsh } from "./openssh.ts";
@@ -27,6 +28,17 @@ describe("what is refused", () => {
     expect(code).toBe(255);
     expect(stderr).toContain("oneloop: Keys of security keys (sk-…) cannot be used here.");
     expect(refused).toContain("security-key");
+  });
+
+  it("is told in a sentence to whom nobody can look up now", async () => {
+    await using open = await startWith({
+      authenticate: () => Promise.reject(new OneloopError("database-unavailable", "It is away.")),
+    });
+    const { code, stderr } = await open.ssh([
+      ...open.options().map((option) => (option === "LogLevel=ERROR" ? "LogLevel=INFO" : option)),
+      ...["-F", "none", "ws@127.0.0.1", "true"],
+    ]);
+    expect([code, stderr]).toEqual([255, expect.stringContaining("oneloop: It is away.")]);
   });
 
   it("is a password, however it is asked for", async () => {

@@ -29,6 +29,7 @@ beforeAll(async () => {
     resolve: () => Promise.reject(new Error("nobody gets as far as this")),
     supervisors: {
       exec: () => Promise.reject(new Error("nobody gets as far as this")),
+      direct: () => Promise.reject(new Error("nobody gets as far as this")),
       attach: () => Promise.reject(new Error("nobody gets as far as this")),
       dial: () => Promise.reject(new Error("nobody gets as far as this")),
       listen: () => Promise.reject(new Error("nobody gets as far as this")),

@@ -1,4 +1,6 @@
+import { text } from "node:stream/consumers";
 import { afterEach, expect, test, vi } from "vitest";
+import { spawnPiped } from "../../../workspace-image/supervisor/exec.ts";
 import { Processes } from "../../../workspace-image/supervisor/processes.ts";
 import { Pty, type PtyEnd } from "../../../workspace-image/supervisor/pty.ts";
 
@@ -43,4 +45,43 @@ test("what a program printed before it ended is read to the last byte, however l
   pty.resume();
   expect(await end).toEqual({ code: 3, signal: null });
   expect(Buffer.concat(chunks).length).toBe(3500);
+});
+
+test("a program without a terminal is given none of those that are open", async () => {
+  const program = (line: string) => ({
+    file: "/bin/sh",
+    argv0: "/bin/sh",
+    args: ["-c", line],
+    cwd: "/",
+    env: { PATH: process.env["PATH"] ?? "" },
+  });
+  const started = Array.from({ length: 3 }, () => {
+    let runs = (): void => undefined;
+    let drop = (): void => undefined;
+    const running = new Promise<void>((resolve) => (runs = resolve));
+    const ended = new Promise<void>((resolve) => (drop = resolve));
+    const pty = new Pty(
+      program("echo here; exec sleep 60"),
+      { cols: 80, rows: 24, processes: new Processes() },
+      { onData: () => runs(), onEnd: () => drop(), onInputDrained: () => undefined },
+    );
+    return { pty, running, ended };
+  });
+  const end = async ({ pty, ended }: (typeof started)[number]): Promise<void> => {
+    pty.process.signal("SIGKILL");
+    await ended;
+  };
+  await Promise.all(started.map(({ running }) => running));
+  const [first, ...others] = started;
+  // A descriptor that is free again may be another file's, which a program gets as before.
+  if (first !== undefined) await end(first);
+  const child = spawnPiped(program("ls -l /proc/self/fd; echo said >&2; exit 3"), "ignore");
+  const { stdout, stderr } = child;
+  if (stdout === null || stderr === null) throw new Error("a pipe is missing");
+  const exit = new Promise((resolve) => child.on("exit", resolve));
+  const [listed, said] = await Promise.all([text(stdout), text(stderr)]);
+  expect([await exit, said]).toEqual([3, "said\n"]);
+  expect(listed).toContain("/proc/");
+  expect(listed).not.toMatch(/ptmx|pts/);
+  await Promise.all(others.map(end));
 });

@@ -48,6 +48,29 @@ describe("a server for both doors", () => {
     }
   });
 
+  it("holds so many connections and no more, and takes the next when one has ended", async () => {
+    const server = createHttpServer({ connections: 2 });
+    server.on("request", (_request, response) => response.end("here"));
+    const port = await listening(server);
+    try {
+      const held = [await dial(port), await dial(port)] as const;
+      const dropped = await dial(port);
+      dropped.resume();
+      await once(dropped, "close");
+      held[1].write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+      held[1].resume();
+      await once(held[1], "close");
+      const next = await dial(port);
+      next.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+      const [answer] = (await once(next, "data")) as [Buffer];
+      expect(answer.toString()).toContain("here");
+      for (const socket of [...held, next]) socket.destroy();
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
+  });
+
   it("takes every header of a head, or refuses the head", async () => {
     const server = createHttpServer();
     server.on("request", (request, response) => response.end(String(request.headers.origin)));

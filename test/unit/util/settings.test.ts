@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { OneloopError } from "../../../server/protocol/errors.ts";
-import { readSettings, settingsTable } from "../../../server/util/settings.ts";
+import { caFileOf, readSettings, settingsTable } from "../../../server/util/settings.ts";
 
 it("has defaults for a machine that nobody configured", () => {
   const settings = readSettings({});
@@ -67,4 +67,11 @@ it("the README lists every setting as it is declared (`npm run docs` writes it)"
   // The formatter pads the columns: only the words are compared.
   const words = (text: string): string => text.replaceAll(/[\s-]+/g, "");
   expect(words(table ?? "")).toBe(words(settingsTable()));
+});
+
+it("the authorities are those of ONELOOP_CA_FILE, else of Node's own setting", () => {
+  const both = { ONELOOP_CA_FILE: "/ours.pem", NODE_EXTRA_CA_CERTS: "/nodes.pem" };
+  expect(caFileOf(readSettings(both))).toBe("/ours.pem");
+  expect(caFileOf(readSettings({ ...both, ONELOOP_CA_FILE: "" }))).toBe("/nodes.pem");
+  expect(caFileOf(readSettings({}))).toBeUndefined();
 });

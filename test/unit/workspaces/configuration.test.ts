@@ -6,7 +6,8 @@ import {
   type Configuration,
   type Wish,
 } from "../../../server/workspaces/configuration.ts";
-import { folderFiles, partsOf } from "../../../server/workspaces/preview.ts";
+import { folderFiles } from "../../../server/workspaces/preview.ts";
+import { partsOf } from "../../../server/workspaces/preview-parts.ts";
 
 const devfile = "schemaVersion: 2.2.2\n";
 const front = "devfile.yaml";

@@ -219,6 +219,14 @@ export function RefreshIcon(props: IconProps) {
   );
 }
 
+export function BuildIcon(props: IconProps) {
+  return (
+    <Icon {...props}>
+      <path d="M9.5 6.5 3 13M7.2 4.2l2.3-1.7 4 4-1.7 2.3zM9.5 6.5l-2.3-2.3" />
+    </Icon>
+  );
+}
+
 export function LockIcon(props: IconProps) {
   return (
     <Icon {...props}>

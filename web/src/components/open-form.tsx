@@ -30,6 +30,10 @@ export function OpenForm({ suggested }: { suggested: string }) {
   const [editing, setEditing] = useState(false);
   /** What an open would run; null: nobody has asked. */
   const [preview, setPreview] = useState<Outputs["workspaces"]["preview"] | null>(null);
+  /** What of production is put around it; undefined: as the devfile says. */
+  const [mirror, setMirror] = useState<string | null | undefined>(undefined);
+  /** The sources that could be mirrored: a preview that mirrors one offers none. */
+  const [offered, setOffered] = useState<readonly string[]>([]);
   /** Of the last try; it stays while the next one is on its way. */
   const [failure, setFailure] = useState<WireError | null>(null);
   const open = useMutation(
@@ -58,6 +62,7 @@ export function OpenForm({ suggested }: { suggested: string }) {
       meta: { quiet: true },
       onSuccess: (shown) => {
         setPreview(shown);
+        setOffered((before) => [...new Set([...before, ...shown.offered, ...mirrored(shown)])]);
         setFailure(null);
       },
       onError: (error) => setFailure(wireError(error)),
@@ -71,6 +76,13 @@ export function OpenForm({ suggested }: { suggested: string }) {
     setProblem(found);
     return found === null;
   };
+  const lookAgain = (chosen: { configuration?: string; mirror?: string | null }): void =>
+    look.mutate({
+      contextUrl: contextUrl.trim(),
+      configuration: chosenPath(preview),
+      ...(mirror === undefined ? {} : { mirror }),
+      ...chosen,
+    });
   const submit = (): void => {
     if (!check()) return;
     // The way leads there: its page is loaded while the repository is asked.
@@ -81,6 +93,7 @@ export function OpenForm({ suggested }: { suggested: string }) {
       contextUrl: contextUrl.trim(),
       devfile,
       configuration,
+      ...(mirror === undefined ? {} : { mirror }),
       ask: !seen,
       askFound: !seen,
     });
@@ -114,6 +127,8 @@ export function OpenForm({ suggested }: { suggested: string }) {
             setEditing(false);
             setDevfile(null);
             setPreview(null);
+            setMirror(undefined);
+            setOffered([]);
             setFailure(null);
           }}
           placeholder="https://host/owner/repository"
@@ -154,9 +169,13 @@ export function OpenForm({ suggested }: { suggested: string }) {
         <PreviewPanel
           preview={preview}
           busy={busy}
-          onChoose={(configuration) =>
-            look.mutate({ contextUrl: contextUrl.trim(), configuration })
-          }
+          offered={offered}
+          mirror={mirror === undefined ? (preview.plan.mirror?.source ?? null) : mirror}
+          onChoose={(configuration) => lookAgain({ configuration })}
+          onMirror={(chosen) => {
+            setMirror(chosen);
+            lookAgain({ mirror: chosen });
+          }}
           onEdit={() => setEditing(true)}
         />
       )}
@@ -208,6 +227,11 @@ function Opening() {
 /** The configuration that was seen, where there were several. */
 function chosenPath(preview: Outputs["workspaces"]["preview"] | null): string | null {
   return preview !== null && preview.choices.length > 0 ? preview.configuration.path : null;
+}
+
+/** What a preview mirrors. */
+function mirrored({ plan }: Outputs["workspaces"]["preview"]): string[] {
+  return plan.mirror === undefined ? [] : [plan.mirror.source];
 }
 
 interface MendingProps {

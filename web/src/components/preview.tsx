@@ -1,4 +1,6 @@
+import { Link } from "@tanstack/react-router";
 import { useId } from "react";
+import { formatPlace } from "../../../server/protocol/fact.ts";
 import type { Preview, PreviewPart } from "../../../server/protocol/preview.ts";
 import { plainText } from "../lib/plain-text.ts";
 import { Button } from "./button.tsx";
@@ -23,11 +25,17 @@ interface PreviewPanelProps {
   busy: boolean;
   /** The path of another one of the configurations. */
   onChoose: (path: string) => void;
+  /** What of the repository could be put around it. */
+  offered: readonly string[];
+  /** The one of those that is chosen; null: none. */
+  mirror: string | null;
+  onMirror: (source: string | null) => void;
   onEdit: () => void;
 }
 
 /** What an open would run, with the line that asks for each part. It starts with a click only. */
-export function PreviewPanel({ preview, busy, onChoose, onEdit }: PreviewPanelProps) {
+export function PreviewPanel(props: PreviewPanelProps) {
+  const { preview, busy, onChoose, offered, mirror, onMirror, onEdit } = props;
   const { configuration, choices, parts, leftOut, existing } = preview;
   return (
     <section
@@ -52,7 +60,16 @@ export function PreviewPanel({ preview, busy, onChoose, onEdit }: PreviewPanelPr
           onChoose={onChoose}
         />
       )}
+      {offered.length > 0 && (
+        <MirrorChoice
+          offered={offered}
+          current={mirror}
+          disabled={busy || existing !== null}
+          onChoose={onMirror}
+        />
+      )}
       <div className="space-y-4 px-4 py-3">
+        <Secrets preview={preview} />
         {kinds.map((kind) => (
           <Parts
             key={kind}
@@ -123,6 +140,82 @@ function Choices({
         </label>
       ))}
     </fieldset>
+  );
+}
+
+/** Whether production's services stand around what is developed, and as which source has them. */
+function MirrorChoice({
+  offered,
+  current,
+  disabled,
+  onChoose,
+}: {
+  offered: readonly string[];
+  current: string | null;
+  disabled: boolean;
+  onChoose: (source: string | null) => void;
+}) {
+  const name = useId();
+  const choices = [
+    { value: null, text: "Nothing of it: the services of the devfile alone" },
+    ...offered.map((source) => ({ value: source, text: source })),
+  ];
+  return (
+    <fieldset disabled={disabled} className="border-b border-line px-4 py-3">
+      <legend className="float-left mb-1.5 w-full text-[13px] font-semibold">
+        Production&apos;s services around it
+      </legend>
+      {choices.map(({ value, text }) => (
+        <label key={text} className="flex min-h-8 w-full clear-both items-center gap-2.5">
+          <input
+            type="radio"
+            name={name}
+            checked={value === current}
+            onChange={() => onChoose(value)}
+            className="size-4 accent-accent"
+          />
+          <span className={`text-[13px] break-all ${value === null ? "" : "font-mono"}`}>
+            {plainText(text)}
+          </span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+/** What production keeps secret, and where its values come from here. */
+function Secrets({ preview }: { preview: Preview }) {
+  const secrets = preview.plan.mirror?.secrets ?? [];
+  if (secrets.length === 0) return null;
+  return (
+    <section>
+      <h3 className="text-[13px] font-semibold">Secrets</h3>
+      <p className="mt-1 text-[13px] text-pretty text-muted">
+        Production&apos;s values are never copied. Each is your variable of this name, if you have
+        set one in{" "}
+        <Link
+          to="/settings/$section"
+          params={{ section: "variables" }}
+          className="text-ink underline underline-offset-2"
+        >
+          Settings
+        </Link>
+        ; otherwise a value is made for this workspace.
+      </p>
+      <ul className="mt-1.5 space-y-2">
+        {secrets.map(({ variable, services, where }) => (
+          <li key={variable} className="text-[13px]">
+            <p className="break-words">
+              <span className="font-mono text-xs font-medium">{plainText(variable)}</span>
+              <span className="text-muted"> for {plainText(services.join(", "))}</span>
+            </p>
+            <p className="font-mono text-xs break-all text-muted">
+              {plainText(where.map(formatPlace).join("  "))}
+            </p>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 

@@ -9,7 +9,7 @@ import { isNotSignedIn, wireError } from "./errors.ts";
 /** The wait before a subscription that the control plane's end broke off is opened anew. */
 const resubscribeMs = 2000;
 
-function useVisible(): boolean {
+export function useVisible(): boolean {
   return useSyncExternalStore(
     (listener) => {
       document.addEventListener("visibilitychange", listener);
@@ -30,7 +30,7 @@ interface Subscription {
  * the browser itself reconnects one whose connection broke. A browser does not tell which answer
  * ended a subscription: so the control plane is asked who we are, and says so if we are nobody.
  */
-function useResubscribe({ status, error, reset }: Subscription): void {
+export function useResubscribe({ status, error, reset }: Subscription): void {
   const failed = status === "error" && wireError(error).code === "internal";
   const refused = status === "error" && isNotSignedIn(error);
   useReportBroken(error !== null && !refused, reset);

@@ -6,6 +6,7 @@ import { PlayIcon } from "../components/icons.tsx";
 import { Loading } from "../components/loading.tsx";
 import { Notice } from "../components/notice.tsx";
 import { PageHeading } from "../components/page.tsx";
+import { ServiceLogs } from "../components/service-logs.tsx";
 import { Startup } from "../components/startup.tsx";
 import { StateBadge } from "../components/state-badge.tsx";
 import { Terminals } from "../components/terminals.tsx";
@@ -95,16 +96,17 @@ interface PartProps {
 }
 
 function Body({ live, workspace, wishes, narrow }: PartProps & { narrow: boolean }) {
-  const { view } = useSearch({ from: "/signed-in/workspaces/$name" });
+  const { view, logs } = useSearch({ from: "/signed-in/workspaces/$name" });
   // Hidden, not gone: what a terminal shows stays, and its connection too.
-  const covered = narrow && view !== undefined;
+  const covered = logs !== undefined || (narrow && view !== undefined);
   return (
     <div className="flex min-h-0 flex-1 flex-col md:flex-row">
       {/* The terminals come last, though they stand first: they take the Tab key for themselves. */}
       <ViewTabs view={view} narrow={narrow} workspace={workspace} leftOut={live.leftOut.length} />
-      {view !== undefined && (
+      {view !== undefined && !(narrow && logs !== undefined) && (
         <ViewPanel view={view} live={live} workspace={workspace} wishes={wishes} />
       )}
+      {logs !== undefined && <ServiceLogs workspace={workspace} shown={logs} />}
       <div className={`min-h-0 min-w-0 flex-1 order-1 ${covered ? "hidden" : "flex"}`}>
         {workspace.state === "running" ? (
           <RunningTerminals workspace={workspace} />
@@ -125,10 +127,8 @@ function RunningTerminals({ workspace }: Pick<PartProps, "workspace">) {
       void navigate({
         to: "/workspaces/$name",
         params: { name },
-        search: ({ view }) => ({
-          ...(view === undefined ? {} : { view }),
-          ...(id === undefined ? {} : { terminal: id }),
-        }),
+        search: ({ terminal: _before, ...others }) =>
+          id === undefined ? others : { ...others, terminal: id },
         replace: true,
       });
     },

@@ -11,6 +11,7 @@ import {
   stagesFor,
   stepsOf,
 } from "../../../sources/dockerfile/steps.ts";
+import { deadline } from "../../../util/deadline.ts";
 import type { ImageBuildRequest, ImageFacts, StepOptions } from "../../engine.ts";
 import { unless } from "../client.ts";
 import { followOutput } from "../images/operation.ts";
@@ -48,8 +49,8 @@ export async function buildImage(
   request: ImageBuildRequest,
   options: StepOptions,
 ): Promise<{ readonly ref: string; readonly built: boolean }> {
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(buildTimeoutMs)]);
-  const within = { ...options, signal };
+  using limit = deadline(options.signal, buildTimeoutMs);
+  const within = { ...options, signal: limit.signal };
   const context = await readContext(request.archive, request.dockerfile);
   const dockerfile = parsed(context, request.dockerfile);
   const globals = globalArguments(dockerfile, request.args);

@@ -1,12 +1,12 @@
 import type Docker from "dockerode";
 import { OneloopError } from "../../../protocol/errors.ts";
+import { clean } from "../../../protocol/text.ts";
 import { randomIds } from "../../../util/ids.ts";
 import type { Owner, StepOptions } from "../../engine.ts";
+import { commitContainer, type ImageConfig } from "../commit.ts";
 import { boundedLog, removeContainer } from "../containers.ts";
 import { label, type Names, type Role } from "../names.ts";
 import { attach, chunksOf } from "../output.ts";
-
-type ImageConfig = Docker.ImageInspectInfo["Config"];
 
 export interface RunParts {
   readonly docker: Docker;
@@ -80,7 +80,7 @@ export async function runStep(
         `${step.where}: the build's program ended with status ${StatusCode}.${last.map((line) => `\n${line}`).join("")}`,
       );
     }
-    return await commit(docker, container, image.config);
+    return await commitContainer(docker, container, image);
   } finally {
     await removeContainer(docker, container.id);
   }
@@ -104,33 +104,6 @@ function vectorOf(
   return [...shell, exports.join("") + command];
 }
 
-async function commit(
-  docker: Docker,
-  container: Docker.Container,
-  config: ImageConfig,
-): Promise<string> {
-  // All of it, and lists even where they are empty: what is not given, the engine takes from the
-  // container, whose entry point was the step's program.
-  const body = {
-    ...config,
-    Entrypoint: config.Entrypoint ?? [],
-    Cmd: config.Cmd ?? [],
-    Labels: config.Labels ?? {},
-  };
-  const options = {
-    path: "/commit?",
-    method: "POST",
-    options: { _query: { container: container.id, pause: false }, _body: body },
-    statusCodes: { 201: true, 404: "no such container", 500: "server error" },
-  };
-  return new Promise((resolve, reject) => {
-    docker.modem.dial(options, (error: unknown, data: unknown) => {
-      if (error instanceof Error) reject(error);
-      else resolve((data as { Id: string }).Id);
-    });
-  });
-}
-
 async function followLines(
   output: Parameters<typeof chunksOf>[0],
   onLine: (line: string) => void,
@@ -147,9 +120,9 @@ async function followLines(
     const lines = (rest + data.toString("utf8")).split(/\r?\n|\r/);
     // A program that prints no line break is still shown, in pieces.
     rest = (lines.pop() ?? "").slice(-maxLineChars);
-    for (const line of lines) say(line.slice(0, maxLineChars));
+    for (const line of lines) say(clean(line.slice(0, maxLineChars)));
   }
-  say(rest);
+  say(clean(rest));
   return last;
 }
 

@@ -3,6 +3,7 @@ import { access, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OneloopError } from "../../../protocol/errors.ts";
+import { deadline } from "../../../util/deadline.ts";
 import type { Execer } from "../../../util/execer.ts";
 import { type ImageStep, followOutput, orMissing, stepError, stepTimeoutMs } from "./operation.ts";
 
@@ -66,8 +67,8 @@ async function operatorsBase(step: ImageStep, ref: string): Promise<Base> {
 }
 
 async function pull(step: ImageStep, ref: string, timeoutMs: number): Promise<void> {
-  const signal = AbortSignal.any([step.signal, AbortSignal.timeout(timeoutMs)]);
-  const output = await step.docker.pull(ref, { abortSignal: signal });
+  using limit = deadline(step.signal, timeoutMs);
+  const output = await step.docker.pull(ref, { abortSignal: limit.signal });
   await followOutput(step.docker, output, (line) => step.onProgress("base", line));
 }
 
@@ -119,11 +120,11 @@ async function madeBase(step: ImageStep, execer: Execer, ref: string): Promise<B
     // An image's layer is thrown away when its build fails: syncing every file guards nothing.
     await run(mmdebstrap, ["--variant=minbase", "--dpkgopt=force-unsafe-io", ownBase.tag, tar]);
     step.onProgress("base", `importing ${ref}`);
-    const signal = AbortSignal.any([step.signal, AbortSignal.timeout(stepTimeoutMs)]);
+    using limit = deadline(step.signal, stepTimeoutMs);
     const output = await step.docker.importImage(createReadStream(tar), {
       ...ownBase,
       changes: ["LABEL oneloop.part=image", 'CMD ["bash"]'],
-      abortSignal: signal,
+      abortSignal: limit.signal,
     });
     await followOutput(step.docker, output, (line) => step.onProgress("base", line));
   } finally {

@@ -1,6 +1,7 @@
 import { readFile, realpath } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { OneloopError } from "../../../protocol/errors.ts";
+import { deadline } from "../../../util/deadline.ts";
 import type { Base } from "./base.ts";
 import { type ContextEntry, contextHash, contextTar } from "./context.ts";
 import { type Trust, trustLabel } from "./trust.ts";
@@ -64,13 +65,13 @@ async function build(
 ): Promise<void> {
   const { docker } = step;
   step.onProgress(image.name, `building ${image.ref}`);
-  const signal = AbortSignal.any([step.signal, AbortSignal.timeout(stepTimeoutMs)]);
+  using limit = deadline(step.signal, stepTimeoutMs);
   const output = await docker.buildImage(contextTar(entries), {
     t: image.ref,
     version: "2",
     buildargs: { BASE: image.base.ref },
     labels: { [partLabel]: part, [contentLabel]: image.hash, ...trustLabel(image.trust) },
-    abortSignal: signal,
+    abortSignal: limit.signal,
   });
   await followOutput(docker, output, (line) => step.onProgress(image.name, line));
 }

@@ -1,0 +1,66 @@
+import { lstat, readdir, readFile, realpath } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { ListedFile, SourceFiles } from "../../server/sources/files.ts";
+
+/** A folder of this machine as readers see a repository: links are not followed, as there. */
+export function localFiles(root: string): SourceFiles {
+  /** Not where a folder on the way is a link: that is no folder of the repository. */
+  const isBelow = async (path: string): Promise<boolean> => {
+    const folder = dirname(path);
+    return (await realpath(join(root, folder))) === join(await realpath(root), folder);
+  };
+  const entry = async (path: string): Promise<ListedFile[]> => {
+    try {
+      const found = await lstat(join(root, path));
+      if (!(await isBelow(path))) return [];
+      if (found.isFile()) return [{ path, kind: "file", size: found.size }];
+      return found.isDirectory() ? [{ path, kind: "folder", size: 0 }] : [];
+    } catch {
+      return [];
+    }
+  };
+  const inFolder = async (folder: string): Promise<ListedFile[]> => {
+    try {
+      const names = await readdir(join(root, folder));
+      return (await Promise.all(names.map((name) => entry(`${folder}${name}`)))).flat();
+    } catch {
+      // Gone, or not ours to read: as if it were not there.
+      return [];
+    }
+  };
+  return {
+    async list(paths) {
+      if (paths.length === 0) return inFolder("");
+      const listed = paths.map((path) => (path.endsWith("/") ? inFolder(path) : entry(path)));
+      return (await Promise.all(listed)).flat();
+    },
+    async texts(files, maxBytes) {
+      const read = files
+        .filter(({ size }) => size <= maxBytes)
+        .map(async ({ path }) => {
+          const text = await readFile(join(root, path), "utf8").catch(() => null);
+          return text === null ? [] : [[path, text] as const];
+        });
+      return new Map((await Promise.all(read)).flat());
+    },
+  };
+}
+
+/** The same, and the texts of all that was read. */
+export function recordedFiles(files: SourceFiles): {
+  readonly files: SourceFiles;
+  readonly texts: ReadonlyMap<string, string>;
+} {
+  const texts = new Map<string, string>();
+  return {
+    texts,
+    files: {
+      list: (paths) => files.list(paths),
+      async texts(wanted, maxBytes) {
+        const found = await files.texts(wanted, maxBytes);
+        for (const [path, text] of found) texts.set(path, text);
+        return found;
+      },
+    },
+  };
+}

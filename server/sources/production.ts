@@ -1,0 +1,266 @@
+import { basename, dirname } from "node:path/posix";
+import { OneloopError } from "../protocol/errors.ts";
+import { composePaths, defaultComposeFiles, resolvePath } from "./compose/paths.ts";
+import { readCompose } from "./compose/read.ts";
+import type { DevfileDocument } from "./devfile/flatten.ts";
+import { devfilePaths, neededDocuments, readDevfile } from "./devfile/read.ts";
+import {
+  findIn,
+  readFilesWith,
+  type FindFile,
+  type ListedFile,
+  type SourceFiles,
+} from "./files.ts";
+import { herokuPaths, readHeroku } from "./heroku/read.ts";
+import { isKustomization } from "./kubernetes/kustomize.ts";
+import { readKubernetes, type KubernetesFile } from "./kubernetes/read.ts";
+import type { ReadResult } from "./result.ts";
+
+/** A folder of manifests has some dozens; one of a whole repository is not meant. */
+const maxFiles = 2000;
+const maxDepth = 6;
+/** A rendered chart of hundreds of objects has less; a larger file is data. */
+const maxFileBytes = 4 * 1024 * 1024;
+const passedOver: ReadonlySet<string> = new Set([".git", "node_modules"]);
+const kustomizationNames = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/** Where production's objects usually lie. */
+const offeredFolders = ["k8s", "kubernetes", "manifests", "deploy"];
+/** To find out whether there are objects in a folder, a few of its files are enough. */
+const maxLookedAt = 20;
+const maxLookedAtBytes = 256 * 1024;
+
+export interface SourceReading {
+  /** What counts of several in one folder: what is developed (a devfile), or what runs elsewhere. */
+  readonly prefers: "development" | "production";
+  /** Puts a kustomize folder together; absent: it is refused. */
+  readonly render?: (folder: string) => Promise<readonly KubernetesFile[]>;
+  /** How diagnostics name a file of Kubernetes objects; absent: by its path. */
+  readonly nameOf?: (path: string) => string;
+}
+
+export interface SourceRead {
+  /** What was read, as its user knows it: `compose.yaml`, `k8s/`, or `.` for the root. */
+  readonly source: string;
+  readonly result: ReadResult;
+}
+
+/**
+ * A path of a repository as this module names it: `k8s` for `./k8s/`, `.` for the root.
+ *
+ * @throws OneloopError `bad-input` for one that leads out of it
+ */
+export function sourcePath(given: string): string {
+  const resolved = resolvePath(".", given.trim());
+  if ("path" in resolved) return resolved.path;
+  throw new OneloopError(
+    "bad-input",
+    `${JSON.stringify(given.slice(0, 200))} is no path of the repository: name a file or folder in it, such as k8s or compose.yaml.`,
+  );
+}
+
+/**
+ * Reads what a file or folder says of the services that run, by the reader that its path and content
+ * call for: compose files, a Procfile with app.json, Kubernetes objects, a devfile.
+ *
+ * @param path Below the root, see `sourcePath`.
+ * @throws OneloopError `bad-input` where there is nothing that can be read, `plan-impossible` for what
+ * only another tool puts together
+ */
+export async function readSource(
+  path: string,
+  files: SourceFiles,
+  reading: SourceReading,
+): Promise<SourceRead> {
+  const find = findIn(files, maxFileBytes);
+  const parts = { files, find, reading };
+  const entry = path === "." ? null : (await files.list([path])).find((one) => one.path === path);
+  if (entry === undefined) throw noSuchSource(path, await offeredSources(files));
+  if (entry === null) return { source: ".", result: await ofFolder(path, parts) };
+  if (entry.kind === "folder") return { source: `${path}/`, result: await ofFolder(path, parts) };
+  if (entry.size > maxFileBytes) {
+    throw new OneloopError(
+      "bad-input",
+      `${path} has ${entry.size} bytes; at most ${maxFileBytes} are read.`,
+    );
+  }
+  return { source: path, result: await ofFile(path, parts) };
+}
+
+/** What of a repository looks as if it says how production runs: each can be mirrored. */
+export async function offeredSources(files: SourceFiles): Promise<string[]> {
+  const root = await files.list([]);
+  const names = new Set(root.filter(({ kind }) => kind === "file").map(({ path }) => path));
+  const folders = offeredFolders.filter((name) =>
+    root.some(({ path, kind }) => path === name && kind === "folder"),
+  );
+  const inside = await entriesOf(folders, files);
+  // In a base and its overlays, say: one folder further down.
+  const below = await entriesOf(
+    inside.filter(({ kind }) => kind === "folder").map(({ path }) => path),
+    files,
+  );
+  const looked = folders.flatMap((folder) =>
+    [...inside, ...below]
+      .filter(({ path, kind }) => kind === "file" && isIn(folder, path) && isManifest(path))
+      .slice(0, maxLookedAt),
+  );
+  const texts = looked.length === 0 ? new Map() : await files.texts(looked, maxLookedAtBytes);
+  const withObjects = folders.filter((folder) =>
+    looked.some(({ path }) => isIn(folder, path) && hasObjects(texts.get(path) ?? "")),
+  );
+  const compose = composePaths.find((name) => names.has(name));
+  return [
+    ...withObjects.map((folder) => `${folder}/`),
+    ...(compose === undefined ? [] : [compose]),
+    ...(names.has(herokuPaths[0]) ? [herokuPaths[0]] : []),
+  ];
+}
+
+function isIn(folder: string, path: string): boolean {
+  return path.startsWith(`${folder}/`);
+}
+
+async function entriesOf(
+  folders: readonly string[],
+  files: SourceFiles,
+): Promise<readonly ListedFile[]> {
+  if (folders.length === 0) return [];
+  return files.list(folders.map((folder) => `${folder}/`));
+}
+
+interface Parts {
+  readonly files: SourceFiles;
+  readonly find: FindFile;
+  readonly reading: SourceReading;
+}
+
+async function ofFolder(folder: string, parts: Parts): Promise<ReadResult> {
+  const { files, find, reading } = parts;
+  const entries = await files.list(folder === "." ? [] : [`${folder}/`]);
+  const names = new Set(
+    entries.filter(({ kind }) => kind === "file").map(({ path }) => basename(path)),
+  );
+  const kustomization = kustomizationNames.find((name) => names.has(name));
+  if (kustomization !== undefined) {
+    const text = await find(inFolder(folder, kustomization));
+    if (text !== null && isKustomization(text)) return rendered(folder, reading);
+  }
+  const devfile = async (): Promise<ReadResult | null> => {
+    // `.devfile/devfile.yaml` stands below.
+    const found = devfilePaths.find((name) => names.has(name));
+    return found === undefined ? null : ofFile(inFolder(folder, found), parts);
+  };
+  const compose = async (): Promise<ReadResult | null> => {
+    const paths = await readFilesWith(find, (read) => defaultComposeFiles(folder, read));
+    return paths.length === 0
+      ? null
+      : readFilesWith(find, (read) => readCompose(paths, { read, folder }));
+  };
+  const heroku = async (): Promise<ReadResult | null> =>
+    names.has(herokuPaths[0]) ? ofHeroku(folder, parts) : null;
+  const kubernetes = async (): Promise<ReadResult | null> => {
+    const found = await manifests(folder, parts);
+    return found.length === 0 ? null : readKubernetes(found);
+  };
+  const tried =
+    reading.prefers === "development"
+      ? [devfile, compose, heroku, kubernetes]
+      : [compose, heroku, kubernetes, devfile];
+  for (const reader of tried) {
+    const result = await reader();
+    if (result !== null) return result;
+  }
+  throw new OneloopError(
+    "bad-input",
+    `${folder} has no devfile, compose file, Procfile or Kubernetes object. Name a file, or another folder.`,
+  );
+}
+
+async function ofFile(path: string, parts: Parts): Promise<ReadResult> {
+  const { find, reading } = parts;
+  const name = basename(path);
+  if ((herokuPaths as readonly string[]).includes(name)) return ofHeroku(dirname(path), parts);
+  const text = (await find(path)) ?? "";
+  if (/^\s*"?schemaVersion"?\s*:/m.test(text)) return ofDevfile(path, text, find);
+  const isCompose = (composePaths as readonly string[]).includes(name);
+  if (isCompose || (/^services\s*:/m.test(text) && !/^apiVersion\s*:/m.test(text))) {
+    return readFilesWith(find, (read) => readCompose([path], { read }));
+  }
+  if (kustomizationNames.includes(name) && isKustomization(text)) {
+    return rendered(dirname(path), reading);
+  }
+  return readKubernetes([{ path: reading.nameOf?.(path) ?? path, text }]);
+}
+
+/** With the parents and plugins that stand in the repository. */
+async function ofDevfile(path: string, text: string, find: FindFile): Promise<ReadResult> {
+  const documents = new Map<string, DevfileDocument>();
+  for (;;) {
+    const needed = neededDocuments(text, path, documents).flatMap(({ name, location }) =>
+      location.kind === "repository" ? [{ name, path: location.path }] : [],
+    );
+    if (needed.length === 0) return readDevfile(text, path, documents);
+    for (const one of needed) {
+      const found = await find(one.path);
+      const failure = `There is no file ${one.path} that can be read.`;
+      documents.set(one.name, found === null ? { failure } : { text: found });
+    }
+  }
+}
+
+function ofHeroku(folder: string, { find }: Parts): Promise<ReadResult> {
+  return readFilesWith(find, (read) => readHeroku((path) => read(inFolder(folder, path))));
+}
+
+async function rendered(folder: string, { render }: SourceReading): Promise<ReadResult> {
+  if (render !== undefined) return readKubernetes(await render(folder));
+  throw new OneloopError(
+    "plan-impossible",
+    `${folder} is put together by kustomize, which is not run here. Write its objects to a file of the repository (\`kubectl kustomize ${folder} > mirror.yaml\`), and name that: mirror.yaml.`,
+  );
+}
+
+/** A chart's values and a package's settings are no objects. */
+async function manifests(folder: string, parts: Parts): Promise<KubernetesFile[]> {
+  const { files, reading } = parts;
+  const found: { path: string; kind: "file"; size: number }[] = [];
+  let level = [folder === "." ? "" : `${folder}/`];
+  for (let depth = 0; depth <= maxDepth && level.length > 0; depth += 1) {
+    const entries = await files.list(level[0] === "" ? [] : level);
+    for (const { path, kind, size } of entries) {
+      if (kind === "file" && isManifest(path)) found.push({ path, kind, size });
+    }
+    if (found.length > maxFiles) {
+      throw new OneloopError(
+        "bad-input",
+        `${folder} has over ${maxFiles} files: name the one with the objects.`,
+      );
+    }
+    level = entries
+      .filter(({ path, kind }) => kind === "folder" && !passedOver.has(basename(path)))
+      .map(({ path }) => `${path}/`);
+  }
+  const texts = await files.texts(found, maxFileBytes);
+  return found
+    .map(({ path }) => ({ path: reading.nameOf?.(path) ?? path, text: texts.get(path) ?? "" }))
+    .filter(({ text }) => hasObjects(text))
+    .toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+function isManifest(path: string): boolean {
+  return /\.(ya?ml|json)$/.test(path);
+}
+
+function hasObjects(text: string): boolean {
+  return /^\s*"?(apiVersion|kind)"?\s*:/m.test(text);
+}
+
+function inFolder(folder: string, name: string): string {
+  return folder === "." ? name : `${folder}/${name}`;
+}
+
+function noSuchSource(path: string, offered: readonly string[]): OneloopError {
+  const have = offered.length === 0 ? "" : ` What looks like it: ${offered.join(", ")}.`;
+  return new OneloopError("bad-input", `There is no ${path} that could be mirrored.${have}`);
+}

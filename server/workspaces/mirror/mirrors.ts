@@ -1,0 +1,99 @@
+import type { WorkspaceRow } from "../../db/workspaces.ts";
+import { OneloopError } from "../../protocol/errors.ts";
+import { stepDeadlines } from "../reconciler-deadlines.ts";
+import { Gate } from "./gate.ts";
+import { mirroredServices } from "./mirrored.ts";
+import { systemTimers } from "./timers.ts";
+import { WorkspaceMirror, type MirrorGates, type MirrorParts } from "./workspace-mirror.ts";
+
+/** Beyond two starts at a time an engine does none of them faster. */
+const startsAtOnce = 2;
+/** A pull waits for the network, a build for a core. */
+const imagesAtOnce = 3;
+/** A probe is a connection, or a process in a container. */
+const probesAtOnce = 16;
+
+/**
+ * Production's services of all workspaces that run here: each is begun when its workspace runs, goes
+ * on with what a control plane before this one has started, and ends before its workspace does.
+ */
+export class Mirrors implements AsyncDisposable {
+  readonly #parts: MirrorParts;
+  readonly #gates: MirrorGates = {
+    images: new Gate(imagesAtOnce),
+    starts: new Gate(startsAtOnce),
+    probes: new Gate(probesAtOnce),
+  };
+  readonly #mirrors = new Map<string, WorkspaceMirror>();
+  #isEnded = false;
+
+  constructor(parts: Omit<MirrorParts, "deadlines" | "timers"> & Partial<MirrorParts>) {
+    this.#parts = { deadlines: stepDeadlines, timers: systemTimers, ...parts };
+  }
+
+  /** The workspace runs; called again whenever that was seen, or its engine was away. */
+  running(row: WorkspaceRow): void {
+    if (this.#isEnded || mirroredServices(row.plan).length === 0) return;
+    const mirror = this.#mirrors.get(row.id);
+    if (mirror === undefined) {
+      this.#mirrors.set(row.id, new WorkspaceMirror(row, this.#parts, this.#gates));
+    } else {
+      mirror.look(null);
+    }
+  }
+
+  /** It runs no more, or will not in a moment: nothing of it is started again. */
+  async ended(id: string): Promise<void> {
+    await this.#mirrors.get(id)?.end();
+    this.#mirrors.delete(id);
+    await this.#parts.services.clear(id);
+  }
+
+  /** The engine said something of a service. */
+  changed(id: string, service: string): void {
+    this.#mirrors.get(id)?.look(service);
+  }
+
+  /** @throws OneloopError `not-found`, `bad-input`, `workspace-not-running` */
+  restart(row: WorkspaceRow, service: string): void {
+    this.#find(row, service).restart(service);
+  }
+
+  /** @throws OneloopError as `restart`, and `bad-input` where the service is not built */
+  rebuild(row: WorkspaceRow, service: string): void {
+    const mirror = this.#find(row, service);
+    const image = row.plan.services.find(({ name }) => name === service)?.image;
+    if (!(row.plan.builds ?? []).some((build) => build.image === image)) {
+      throw new OneloopError(
+        "bad-input",
+        `${service} runs the image ${image ?? ""} as it is: nothing in the repository builds it. \`loop restart ${row.name} ${service}\` starts it again.`,
+      );
+    }
+    mirror.rebuild(service);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isEnded = true;
+    await Promise.all([...this.#mirrors.values()].map((mirror) => mirror.end()));
+  }
+
+  #find(row: WorkspaceRow, service: string): WorkspaceMirror {
+    const { plan, name, state } = row;
+    const mirrored = mirroredServices(plan).map((one) => one.name);
+    if (!plan.services.some((one) => one.name === service)) {
+      throw new OneloopError("not-found", `${name} has no service ${service}.`);
+    }
+    if (!mirrored.includes(service)) {
+      throw new OneloopError(
+        "bad-input",
+        `${service} mirrors no service of production: it starts and stops with its workspace.`,
+      );
+    }
+    const mirror = this.#mirrors.get(row.id);
+    if (state === "running" && mirror !== undefined) return mirror;
+    throw new OneloopError(
+      "workspace-not-running",
+      `${name} is ${state === "running" ? "not run by this control plane yet" : state}. Start it with \`loop start ${name}\`.`,
+    );
+  }
+}

@@ -1,0 +1,81 @@
+import type { ServiceStatus, ServiceStore } from "../../db/workspace-services.ts";
+import type { Log } from "../../util/log.ts";
+import { Poke } from "../../util/poke.ts";
+import type { Timers } from "./timers.ts";
+
+/** After a database that did not answer. */
+const retryAfterMs = 5000;
+
+export type StatusChange = Partial<Omit<ServiceStatus, "service" | "since">>;
+
+/**
+ * How far each service of a workspace is. What changes while it is being written down is written
+ * together: hundreds of services that start at once are a few statements.
+ */
+export class Statuses {
+  readonly #id: string;
+  readonly #parts: { store: Pick<ServiceStore, "write">; timers: Timers; log: Log };
+  readonly #statuses = new Map<string, ServiceStatus>();
+  readonly #changed = new Set<string>();
+  readonly #poke = new Poke();
+
+  constructor(
+    id: string,
+    parts: {
+      readonly store: Pick<ServiceStore, "write">;
+      readonly timers: Timers;
+      readonly log: Log;
+    },
+  ) {
+    this.#id = id;
+    this.#parts = parts;
+  }
+
+  /** As it was written before. */
+  restore(status: ServiceStatus): void {
+    this.#statuses.set(status.service, status);
+  }
+
+  get(service: string): ServiceStatus | null {
+    return this.#statuses.get(service) ?? null;
+  }
+
+  set(service: string, change: StatusChange): void {
+    const before = this.#statuses.get(service);
+    const now = new Date(this.#parts.timers.now());
+    const first = { service, state: "waiting", health: null, reason: null, restarts: 0 } as const;
+    const after = { ...first, since: now, ...before, ...change };
+    if (before !== undefined && same(before, after)) return;
+    const since = before?.state === after.state ? after.since : now;
+    this.#statuses.set(service, { ...after, since });
+    this.#changed.add(service);
+    this.#poke.poke();
+  }
+
+  /** Writes changes down until the signal is aborted. */
+  async keep(signal: AbortSignal): Promise<void> {
+    const { store, timers, log } = this.#parts;
+    while (await this.#poke.wait(signal)) {
+      const services = [...this.#changed];
+      this.#changed.clear();
+      const rows = services.flatMap((service) => this.#statuses.get(service) ?? []);
+      try {
+        await store.write(this.#id, rows);
+      } catch (error) {
+        log.warn({ err: error, workspace: this.#id }, "states of services were not written");
+        for (const service of services) this.#changed.add(service);
+        this.#poke.poke();
+        await timers.sleep(retryAfterMs, signal).catch(() => undefined);
+      }
+    }
+  }
+}
+
+function same(a: ServiceStatus, b: ServiceStatus): boolean {
+  return (
+    a.state === b.state &&
+    a.health === b.health &&
+    a.reason === b.reason &&
+    a.restarts === b.restarts
+  );
+}

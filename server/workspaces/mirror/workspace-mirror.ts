@@ -1,0 +1,334 @@
+import type { WorkspaceRow, WorkspaceStore } from "../../db/workspaces.ts";
+import type { ServiceStore } from "../../db/workspace-services.ts";
+import type { Engine, Observed, ObservedMember, WorkspaceSpec } from "../../engine/engine.ts";
+import { fillService, missingVariables, type Values } from "../../plan/mirror/fill.ts";
+import { OneloopError, toOneloopError } from "../../protocol/errors.ts";
+import type { Probe } from "../../protocol/service.ts";
+import { controlPlaneActor } from "../../protocol/supervisor.ts";
+import type { Supervisors } from "../../terminals/supervisors.ts";
+import type { Log } from "../../util/log.ts";
+import { Builds } from "../builds.ts";
+import { withDeadline, type StepDeadlines } from "../reconciler-deadlines.ts";
+import type { RunStep } from "../reconciler-turn.ts";
+import { check, type CheckResult } from "./checks.ts";
+import { cycles, untilReached } from "./dependencies.ts";
+import type { Gate } from "./gate.ts";
+import { mirroredServices, type Mirrored } from "./mirrored.ts";
+import { probe } from "./probes.ts";
+import { filesKey, readServiceFiles, type ReadArchive } from "./service-files.ts";
+import { ServiceRun, type RunParts } from "./service-run.ts";
+import { Statuses } from "./statuses.ts";
+import type { Timers } from "./timers.ts";
+import { listed } from "./words.ts";
+
+/** What a program has to end itself where production does not say. */
+const stopGraceMs = 10_000;
+/** After a failure that is not a service's own. */
+const retryAfterMs = 5000;
+
+export interface MirrorParts {
+  readonly engine: Engine;
+  readonly store: Pick<WorkspaceStore, "addEvent">;
+  readonly services: ServiceStore;
+  readonly supervisors: Pick<Supervisors, "dial">;
+  readonly archive: ReadArchive;
+  /** The user's variables, and secrets of this workspace, as they are now. */
+  readonly values: (row: WorkspaceRow) => Promise<Values>;
+  readonly deadlines: StepDeadlines;
+  readonly timers: Timers;
+  readonly log: Log;
+}
+
+/** How much is done at once, of all workspaces together. */
+export interface MirrorGates {
+  readonly images: Gate;
+  readonly starts: Gate;
+  readonly probes: Gate;
+}
+
+/** Production's services of one running workspace. */
+export class WorkspaceMirror {
+  readonly #parts: MirrorParts;
+  readonly #gates: MirrorGates;
+  readonly #row: WorkspaceRow;
+  readonly #spec: WorkspaceSpec;
+  readonly #statuses: Statuses;
+  readonly #builds: Builds;
+  readonly #mirrored: readonly Mirrored[];
+  readonly #runs: ReadonlyMap<string, ServiceRun>;
+  readonly #ended = new AbortController();
+  readonly #settled: Promise<void>;
+  readonly #rebuilding = new Map<string, Promise<void>>();
+  #observing: { readonly now: Promise<Observed>; next: Promise<Observed> | null } | null = null;
+
+  constructor(row: WorkspaceRow, parts: MirrorParts, gates: MirrorGates) {
+    this.#parts = parts;
+    this.#gates = gates;
+    this.#row = row;
+    this.#spec = { owner: { kind: "workspace", id: row.id }, name: row.name, plan: row.plan };
+    this.#statuses = new Statuses(row.id, { ...parts, store: parts.services });
+    this.#mirrored = mirroredServices(row.plan);
+    this.#builds = new Builds(parts, { row, spec: this.#spec }, this.#step);
+    this.#runs = new Map(
+      this.#mirrored.map((service) => [
+        service.name,
+        new ServiceRun(service, this.#runParts(service)),
+      ]),
+    );
+    this.#settled = this.#run();
+  }
+
+  /** The engine said something of a service; null: of any of them, or it was away. */
+  look(service: string | null): void {
+    if (service !== null) this.#runs.get(service)?.look();
+    else for (const run of this.#runs.values()) run.look();
+  }
+
+  /** Starts a service again, after what prepares it. */
+  restart(service: string): void {
+    for (const { name, mirror } of this.#mirrored) {
+      if (mirror.role === "init" && mirror.partOf === service) this.#runs.get(name)?.restart();
+    }
+    this.#runs.get(service)?.restart();
+  }
+
+  /** Builds a service's image from the workspace's present files; then starts it again. */
+  rebuild(service: string): void {
+    if (this.#rebuilding.has(service)) return;
+    const rebuilding = this.#rebuild(service).finally(() => this.#rebuilding.delete(service));
+    this.#rebuilding.set(service, rebuilding);
+  }
+
+  /** Nothing is started from here on; what runs goes on. */
+  async end(): Promise<void> {
+    this.#ended.abort();
+    await this.#settled;
+    await Promise.all(this.#rebuilding.values());
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#ended;
+    const keeping = this.#statuses.keep(signal);
+    try {
+      const before = await this.#resumeAtLast(signal);
+      const inCycles = cycles(this.#mirrored);
+      for (const [name, reason] of inCycles) {
+        this.#statuses.set(name, { state: "failed", reason });
+      }
+      const runs = [...this.#runs.values()].filter(({ name }) => !inCycles.has(name));
+      await Promise.all(runs.map((run) => run.run(before.get(run.name), signal)));
+    } catch (error) {
+      if (signal.aborted) return;
+      const { log } = this.#parts;
+      log.error({ err: error, workspace: this.#row.id }, "production's services are not run");
+      this.#note("error", toOneloopError(error).code, toOneloopError(error).message);
+    } finally {
+      await keeping;
+    }
+  }
+
+  /** A database or an engine that does not answer now is asked again. */
+  async #resumeAtLast(signal: AbortSignal): Promise<Map<string, ObservedMember>> {
+    const { timers, log } = this.#parts;
+    for (;;) {
+      try {
+        return await this.#resume();
+      } catch (error) {
+        signal.throwIfAborted();
+        log.warn({ err: error, workspace: this.#row.id }, "production's services wait");
+        await timers.sleep(retryAfterMs, signal);
+      }
+    }
+  }
+
+  /** What was so far before this control plane began; at a new start, what is missing is said. */
+  async #resume(): Promise<Map<string, ObservedMember>> {
+    const { services, engine } = this.#parts;
+    const rows = await services.list(this.#row.id);
+    if (rows.length === 0) {
+      for (const { name } of this.#mirrored) this.#statuses.set(name, { state: "waiting" });
+      await this.#tellMissing();
+      return new Map();
+    }
+    for (const { workspaceId: _of, ...status } of rows) this.#statuses.restore(status);
+    const { members } = await engine.observe(this.#spec.owner);
+    const before = new Map(members.map((member) => [member.service, member]));
+    const started = new Set(rows.map(({ service }) => service));
+    for (const { name, image } of this.#mirrored) {
+      const ref = before.get(name)?.runs.image;
+      if (started.has(name) && ref !== undefined) this.#builds.remember(image, ref);
+    }
+    return before;
+  }
+
+  async #tellMissing(): Promise<void> {
+    const { plan } = this.#row;
+    const { variables } = await this.#parts.values(this.#row);
+    const missing = missingVariables(plan, variables);
+    if (missing.length > 0) {
+      this.#note(
+        "warning",
+        "variables-missing",
+        `Production's services ask for ${listed(missing)}, which you have not set: each runs without. \`loop variables set NAME VALUE\` sets one; then restart what needs it.`,
+      );
+    }
+    const made = (plan.mirror?.secrets ?? []).filter(
+      ({ variable }) => !Object.hasOwn(variables, variable),
+    );
+    if (made.length > 0) {
+      const names = listed(made.map(({ variable }) => variable));
+      this.#note(
+        "info",
+        "secrets-made",
+        `Production's secrets are not copied: values of this workspace's own stand in for them. A variable of yours gives its own value: ${names}.`,
+      );
+    }
+  }
+
+  #runParts(service: Mirrored): RunParts {
+    const { timers, engine } = this.#parts;
+    const { name, mirror } = service;
+    const of = { owner: this.#spec.owner, service: name };
+    return {
+      timers,
+      statuses: this.#statuses,
+      untilReached: (tell, signal) =>
+        untilReached(mirror.dependsOn, {
+          find: (other) => this.#runs.get(other) ?? null,
+          tell,
+          signal,
+        }),
+      start: (options, signal) => this.#start(service, options, signal),
+      observe: async () => {
+        const { members } = await this.#observe();
+        return members.find((member) => member.service === name);
+      },
+      probe: ({ tell, was }, signal) =>
+        probe(
+          mirror,
+          { timers, tell, was, check: (one, until) => this.#check(service, one, until) },
+          signal,
+        ),
+      stop: (signal) => {
+        const graceMs =
+          mirror.stopGraceSeconds === null ? stopGraceMs : mirror.stopGraceSeconds * 1000;
+        return this.#step("stop", signal, (options) =>
+          engine.stopService(of, { ...options, graceMs }),
+        );
+      },
+      note: (level, code, message) => this.#note(level, code, message),
+    };
+  }
+
+  async #start(
+    { name, image }: Mirrored,
+    { again, tell }: Parameters<RunParts["start"]>[0],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { engine, archive, values } = this.#parts;
+    const { plan } = this.#spec;
+    const filled = await values(this.#row);
+    const ref = await this.#gates.images.run(signal, async () => {
+      if (this.#builds.has(image)) tell({ state: "building" });
+      // Others may wait for the same build: it is the workspace's.
+      const until = this.#ended.signal;
+      const built = await this.#builds.ensure(image, { ready: Promise.resolve(), signal: until });
+      signal.throwIfAborted();
+      await this.#step("image", signal, (options) =>
+        engine.ensureImage(built, { ...options, onProgress: () => tell({ state: "pulling" }) }),
+      );
+      return built;
+    });
+    tell({ state: "starting" });
+    const services = plan.services.map((one) =>
+      one.name === name ? { ...fillService(one, filled), image: ref } : one,
+    );
+    const service = services.find((one) => one.name === name);
+    if (service === undefined) throw new OneloopError("internal", `The plan has no ${name}.`);
+    const { checkout } = plan;
+    await this.#gates.starts.run(signal, () =>
+      this.#step("start", signal, (options) =>
+        engine.ensureService(
+          { ...this.#spec, plan: { ...plan, services } },
+          {
+            service: name,
+            filesKey: filesKey(service, checkout),
+            readFiles: () =>
+              readServiceFiles(service, { checkout, archive, signal: options.signal }),
+            again,
+          },
+          options,
+        ),
+      ),
+    );
+  }
+
+  #check(service: Mirrored, one: Probe, signal: AbortSignal): Promise<CheckResult> {
+    const { supervisors, engine } = this.#parts;
+    const { owner, plan } = this.#spec;
+    const { name, mirror } = service;
+    // It is in the network of what it is a part of.
+    const host = mirror.partOf ?? name;
+    const target = { owner, actor: controlPlaneActor };
+    return this.#gates.probes.run(signal, () =>
+      check(
+        one,
+        {
+          dial: (port) =>
+            supervisors.dial(target, { host: host === plan.devService ? "localhost" : host, port }),
+          exec: (command, until) =>
+            engine.execInService({ owner, service: name, command }, { signal: until }),
+        },
+        signal,
+      ),
+    );
+  }
+
+  async #rebuild(service: string): Promise<void> {
+    const { signal } = this.#ended;
+    const image = this.#mirrored.find(({ name }) => name === service)?.image ?? "";
+    const before = this.#statuses.get(service);
+    this.#statuses.set(service, { state: "building" });
+    try {
+      await this.#gates.images.run(signal, () => this.#builds.again(image, signal));
+      this.restart(service);
+    } catch (error) {
+      if (signal.aborted) return;
+      const { code, message } = toOneloopError(error);
+      const reason = `It could not be built from the workspace's files; what was built before stays. ${message}`;
+      if (this.#statuses.get(service)?.state === "building") {
+        this.#statuses.set(service, { state: before?.state ?? "waiting", reason });
+      }
+      this.#note("error", code, `${service}: ${reason}`);
+    }
+  }
+
+  /** As the engine says it from now on: an answer that was asked for before is not one. */
+  #observe(): Promise<Observed> {
+    const { engine } = this.#parts;
+    const begin = (): Promise<Observed> => {
+      const now = engine.observe(this.#spec.owner);
+      const observing = { now, next: null };
+      this.#observing = observing;
+      return now.finally(() => {
+        if (this.#observing === observing) this.#observing = null;
+      });
+    };
+    const running = this.#observing;
+    if (running === null) return begin();
+    running.next ??= running.now.then(begin, begin);
+    return running.next;
+  }
+
+  readonly #step: RunStep = (step, signal, work) =>
+    withDeadline({ step, ms: this.#parts.deadlines[step], signal }, (limited) =>
+      work({ signal: limited }),
+    );
+
+  #note(level: "info" | "warning" | "error", code: string, message: string): void {
+    const { store, log } = this.#parts;
+    store
+      .addEvent(this.#row.id, { level, code, message })
+      .catch((error: unknown) => log.warn({ err: error, code }, "an event was not written"));
+  }
+}

@@ -1,0 +1,54 @@
+import type { ServiceFile } from "../../../server/engine/engine.ts";
+import type { MirroredService, PlannedService } from "../../../server/protocol/service.ts";
+import { service } from "../../helpers/plans.ts";
+
+/** What a service of production has beside a component's settings: nothing but what is given. */
+export function mirror(change: Partial<MirroredService> = {}): MirroredService {
+  return {
+    role: "service",
+    partOf: null,
+    build: null,
+    platform: null,
+    workingDir: null,
+    capabilitiesAdded: [],
+    capabilitiesDropped: [],
+    readiness: null,
+    liveness: null,
+    startup: null,
+    restart: "no",
+    stopGraceSeconds: null,
+    names: [],
+    dependsOn: [],
+    files: [],
+    tmpfs: [],
+    composedEnv: {},
+    ...change,
+  };
+}
+
+/** A service of production, alone in its network. */
+export function mirrored(
+  name: string,
+  {
+    mirror: own,
+    ...change
+  }: Partial<Omit<PlannedService, "mirror">> & {
+    mirror?: Partial<MirroredService>;
+  } = {},
+): PlannedService {
+  return service(name, { dedicatedPod: true, ...change, mirror: mirror(own) });
+}
+
+/** A planned file, and the same for the engine. */
+export function textFile(path: string, text: string, mode = 0o644) {
+  const planned: MirroredService["files"][number] = {
+    path,
+    mode,
+    content: { kind: "text", parts: [{ text }] },
+  };
+  const put: ServiceFile = { path, mode, content: { kind: "bytes", bytes: Buffer.from(text) } };
+  return { planned, put };
+}
+
+/** For a service without files. */
+export const noFiles = { filesKey: "none", readFiles: () => Promise.resolve([]) };

@@ -1,0 +1,98 @@
+import { describe, expect, it } from "vitest";
+import { Names } from "../../../server/engine/docker/names.ts";
+import {
+  isGeneric,
+  podsOf,
+  sandboxNameOf,
+  sandboxOptions,
+} from "../../../server/engine/docker/pods.ts";
+import { planOf, service } from "../../helpers/plans.ts";
+import { mirror, mirrored } from "../../conformance/engine/mirrored.ts";
+
+const names = new Names("abcdefgh");
+const owner = { kind: "workspace", id: "w" } as const;
+
+/** The services of each pod, by who stands alone in it. */
+function podNames(plan: ReturnType<typeof planOf>): Record<string, string[]> {
+  return Object.fromEntries(
+    podsOf(plan).map(({ alone, services }) => [alone ?? "", services.map(({ name }) => name)]),
+  );
+}
+
+describe("podsOf", () => {
+  it("gives each mirrored service a pod, and what is a part of it the same one", () => {
+    const part = (name: string, partOf: string | null) =>
+      mirrored(name, { mirror: { role: "sidecar", partOf } });
+    const plan = planOf([
+      service("dev"),
+      part("db-init", "db"),
+      mirrored("db"),
+      part("dev-proxy", "dev"),
+      service("cache"),
+      part("deep", "db-init"),
+      part("lost", "nobody"),
+      part("round", "turn"),
+      part("turn", "round"),
+    ]);
+    expect(podNames(plan)).toEqual({
+      "": ["dev", "dev-proxy", "cache"],
+      db: ["db-init", "db", "deep"],
+      lost: ["lost"],
+      turn: ["round"],
+      round: ["turn"],
+    });
+    expect(podsOf(plan)[0]?.alone).toBeNull();
+    for (const { alone, services } of podsOf(plan)) {
+      for (const one of services) {
+        expect(sandboxNameOf(names, { owner, plan }, one)).toBe(names.sandbox(owner, alone));
+      }
+    }
+  });
+
+  it("makes no sandbox ahead for a dev service that is called by a name of production", () => {
+    const dev = (change = {}) => planOf([service("dev", { mirror: mirror(change) })]);
+    expect(isGeneric(planOf([service("dev")]))).toBe(true);
+    expect(isGeneric(dev())).toBe(true);
+    expect(isGeneric(dev({ names: [{ name: "front-end", ports: [] }] }))).toBe(false);
+  });
+});
+
+describe("sandboxOptions", () => {
+  it("has all names of its services once, and a host name that the kernel takes", () => {
+    const long = "n".repeat(100);
+    const plan = planOf([
+      service("dev"),
+      mirrored(long, {
+        mirror: {
+          names: [
+            { name: "db", ports: [] },
+            { name: "db.default.svc.cluster.local", ports: [] },
+            { name: long, ports: [] },
+          ],
+        },
+      }),
+    ]);
+    const pod = podsOf(plan)[1];
+    if (pod === undefined) throw new Error("the plan has two pods");
+    const made = { pod, rules: { v4: "", v6: "" }, image: "helper" };
+    const { Hostname, NetworkingConfig } = sandboxOptions(names, { owner, name: "n" }, made);
+    expect(Hostname).toHaveLength(63);
+    const aliases = Object.values(NetworkingConfig?.EndpointsConfig ?? {})[0]?.Aliases;
+    expect(aliases).toEqual([long, "db", "db.default.svc.cluster.local"]);
+  });
+});
+
+describe("the names of containers", () => {
+  it("are never a sandbox's and a service's, or two services', at once", () => {
+    const services = ["web", "web_sandbox", "web_", "_sandbox", "web_sandbox_"];
+    const all = services.flatMap((name) => [names.member(owner, name), names.sandbox(owner, name)]);
+    expect(new Set([...all, names.sandbox(owner, null)]).size).toBe(all.length + 1);
+  });
+
+  it("lead from a volume, or a folder of one, back to the plan's name of it", () => {
+    expect(names.plannedVolume(owner, names.volume(owner, "data"))).toBe("data");
+    expect(names.plannedVolume(owner, names.volumePart(owner, "data", "a/b"))).toBe("data");
+    expect(names.plannedVolume(owner, names.anonymousVolume(owner, "db", "/d"))).toBeNull();
+    expect(names.plannedVolume(owner, "oneloop-abcdefgh-supervisor-x")).toBeNull();
+  });
+});

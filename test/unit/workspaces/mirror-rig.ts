@@ -1,0 +1,204 @@
+import type { Socket } from "node:net";
+import { Readable } from "node:stream";
+import type {
+  ServiceRow,
+  ServiceStatus,
+  ServiceStore,
+} from "../../../server/db/workspace-services.ts";
+import type { NewEvent, WorkspaceRow } from "../../../server/db/workspaces.ts";
+import { FakeEngine, type FakeEngineOptions } from "../../../server/engine/fake/index.ts";
+import type { WorkspacePlan } from "../../../server/protocol/plan.ts";
+import type { MirroredService, PlannedService, Probe } from "../../../server/protocol/service.ts";
+import { createLog } from "../../../server/util/log.ts";
+import { Mirrors } from "../../../server/workspaces/mirror/mirrors.ts";
+import { ManualTimers } from "../../helpers/manual-timers.ts";
+import { facts, planOf, service } from "../../helpers/plans.ts";
+
+export const owner = { kind: "workspace", id: "w1" } as const;
+
+/** A service of production that asks for nothing but what is given. */
+export function mirrored(
+  name: string,
+  mirror: Partial<MirroredService> = {},
+  change: Partial<PlannedService> = {},
+): PlannedService {
+  return service(name, {
+    image: `shop/${name}:1`,
+    dedicatedPod: true,
+    ...change,
+    mirror: {
+      role: "service",
+      partOf: null,
+      build: null,
+      platform: null,
+      workingDir: null,
+      capabilitiesAdded: [],
+      capabilitiesDropped: [],
+      readiness: null,
+      liveness: null,
+      startup: null,
+      restart: "always",
+      stopGraceSeconds: null,
+      names: [],
+      dependsOn: [],
+      files: [],
+      tmpfs: [],
+      composedEnv: {},
+      ...mirror,
+    },
+  });
+}
+
+export const waitsFor = (
+  name: string,
+  condition: "started" | "healthy" | "completed",
+): Partial<MirroredService> => ({ dependsOn: [{ service: name, condition, required: true }] });
+
+export const execProbe = (change: Partial<Probe> = {}): Probe => ({
+  check: { kind: "exec", command: ["check"] },
+  initialDelayS: 0,
+  periodS: 10,
+  timeoutS: 1,
+  failures: 3,
+  successes: 1,
+  ...change,
+});
+
+/** The states of services as they would be in the database. */
+class MemoryStore implements Pick<ServiceStore, "list" | "write" | "clear"> {
+  readonly rows = new Map<string, ServiceRow>();
+  writes = 0;
+  onWrite: (() => void) | null = null;
+
+  async list(...ids: readonly string[]): Promise<ServiceRow[]> {
+    return [...this.rows.values()].filter(({ workspaceId }) => ids.includes(workspaceId));
+  }
+
+  async write(workspaceId: string, services: readonly ServiceStatus[]): Promise<void> {
+    this.writes += 1;
+    for (const one of services) this.rows.set(one.service, { workspaceId, ...one });
+    this.onWrite?.();
+  }
+
+  async clear(): Promise<void> {
+    this.rows.clear();
+    this.onWrite?.();
+  }
+}
+
+export interface RigOptions extends Omit<FakeEngineOptions, "images"> {
+  readonly missingImages?: readonly string[];
+  readonly variables?: Readonly<Record<string, string>>;
+  readonly builds?: WorkspacePlan["builds"];
+  readonly dial?: (at: { host: string; port: number }) => Promise<Socket>;
+}
+
+/** Production's services around a dev service, on an engine in memory, with a clock of the test's own. */
+export class MirrorRig implements AsyncDisposable {
+  readonly engine: FakeEngine;
+  readonly timers = new ManualTimers();
+  readonly store = new MemoryStore();
+  readonly events: NewEvent[] = [];
+  readonly dialled: string[] = [];
+  readonly row: WorkspaceRow;
+  mirrors: Mirrors;
+  readonly #options: RigOptions;
+  readonly #watching = new AbortController();
+
+  private constructor(services: readonly PlannedService[], options: RigOptions) {
+    const { missingImages = [], builds } = options;
+    const all = ["oneloop/workspace:latest", ...services.map(({ image }) => image)];
+    const there = all.filter((image) => !missingImages.includes(image));
+    this.engine = new FakeEngine({
+      ...options,
+      images: Object.fromEntries(there.map((image) => [image, facts])),
+    });
+    this.#options = options;
+    const plan = planOf([service("dev"), ...services]);
+    const checkout = { url: "u", ref: null, commit: "c".repeat(40), path: "/workspace/app" };
+    this.row = {
+      id: owner.id,
+      name: "app",
+      plan: { ...plan, checkout, ...(builds === undefined ? {} : { builds }) },
+      state: "running",
+      checkedOut: true,
+    } as WorkspaceRow;
+    this.mirrors = this.#make();
+  }
+
+  static async start(
+    services: readonly PlannedService[],
+    options: RigOptions = {},
+  ): Promise<MirrorRig> {
+    const rig = new MirrorRig(services, options);
+    const step = { signal: AbortSignal.timeout(10_000) };
+    const spec = { owner, name: "app", plan: rig.row.plan };
+    await rig.engine.ensureSandbox(spec, step);
+    void rig.#watch();
+    rig.mirrors.running(rig.row);
+    return rig;
+  }
+
+  /** As after a kill of the control plane: nothing of what was in its memory is left. */
+  async restart(): Promise<void> {
+    await this.mirrors[Symbol.asyncDispose]();
+    this.mirrors = this.#make();
+    this.mirrors.running(this.row);
+  }
+
+  /** Waits until a service's written state is as wanted; gives it. */
+  async until(name: string, wanted: (row: ServiceRow) => boolean): Promise<ServiceRow> {
+    for (;;) {
+      const row = this.store.rows.get(name);
+      if (row !== undefined && wanted(row)) return row;
+      await new Promise<void>((resolve) => {
+        this.store.onWrite = () => resolve();
+      });
+    }
+  }
+
+  state(name: string, state: ServiceRow["state"]): Promise<ServiceRow> {
+    return this.until(name, (row) => row.state === state);
+  }
+
+  /** What the services are, by name. */
+  get states(): Record<string, string> {
+    return Object.fromEntries([...this.store.rows].map(([name, { state }]) => [name, state]));
+  }
+
+  async running(): Promise<string[]> {
+    const { members } = await this.engine.observe(owner);
+    return members.filter(({ state }) => state === "running").map(({ service: name }) => name);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#watching.abort();
+    await this.mirrors[Symbol.asyncDispose]();
+  }
+
+  async #watch(): Promise<void> {
+    for await (const { service: name } of this.engine.watch(this.#watching.signal)) {
+      if (name !== null) this.mirrors.changed(owner.id, name);
+    }
+  }
+
+  #make(): Mirrors {
+    const { variables = {}, dial } = this.#options;
+    return new Mirrors({
+      engine: this.engine,
+      store: { addEvent: async (_id, event) => void this.events.push(event) },
+      services: this.store as unknown as ServiceStore,
+      supervisors: {
+        dial: (_target, at) => {
+          const { host, port } = at as { host: string; port: number };
+          this.dialled.push(`${host}:${port}`);
+          return dial === undefined ? Promise.reject(new Error("nobody")) : dial({ host, port });
+        },
+      },
+      archive: async () => Readable.from([]),
+      values: async () => ({ variables, made: (secret, key) => `made-${secret}-${key}` }),
+      timers: this.timers,
+      log: createLog({ level: "silent" }),
+    });
+  }
+}
