@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { Duplex, PassThrough } from "node:stream";
 import { expect, test } from "vitest";
+import { makeSshKey } from "../../helpers/ssh-key.ts";
 import ssh2, { type Connection, type IdentityCallback, type ParsedKey } from "ssh2";
 import { announced, openAgentChannel } from "../../../server/ssh/agent-channel.ts";
 
@@ -35,7 +36,7 @@ class TestAgent extends ssh2.BaseAgent<ParsedKey> {
 
 /** Both ends of a connection whose client has asked for forwarding; nothing of Oneloop's. */
 async function connected(reach: Reach) {
-  const { private: hostKey } = ssh2.utils.generateKeyPairSync("ed25519");
+  const hostKey = makeSshKey();
   const server = new ssh2.Server({ hostKeys: [hostKey] });
   const came = once(server, "connection");
   server.listen(0, "127.0.0.1");

@@ -4,6 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { createServer, connect, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeSshKey } from "../../helpers/ssh-key.ts";
 import pty from "node-pty";
 import ssh2, { type ClientChannel, type IdentityCallback, type ParsedKey } from "ssh2";
 import { finish, gate, startOpenSsh, type OpenSsh } from "./openssh.ts";
@@ -194,7 +195,7 @@ describe("a stranger", () => {
   });
 
   test("who only knows a user's public key is refused", async () => {
-    const own = ssh2.utils.parseKey(ssh2.utils.generateKeyPairSync("ed25519").private) as ParsedKey;
+    const own = ssh2.utils.parseKey(makeSshKey()) as ParsedKey;
     let signed = 0;
     class Liar extends ssh2.BaseAgent<string> {
       override getIdentities(answer: IdentityCallback<string>): void {

@@ -5,6 +5,7 @@ import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import ssh2 from "ssh2";
 import { describe, expect, it } from "vitest";
+import { makeSshKey } from "../../helpers/ssh-key.ts";
 import { OneloopError } from "../../../server/protocol/errors.ts";
 import { WrongKeys } from "../../../server/ssh/wrong-keys.ts";
 import type { SshGatewayOptions } from "../../../server/ssh/options.ts";
@@ -94,7 +95,7 @@ describe("what is refused", () => {
     await using open = await startWith({ onRefusal, clock: { now: () => now } });
     const live = open.start(["ws@127.0.0.1", "echo ready; cat"]);
     await once(live.stdout, "data");
-    const { private: privateKey } = ssh2.utils.generateKeyPairSync("ed25519");
+    const privateKey = makeSshKey();
     while (!refused.includes("wrong-keys-near")) {
       const client = new ssh2.Client();
       client.connect({ ...address(open.gateway.port), privateKey });
