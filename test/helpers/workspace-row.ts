@@ -1,19 +1,27 @@
 import type { Database } from "../../server/db/database.ts";
 import { WorkspaceStore, type WorkspaceRow } from "../../server/db/workspaces.ts";
 import { plan } from "../../server/plan/plan.ts";
+import type { PlannedService } from "../../server/protocol/service.ts";
 import { defaultModel } from "../../server/sources/fallback/default-model.ts";
 import { Poke } from "../../server/util/poke.ts";
 
-/** Stores a workspace of one container that is to run; a control plane brings it up. */
+/**
+ * Stores a workspace that is to run, of one container and what stands beside it; a control plane
+ * brings it up.
+ */
 export async function insertWorkspace(
   database: Database,
-  wanted: { id: string; name: string; ownerId: string },
+  {
+    beside = [],
+    ...wanted
+  }: { id: string; name: string; ownerId: string; beside?: readonly PlannedService[] },
 ): Promise<WorkspaceRow> {
   const store = new WorkspaceStore(database);
   await store.ensureMachine({ id: "local", name: "this machine", engine: "fake" });
   const url = `https://git.example/${wanted.name}.git`;
   const commit = "0123456789012345678901234567890123456789";
   const checkout = { url, ref: "refs/heads/main", commit, path: "/workspace/app" };
+  const alone = plan(defaultModel(), null, { checkout });
   const row = await store.insert({
     ...wanted,
     machineId: "local",
@@ -21,7 +29,7 @@ export async function insertWorkspace(
     repository: url,
     ref: checkout.ref,
     commit,
-    plan: plan(defaultModel(), null, { checkout }),
+    plan: { ...alone, services: [...alone.services, ...beside] },
   });
   if (row === null) throw new Error("the workspace was not inserted");
   return row;
