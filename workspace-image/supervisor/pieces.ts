@@ -1,6 +1,6 @@
 /**
  * Much output is given on in pieces of about this size: each costs two more processes a wake-up, who
- * want the cores that the program and the kernel's terminal work on (50 MB came a quarter faster).
+ * want the cores that the program and the kernel's terminal work on.
  * Less than half of a terminal's ring, so that one piece alone never holds the program up.
  */
 const pieceBytes = 112 * 1024;
