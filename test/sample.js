@@ -16,7 +16,10 @@ await build({
   logLevel: "warn",
   output: { file: bundled, format: "esm" },
 });
-const { buildGovappImages, createGovappRepository } = await import(bundled);
+const { buildGovappImages, createGovappRepository, govappImages } = await import(bundled);
+
+/** What its Kubernetes manifests name: the release that production runs. */
+const released = "1.4.0";
 
 const xdgData = process.env.XDG_DATA_HOME ?? join(homedir(), ".local", "share");
 const defaultDataDir = process.getuid?.() === 0 ? "/var/lib/oneloop" : join(xdgData, "oneloop");
@@ -26,13 +29,20 @@ const socketPath = (process.env.DOCKER_HOST || "unix:///var/run/docker.sock").re
   /^unix:\/\//,
   "",
 );
+const docker = new Docker({ socketPath });
 try {
-  await buildGovappImages(new Docker({ socketPath }), {
-    onProgress: (line) => console.error(line),
-  });
+  await buildGovappImages(docker, { onProgress: (line) => console.error(line) });
+  for (const image of Object.keys(govappImages)) {
+    const [repo] = image.split(":");
+    await docker.getImage(image).tag({ repo, tag: released });
+  }
 } catch (error) {
   console.error(error.message);
   process.exit(2);
 }
 const { url } = await createGovappRepository(join(dataDir, "sample"));
-console.log(`Ready. Open it:\n\n  npx loop open ${url}\n`);
+console.log(`Ready. Open it, alone or with what production runs around it:
+
+  npx loop open ${url}
+  npx loop open ${url} --mirror k8s/
+`);
