@@ -228,6 +228,27 @@ export const MirroredService = z.object({
 });
 export type MirroredService = z.infer<typeof MirroredService>;
 
+/** What holds where production says nothing of it. */
+export const unsaidMirror: MirroredService = {
+  role: "service",
+  partOf: null,
+  build: null,
+  platform: null,
+  workingDir: null,
+  capabilitiesAdded: [],
+  capabilitiesDropped: [],
+  readiness: null,
+  liveness: null,
+  startup: null,
+  restart: "no",
+  stopGraceSeconds: null,
+  names: [],
+  dependsOn: [],
+  files: [],
+  tmpfs: [],
+  composedEnv: {},
+};
+
 /** A service in a WorkspacePlan: plain values. */
 export const PlannedService = z.object({
   name: z.string(),

@@ -1,10 +1,11 @@
 import type { Fact } from "../../protocol/fact.ts";
-import type {
-  Dependency,
-  MirroredService,
-  NetworkName,
-  PlannedService,
-  SourceService,
+import {
+  unsaidMirror,
+  type Dependency,
+  type MirroredService,
+  type NetworkName,
+  type PlannedService,
+  type SourceService,
 } from "../../protocol/service.ts";
 import type { Facts } from "../facts.ts";
 import { nameOf } from "./develop.ts";
@@ -86,25 +87,11 @@ export function standIn(
   return {
     env: Object.assign({}, ...envs.map(({ env }) => env)) as Record<string, string>,
     mirror: {
-      role: "service",
-      partOf: null,
-      build: null,
-      platform: null,
-      workingDir: null,
-      capabilitiesAdded: [],
-      capabilitiesDropped: [],
-      readiness: null,
-      liveness: null,
-      startup: null,
-      restart: "no",
-      stopGraceSeconds: null,
+      ...unsaidMirror,
       names: services.flatMap((service) => [
         { name: nameOf(service), ports: [] },
         ...networkNames(service, context.facts),
       ]),
-      dependsOn: [],
-      files: [],
-      tmpfs: [],
       composedEnv: Object.assign({}, ...envs.map(({ composedEnv }) => composedEnv)) as Record<
         string,
         MirroredService["composedEnv"][string]

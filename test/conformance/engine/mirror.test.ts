@@ -9,7 +9,7 @@ import type {
   ServiceStart,
   WorkspaceSpec,
 } from "../../../server/engine/engine.ts";
-import type { PlannedService } from "../../../server/protocol/service.ts";
+import { unsaidMirror, type PlannedService } from "../../../server/protocol/service.ts";
 import { supervisorPort } from "../../../server/protocol/supervisor.ts";
 import { randomIds } from "../../../server/util/ids.ts";
 import { createLog } from "../../../server/util/log.ts";
@@ -25,7 +25,7 @@ import {
   workspaceOwner,
   type TestEngine,
 } from "../../helpers/test-engine.ts";
-import { mirror, mirrored, noFiles, textFile } from "./mirrored.ts";
+import { mirrored, noFiles, textFile } from "./mirrored.ts";
 import { waiting } from "./suite.ts";
 
 const lifetime = new Lifetime();
@@ -178,7 +178,11 @@ describe("the names of production", () => {
           mirrored("with_sandbox", { image, command: waiting }),
           mirrored("with", { image, command: waiting }),
         ],
-        { dev: { mirror: mirror({ names: [{ name: "front-end", ports: [port(80, 8082)] }] }) } },
+        {
+          dev: {
+            mirror: { ...unsaidMirror, names: [{ name: "front-end", ports: [port(80, 8082)] }] },
+          },
+        },
       ),
     );
     const names = ["db", "db-proxy", "dev-helper"];

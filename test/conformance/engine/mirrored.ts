@@ -1,30 +1,10 @@
 import type { ServiceFile } from "../../../server/engine/engine.ts";
-import type { MirroredService, PlannedService } from "../../../server/protocol/service.ts";
+import {
+  unsaidMirror,
+  type MirroredService,
+  type PlannedService,
+} from "../../../server/protocol/service.ts";
 import { service } from "../../helpers/plans.ts";
-
-/** What a service of production has beside a component's settings: nothing but what is given. */
-export function mirror(change: Partial<MirroredService> = {}): MirroredService {
-  return {
-    role: "service",
-    partOf: null,
-    build: null,
-    platform: null,
-    workingDir: null,
-    capabilitiesAdded: [],
-    capabilitiesDropped: [],
-    readiness: null,
-    liveness: null,
-    startup: null,
-    restart: "no",
-    stopGraceSeconds: null,
-    names: [],
-    dependsOn: [],
-    files: [],
-    tmpfs: [],
-    composedEnv: {},
-    ...change,
-  };
-}
 
 /** A service of production, alone in its network. */
 export function mirrored(
@@ -36,7 +16,7 @@ export function mirrored(
     mirror?: Partial<MirroredService>;
   } = {},
 ): PlannedService {
-  return service(name, { dedicatedPod: true, ...change, mirror: mirror(own) });
+  return service(name, { dedicatedPod: true, ...change, mirror: { ...unsaidMirror, ...own } });
 }
 
 /** A planned file, and the same for the engine. */

@@ -7,7 +7,8 @@ import {
   sandboxOptions,
 } from "../../../server/engine/docker/pods.ts";
 import { planOf, service } from "../../helpers/plans.ts";
-import { mirror, mirrored } from "../../conformance/engine/mirrored.ts";
+import { unsaidMirror } from "../../../server/protocol/service.ts";
+import { mirrored } from "../../conformance/engine/mirrored.ts";
 
 const names = new Names("abcdefgh");
 const owner = { kind: "workspace", id: "w" } as const;
@@ -50,7 +51,8 @@ describe("podsOf", () => {
   });
 
   it("makes no sandbox ahead for a dev service that is called by a name of production", () => {
-    const dev = (change = {}) => planOf([service("dev", { mirror: mirror(change) })]);
+    const dev = (change = {}) =>
+      planOf([service("dev", { mirror: { ...unsaidMirror, ...change } })]);
     expect(isGeneric(planOf([service("dev")]))).toBe(true);
     expect(isGeneric(dev())).toBe(true);
     expect(isGeneric(dev({ names: [{ name: "front-end", ports: [] }] }))).toBe(false);

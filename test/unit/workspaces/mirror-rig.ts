@@ -8,7 +8,12 @@ import type {
 import type { NewEvent, WorkspaceRow } from "../../../server/db/workspaces.ts";
 import { FakeEngine, type FakeEngineOptions } from "../../../server/engine/fake/index.ts";
 import type { WorkspacePlan } from "../../../server/protocol/plan.ts";
-import type { MirroredService, PlannedService, Probe } from "../../../server/protocol/service.ts";
+import {
+  unsaidMirror,
+  type MirroredService,
+  type PlannedService,
+  type Probe,
+} from "../../../server/protocol/service.ts";
 import { createLog } from "../../../server/util/log.ts";
 import { Mirrors } from "../../../server/workspaces/mirror/mirrors.ts";
 import { ManualTimers } from "../../helpers/manual-timers.ts";
@@ -26,26 +31,7 @@ export function mirrored(
     image: `shop/${name}:1`,
     dedicatedPod: true,
     ...change,
-    mirror: {
-      role: "service",
-      partOf: null,
-      build: null,
-      platform: null,
-      workingDir: null,
-      capabilitiesAdded: [],
-      capabilitiesDropped: [],
-      readiness: null,
-      liveness: null,
-      startup: null,
-      restart: "always",
-      stopGraceSeconds: null,
-      names: [],
-      dependsOn: [],
-      files: [],
-      tmpfs: [],
-      composedEnv: {},
-      ...mirror,
-    },
+    mirror: { ...unsaidMirror, restart: "always", ...mirror },
   });
 }
 
