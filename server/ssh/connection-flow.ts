@@ -1,6 +1,7 @@
 import type { Connection, ServerChannel } from "ssh2";
 import { Turns } from "../util/turns.ts";
 import type { Refusal } from "./refusal.ts";
+import { Rekeying, type RekeyLimits } from "./rekeying.ts";
 import type { Transport } from "./transport.ts";
 
 /**
@@ -27,15 +28,28 @@ export class ConnectionFlow {
   readonly #refused: (reason: Refusal) => void;
   readonly #writers = new Set<ChannelWriter>();
   readonly #channels = new Set<ServerChannel>();
+  readonly #rekeying: Rekeying;
   #exchangingKeys = false;
 
-  constructor(socket: Transport, client: Connection, refused: (reason: Refusal) => void) {
+  /** @param options.rekey when the gateway makes new keys, if not as usual. */
+  constructor(
+    socket: Transport,
+    client: Connection,
+    options: {
+      readonly refused: (reason: Refusal) => void;
+      readonly rekey?: RekeyLimits | undefined;
+    },
+  ) {
     this.#socket = socket;
-    this.#refused = refused;
+    this.#refused = options.refused;
+    this.#rekeying = new Rekeying({ client, socket }, options.rekey, () => {
+      this.#exchangingKeys = true;
+    });
     // A window adjustment has no event of its own; it comes as data, which ssh2 parses before us.
     const turns = new Turns(socket);
     socket.on("data", (chunk: Buffer) => {
       turns.took(chunk.length);
+      this.#rekeying.check();
       this.#enforceLimits();
       this.#flush();
     });
@@ -82,6 +96,7 @@ export class ConnectionFlow {
     stream.write(bytes);
     // ssh2 keeps what is written during a key exchange; `rekey` says when it is over.
     if (this.#socket.bytesWritten - before < bytes.length) this.#exchangingKeys = true;
+    this.#rekeying.check();
   }
 
   #flush(): void {
@@ -133,12 +148,14 @@ export class ChannelWriter implements Disposable {
     this.#onDrain = onDrain;
   }
 
-  /** False when the caller should wait for `onDrain`. The bytes are kept, uncopied, until sent. */
+  /** False when the caller should wait for `onDrain`. What is not sent at once is copied. */
   write(to: Piece["to"], bytes: Uint8Array): boolean {
     if (bytes.length > 0) {
-      this.#queue.push({ to, bytes });
+      const piece = { to, bytes };
+      this.#queue.push(piece);
       this.#queuedBytes += bytes.length;
       this.flush();
+      if (piece.bytes.length > 0) piece.bytes = Buffer.from(piece.bytes);
     }
     if (this.#queuedBytes > highWaterBytes) this.#heldUp = true;
     return !this.#heldUp;

@@ -160,10 +160,13 @@ export class SshConnection implements Disposable {
   }
 
   #door(client: Connection): Door {
-    const { supervisors, log, sftpServer, describe, terminals } = this.#gateway;
+    const { supervisors, log, sftpServer, describe, terminals, rekey } = this.#gateway;
     const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;
     return {
-      flow: new ConnectionFlow(this.#socket, client, (reason) => this.#refuse(reason)),
+      flow: new ConnectionFlow(this.#socket, client, {
+        refused: (reason) => this.#refuse(reason),
+        rekey,
+      }),
       supervisors,
       sftpServer: sftpServer ?? defaultSftpServer,
       sshConnection: [remoteAddress, remotePort, localAddress, localPort].join(" "),

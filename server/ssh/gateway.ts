@@ -43,6 +43,7 @@ export async function startSshGateway(options: SshGatewayOptions): Promise<SshGa
     ident: "Oneloop",
     keepaliveInterval: everyMs,
     keepaliveCountMax: times,
+    ...(options.banner === undefined ? {} : { banner: options.banner }),
   });
   ssh.on("connection", (client, info) => {
     mendNegotiation(client);

@@ -4,6 +4,7 @@ import type { Log } from "../util/log.ts";
 import type { OfferedKey } from "./authenticate.ts";
 import type { Door, Resolved } from "./door.ts";
 import type { Refusal } from "./refusal.ts";
+import type { RekeyLimits } from "./rekeying.ts";
 
 /** What somebody who has to wait for a workspace's start is told, and how long they wait. */
 export interface Waiting {
@@ -39,6 +40,10 @@ export interface SshGatewayOptions {
   readonly loginGraceMs?: number;
   /** A client that says nothing is asked; 30 s, and four times, when not given. */
   readonly keepalive?: { readonly everyMs: number; readonly times: number };
+  /** A line that everybody is shown before the sign-in; none when not given. */
+  readonly banner?: string | undefined;
+  /** When the gateway makes new keys; after 1 GiB or an hour when not given. */
+  readonly rekey?: RekeyLimits;
   /** The sftp server inside the workspace; the supervisor volume's own when not given. */
   readonly sftpServer?: readonly string[];
 }

@@ -8,6 +8,7 @@ import {
   maxFrameBytes,
   type ExecExit,
 } from "../protocol/frames.ts";
+import { takeReads } from "../util/relayed-socket.ts";
 import { Turns } from "../util/turns.ts";
 
 /** Output of a collected command is cut here, so that no command can fill our memory. */
@@ -34,6 +35,7 @@ export class ExecStream implements Disposable {
   readonly #rest: Buffer;
   readonly #turns: Turns;
   #exited = false;
+  #hungUp = false;
 
   constructor(socket: Socket, rest: Buffer) {
     this.#socket = socket;
@@ -46,7 +48,8 @@ export class ExecStream implements Disposable {
     const decoder = new FrameDecoder((type, payload) => {
       switch (type) {
         case FrameType.stdout:
-          listeners.onStdout(payload);
+          if (payload.length === 0) this.#inputIsHeld();
+          else listeners.onStdout(payload);
           break;
         case FrameType.stderr:
           listeners.onStderr(payload);
@@ -71,7 +74,12 @@ export class ExecStream implements Disposable {
         this.#socket.destroy(error instanceof Error ? error : new Error(String(error)));
       }
     };
-    this.#socket.on("data", push);
+    if (this.#rest.length > 0) push(this.#rest);
+    const taken = takeReads(this.#socket, (chunk) => {
+      push(chunk);
+      return !this.#turns.waits;
+    });
+    if (!taken) this.#socket.on("data", push);
     this.#socket.on("end", () => this.#socket.end());
     this.#socket.on("close", () => {
       if (this.#exited) return;
@@ -82,7 +90,6 @@ export class ExecStream implements Disposable {
         error: "the connection to the workspace broke",
       });
     });
-    if (this.#rest.length > 0) push(this.#rest);
     this.#turns.release();
   }
 
@@ -121,6 +128,7 @@ export class ExecStream implements Disposable {
    * the stream ends meanwhile: it keeps no process.
    */
   hangup(): void {
+    this.#hungUp = true;
     this.#send(encodeFrame(FrameType.hangup));
     const socket = this.#socket;
     socket.unref();
@@ -129,6 +137,14 @@ export class ExecStream implements Disposable {
     const timer = setTimeout(() => socket.resetAndDestroy(), hangupPatienceMs);
     const forget = (): void => clearTimeout(timer);
     socket.once("drain", forget).once("close", forget);
+  }
+
+  /**
+   * The supervisor says now and then that it reads nothing because the program takes no input; then
+   * the hangup stands behind that input.
+   */
+  #inputIsHeld(): void {
+    if (this.#hungUp) this.#socket.resetAndDestroy();
   }
 
   pause(): void {

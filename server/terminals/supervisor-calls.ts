@@ -1,7 +1,8 @@
 import { request as httpRequest } from "node:http";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { SupervisorAddress } from "../engine/engine.ts";
 import { OneloopError } from "../protocol/errors.ts";
+import { connectForRelay } from "../util/relayed-socket.ts";
 import { spliceHighWaterMarkBytes } from "../util/splice.ts";
 
 /** A supervisor on the same machine answers in milliseconds; this is a broken one. */
@@ -51,7 +52,7 @@ export function open(address: SupervisorAddress): Promise<Socket> {
       allowHalfOpen: true,
       highWaterMark: spliceHighWaterMarkBytes,
     };
-    const socket = connect(options);
+    const socket = connectForRelay(options);
     const timer = setTimeout(
       () => socket.destroy(new Error("no connection in time")),
       answerTimeoutMs,

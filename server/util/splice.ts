@@ -1,5 +1,6 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { relay } from "./relayed-socket.ts";
 
 /**
  * For the sockets that are spliced. Below the size of a read (64 KiB) each chunk would fill the
@@ -13,10 +14,15 @@ export const spliceHighWaterMarkBytes = 256 * 1024;
  * that looks regular.
  */
 export function splice(a: Duplex, b: Duplex): void {
-  a.pipe(b);
-  b.pipe(a);
+  pass(a, b);
+  pass(b, a);
   endTogether(a, b);
   endTogether(b, a);
+}
+
+function pass(from: Duplex, to: Duplex): void {
+  const relayed = from instanceof Socket && to instanceof Socket && relay(from, to);
+  if (!relayed) from.pipe(to);
 }
 
 function endTogether(from: Duplex, to: Duplex): void {

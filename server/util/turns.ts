@@ -21,6 +21,11 @@ export class Turns {
     this.#stream = stream;
   }
 
+  /** Nothing is to be read now. */
+  get waits(): boolean {
+    return this.#held || this.#resting;
+  }
+
   /** To be called with the size of each piece that was read. */
   took(bytes: number): void {
     this.#taken += bytes;

@@ -110,12 +110,13 @@ export class FrameWriter {
     this.#socket.write(encodeFrame(FrameType.started, JSON.stringify({ pid, terminal })));
   }
 
-  /** The chunk goes out uncopied. */
-  data(type: FrameType, chunk: Buffer): void {
+  /** One frame of all chunks, which go out uncopied. */
+  data(type: FrameType, ...chunks: readonly Buffer[]): void {
     if (this.ended || !this.#socket.writable) return;
+    const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     this.#socket.cork();
-    this.#socket.write(frameHeader(type, chunk.length));
-    this.#socket.write(chunk);
+    this.#socket.write(frameHeader(type, length));
+    for (const chunk of chunks) this.#socket.write(chunk);
     this.#socket.uncork();
   }
 

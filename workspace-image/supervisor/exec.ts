@@ -108,8 +108,8 @@ function runPiped(
     output.started(child.pid, null);
   }
   const piecesOf = (type: FrameType): Pieces =>
-    new Pieces((piece) => {
-      output.data(type, piece);
+    new Pieces((chunks) => {
+      output.data(type, ...chunks);
       if (!output.congested) return;
       stdout.pause();
       stderr.pause();

@@ -3,20 +3,21 @@
  * want the cores that the program and the kernel's terminal work on.
  * Less than half of a terminal's ring, so that one piece alone never holds the program up.
  */
-const pieceBytes = 112 * 1024;
+export const pieceBytes = 112 * 1024;
 
 /** A piece that is not full waits for so many turns of the event loop without output: microseconds. */
 const turnsWithoutOutput = 3;
 
 /** Joins what comes at once; nothing waits for a timer. */
 export class Pieces {
-  readonly #onPiece: (piece: Buffer) => void;
+  readonly #onPiece: (chunks: readonly Buffer[]) => void;
   #held: Buffer[] = [];
   #heldBytes = 0;
   #quietTurns = 0;
   #turning = false;
 
-  constructor(onPiece: (piece: Buffer) => void) {
+  /** @param onPiece is given the piece in the chunks in which it came, at least one. */
+  constructor(onPiece: (chunks: readonly Buffer[]) => void) {
     this.#onPiece = onPiece;
   }
 
@@ -35,11 +36,11 @@ export class Pieces {
 
   /** Gives what is held, now. */
   flush(): void {
-    const [first, ...more] = this.#held;
-    if (first === undefined) return;
+    const chunks = this.#held;
+    if (chunks.length === 0) return;
     this.#held = [];
     this.#heldBytes = 0;
-    this.#onPiece(more.length === 0 ? first : Buffer.concat([first, ...more]));
+    this.#onPiece(chunks);
   }
 
   #turn(): void {

@@ -1,9 +1,10 @@
 import { readSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
+import type { OnReadOpts, SocketConstructorOpts } from "node:net";
 import { ReadStream } from "node:tty";
 import type { Program } from "./environment.ts";
 import { masterOpened } from "./open-masters.ts";
-import { Pieces } from "./pieces.ts";
+import { pieceBytes, Pieces } from "./pieces.ts";
 import { signalName, type Processes, type RunningProcess } from "./processes.ts";
 import { prepared, preparedByte, type PtyWishes } from "./pty-preparation.ts";
 
@@ -51,8 +52,11 @@ const lastOutputMs = 1000;
 const readBytes = 4096;
 const muchBytes = readBytes / 2;
 
-/** For reads that end before anything else runs. */
-const scratch = Buffer.allocUnsafeSlow(14 * readBytes);
+/** Where the event loop reads: what is here is used or copied before anything else runs. */
+const landing = Buffer.allocUnsafeSlow(readBytes);
+
+/** Where the rest is read to; given away when it is well filled. */
+let piece: Buffer | null = null;
 
 export interface PtyEnd {
   readonly code: number | null;
@@ -77,13 +81,18 @@ function loadNative(): NativePty {
   return native;
 }
 
+function joined(chunks: readonly Buffer[]): Buffer {
+  const [first, ...more] = chunks;
+  return first === undefined || more.length > 0 ? Buffer.concat(chunks) : first;
+}
+
 /** A program on a pseudo-terminal. */
 export class Pty {
   readonly process: RunningProcess;
   readonly #fd: number;
   readonly #output: ReadStream;
   readonly #listeners: PtyListeners;
-  readonly #pieces = new Pieces((piece) => this.#give(piece));
+  readonly #pieces = new Pieces((chunks) => this.#give(joined(chunks)));
   readonly #input: Buffer[] = [];
   #inputBytes = 0;
   #inputBehind = false;
@@ -92,6 +101,7 @@ export class Pty {
   #lastOutputTimer: NodeJS.Timeout | null = null;
   #exit: PtyEnd | null = null;
   #outputEnded = false;
+  #paused = false;
   /** The terminal is not yet as wished: input would be taken by the wrong modes. */
   #preparing: boolean;
 
@@ -121,14 +131,20 @@ export class Pty {
     this.#fd = started.fd;
     const master = masterOpened(started.fd);
     this.process = options.processes.add(started.pid);
-    this.#output = new ReadStream(started.fd);
-    this.#output.on("data", (chunk: Buffer) => {
-      this.#lastOutputTimer?.refresh();
-      // Not past what the stream holds already.
-      const more = chunk.length >= muchBytes && this.#output.readableLength === 0;
-      if (more || this.#pieces.waiting) this.#pieces.add(more ? this.#withMore(chunk) : chunk);
-      else this.#give(chunk);
-    });
+    const onread = {
+      buffer: landing,
+      callback: (length: number): boolean => {
+        this.#lastOutputTimer?.refresh();
+        if (length >= muchBytes) this.#pieces.add(this.#withMore(length));
+        else if (this.#pieces.waiting) this.#pieces.add(Buffer.from(landing.subarray(0, length)));
+        else this.#give(Buffer.from(landing.subarray(0, length)));
+        return true;
+      },
+    };
+    // Node's types lack the option here, which it passes on to the socket.
+    const reading: SocketConstructorOpts & { onread: OnReadOpts } = { onread };
+    this.#output = new ReadStream(started.fd, reading);
+    this.#startReading();
     this.#output.on("end", () => {
       this.#pieces.flush();
       this.#readRest();
@@ -161,12 +177,19 @@ export class Pty {
   /** Leaves the output in the kernel: the program waits when that is full. */
   pause(): void {
     this.#output.pause();
+    this.#paused = true;
     this.#armLastOutput();
   }
 
   resume(): void {
-    this.#output.resume();
+    this.#paused = false;
+    this.#startReading();
     this.#armLastOutput();
+  }
+
+  /** Not by the stream's `resume`, which reads once more in its next turn whatever comes between. */
+  #startReading(): void {
+    this.#output.read(0);
   }
 
   /**
@@ -175,23 +198,30 @@ export class Pty {
    * are still in the kernel. The descriptor is open until this event is over.
    */
   #readRest(): void {
-    for (let length = this.#readInto(0); length > 0; length = this.#readInto(0)) {
-      this.#give(Buffer.from(scratch.subarray(0, length)));
+    for (let length = this.#readInto(landing, 0); length > 0; length = this.#readInto(landing, 0)) {
+      this.#give(Buffer.from(landing.subarray(0, length)));
     }
   }
 
   /**
-   * What the kernel has after a chunk that suggests that it has more. One event, and one write to
+   * What the kernel has after a read that suggests that it has more. One event, and one write to
    * each client, for what would be a dozen: half of the time that much output takes.
+   *
+   * @param length of what has landed.
    */
-  #withMore(chunk: Buffer): Buffer {
-    let filled = 0;
-    while (filled <= scratch.length - readBytes) {
-      const length = this.#readInto(filled);
-      if (length === 0) break;
-      filled += length;
+  #withMore(length: number): Buffer {
+    const into = (piece ??= Buffer.allocUnsafeSlow(pieceBytes));
+    landing.copy(into, 0, 0, length);
+    let filled = length;
+    while (filled <= into.length - readBytes) {
+      const more = this.#readInto(into, filled);
+      if (more === 0) break;
+      filled += more;
     }
-    return filled === 0 ? chunk : Buffer.concat([chunk, scratch.subarray(0, filled)]);
+    const read = into.subarray(0, filled);
+    if (filled <= into.length / 2) return Buffer.from(read);
+    piece = null;
+    return read;
   }
 
   #give(chunk: Buffer): void {
@@ -205,10 +235,10 @@ export class Pty {
     this.#flush();
   }
 
-  /** Reads into the scratch buffer; 0: there is nothing now, or (EIO) nothing will come. */
-  #readInto(at: number): number {
+  /** 0: there is nothing now, or (EIO) nothing will come. */
+  #readInto(buffer: Buffer, at: number): number {
     try {
-      return readSync(this.#fd, scratch, at, readBytes, null);
+      return readSync(this.#fd, buffer, at, readBytes, null);
     } catch {
       return 0;
     }
@@ -267,7 +297,7 @@ export class Pty {
   #armLastOutput(): void {
     if (this.#lastOutputTimer !== null) clearTimeout(this.#lastOutputTimer);
     this.#lastOutputTimer = null;
-    if (this.#exit === null || this.#outputEnded || this.#output.isPaused()) return;
+    if (this.#exit === null || this.#outputEnded || this.#paused) return;
     this.#lastOutputTimer = setTimeout(() => this.#output.destroy(), lastOutputMs);
   }
 

@@ -6,7 +6,7 @@ const kib = 1024;
 
 function collected(): { pieces: Pieces; given: Buffer[] } {
   const given: Buffer[] = [];
-  return { pieces: new Pieces((piece) => given.push(piece)), given };
+  return { pieces: new Pieces((chunks) => given.push(Buffer.concat(chunks))), given };
 }
 
 test("what comes within a few turns of the event loop is given as one piece, in order", async () => {
