@@ -1,21 +1,56 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+
+/**
+ * What these helpers touch is the whole machine's: Chromium ends its requests when any container's
+ * network comes or goes, and an address is on this machine or it is not.
+ */
+const wholeMachine = /helpers\/(?:browser|web-fixture|host-addresses)\.ts"/;
+
+const realFiles = ["test/conformance", "test/e2e"].flatMap((folder) =>
+  readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".test.ts"))
+    .map((file) => join(folder, file)),
+);
+const alone = realFiles.filter((file) => wholeMachine.test(readFileSync(file, "utf8")));
+
+const real = {
+  // Real engines on a loaded machine: a hang is a failure, slowness is not.
+  testTimeout: 180_000,
+  hookTimeout: 600_000,
+  pool: "forks" as const,
+  globalSetup: "test/helpers/images-first.ts",
+};
 
 export default defineConfig({
   test: {
     projects: [
       {
-        test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 },
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts"],
+          testTimeout: 20_000,
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         test: {
+          ...real,
           name: "real",
-          include: ["test/conformance/**/*.test.ts", "test/e2e/**/*.test.ts"],
-          // Real engines on a loaded machine: a hang is a failure, slowness is not.
-          testTimeout: 180_000,
-          hookTimeout: 600_000,
-          // One engine and two cores: files take turns.
+          include: realFiles.filter((file) => !alone.includes(file)),
+          // Most of the time of each is an engine's, or a wait: two share two cores well.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...real,
+          name: "alone",
+          include: alone,
           fileParallelism: false,
-          pool: "forks",
+          sequence: { groupOrder: 2 },
         },
       },
     ],

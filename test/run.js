@@ -28,6 +28,7 @@ const tools = [
   { program: "ip", package: "iproute2" },
   { program: "nginx", package: "nginx-light" },
   { program: "docker-compose", package: "docker-compose" },
+  { program: "docker-registry", package: "docker-registry" },
 ];
 
 function run(program, programArgs) {
@@ -91,8 +92,10 @@ if (!unitOnly) {
 const folder = mkdtempSync(join(tmpdir(), "oneloop-results-"));
 const results = join(folder, "results.json");
 console.log("\n— Tests");
-const selection = args.flatMap((arg) =>
-  arg === "unit" || arg === "real" ? ["--project", arg] : [arg],
+/** By the word of the command line, the projects of vitest.config.ts. */
+const projects = { unit: ["unit"], real: ["real", "alone"] };
+const selection = args.flatMap(
+  (arg) => projects[arg]?.flatMap((project) => ["--project", project]) ?? [arg],
 );
 const code = await run(process.execPath, [
   ...["node_modules/vitest/vitest.mjs", "run", "--reporter=default", "--reporter=json"],
