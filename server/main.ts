@@ -11,7 +11,9 @@ import { UserSettings } from "./auth/user-settings.ts";
 import { Vault } from "./auth/vault.ts";
 import { AccountStore } from "./db/accounts.ts";
 import { Database, databaseFailure } from "./db/database.ts";
+import { EnvironmentStore } from "./db/environments.ts";
 import { UserSettingsStore } from "./db/user-settings.ts";
+import { RegistryImageStore } from "./db/registry-images.ts";
 import { ServiceStore } from "./db/workspace-services.ts";
 import { WorkspaceStore, type WorkspaceRow } from "./db/workspaces.ts";
 import { createDockerEngine, type DockerEngineOptions } from "./engine/docker/index.ts";
@@ -36,6 +38,8 @@ import { randomIds } from "./util/ids.ts";
 import { Lifetime } from "./util/lifetime.ts";
 import { caFileOf } from "./util/settings.ts";
 import { ConfinedFetch } from "./workspaces/confined-fetch.ts";
+import { Environments } from "./workspaces/environments.ts";
+import { imageReader } from "./workspaces/image-reader.ts";
 import { Inside } from "./workspaces/inside.ts";
 import { Mirrors } from "./workspaces/mirror/mirrors.ts";
 import type { ReadArchive } from "./workspaces/mirror/service-files.ts";
@@ -82,6 +86,8 @@ export async function runControlPlane(
         subnets: settings.ONELOOP_SUBNETS,
         allowNet: settings.ONELOOP_ALLOW_NET,
         isolation: settings.ONELOOP_ISOLATION,
+        knownImages: new RegistryImageStore(database),
+        givenImages: Object.values(settings.ONELOOP_IMAGE_MAP),
         log,
       }),
     );
@@ -106,6 +112,7 @@ export async function runControlPlane(
     );
     const repositories = new Repositories(git);
     const services = new ServiceStore(database);
+    const readerOf = (row: WorkspaceRow) => imageReader(userSettings, row);
     const archive: ReadArchive = (which, signal) => repositories.archive(which, signal);
     const mirrors = lifetime.own(
       new Mirrors({
@@ -115,9 +122,12 @@ export async function runControlPlane(
         supervisors,
         archive,
         values: (row) => valuesOf({ settings: userSettings, secretKey }, row),
+        watch: (owner, folders) => inside.watch(owner, folders),
+        readerOf,
         log,
       }),
     );
+    inside.onFilesOf = (id, files) => mirrors.filesChanged(id, files);
     const reconciler = lifetime.own(
       new Reconciler({
         store,
@@ -144,6 +154,7 @@ export async function runControlPlane(
           defaults: images.ownCertificates ? trustEnvironment : {},
         }),
         archive,
+        readerOf,
         onPhase,
       }),
     );
@@ -152,6 +163,7 @@ export async function runControlPlane(
       new SandboxPool({ store, engine, ids, log, holder: options.installation, onPhase }),
     );
     const hostKeys = await ensureHostKeys(settings.ONELOOP_DATA_DIR);
+    const environments = new Environments(new EnvironmentStore(database), { ids });
     const workspaces = new Workspaces({
       store,
       database,
@@ -160,6 +172,7 @@ export async function runControlPlane(
       reconciler,
       mirrors,
       services,
+      environments,
       images: settings.ONELOOP_IMAGE_MAP,
       address,
       repositories,
@@ -193,6 +206,7 @@ export async function runControlPlane(
         host: settings.ONELOOP_HOST,
         port: settings.ONELOOP_SSH_PORT,
         hostKeys,
+        banner: settings.ONELOOP_SSH_BANNER,
         authenticate: ({ blob }) => orDatabaseFailure(accounts.userOfKey(blob)),
         live,
         resolve: async (userId, login, { onWait, signal: gone }) => {
@@ -235,6 +249,7 @@ export async function runControlPlane(
         live,
         settings: userSettings,
         workspaces,
+        environments,
         terminals,
         config: { version: "0.1.0", ...address },
         log,

@@ -197,6 +197,12 @@ export const catalogue: readonly Entry[] = [
     define: async () => (await import("./commands/users.ts")).defineUsers,
   },
   {
+    name: "environments",
+    group: others,
+    summary: "engines that are compared with: what really runs; for this installation's owner",
+    define: async () => (await import("./commands/environments.ts")).defineEnvironments,
+  },
+  {
     name: "doctor",
     group: machine,
     summary: "what is missing on this machine, and the command that mends it",

@@ -5,6 +5,7 @@ import { renderJson, reportOf } from "../../server/drift/report.ts";
 import { renderSarif } from "../../server/drift/sarif.ts";
 import { renderText } from "../../server/drift/text.ts";
 import type { DriftReport } from "../../server/protocol/drift.ts";
+import type { RunningEnvironment } from "../../server/protocol/environment.ts";
 import { Failure } from "./failure.ts";
 import { readModel } from "./models.ts";
 
@@ -31,6 +32,25 @@ export async function compareFiles(given: {
     acknowledged(given.lock),
   ]);
   return renderersOf(reportOf(compare(one, other), { a, b, lock, now: new Date() }));
+}
+
+/**
+ * Compares what a file or folder of this machine says with what runs in an environment. The file
+ * stays here: what runs is asked for.
+ *
+ * @throws Failure as `compareFiles`
+ */
+export async function compareWithRunning(given: {
+  a: string;
+  running: () => Promise<RunningEnvironment>;
+  lock: string | null;
+}): Promise<Compared> {
+  const { a, running } = given;
+  // What is wrong with the file is said before anybody is asked.
+  const [one, lock] = await Promise.all([readModel(a), acknowledged(given.lock)]);
+  const { model, title } = await running();
+  const sides = { a, b: title, lock, isSharedLock: true, now: new Date() };
+  return renderersOf(reportOf(compare(one, model), sides));
 }
 
 export function renderersOf(report: DriftReport): Compared {

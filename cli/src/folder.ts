@@ -3,7 +3,7 @@ import { basename, join, resolve } from "node:path";
 import type { FolderFiles } from "../../server/protocol/preview.ts";
 import { searchedFolders, wantedTexts } from "../../server/sources/detect/detectors.ts";
 import { devfilePaths, readDevfile } from "../../server/sources/devfile/read.ts";
-import { offeredSources, readSource, sourcePath } from "../../server/sources/production.ts";
+import { offeredSources, readSources } from "../../server/sources/production.ts";
 import { OneloopError } from "../../server/protocol/errors.ts";
 import { Failure } from "./failure.ts";
 import { localFiles, recordedFiles } from "./local-files.ts";
@@ -65,7 +65,7 @@ async function productionFiles(
   const wanted = mirror === undefined ? attributeOf(known) : mirror;
   try {
     await offeredSources(files);
-    if (wanted !== null) await readSource(sourcePath(wanted), files, { prefers: "production" });
+    if (wanted !== null) await readSources(wanted, files, { prefers: "production" });
   } catch (error) {
     // What is wrong with it, the control plane says too, and where.
     if (!(error instanceof OneloopError)) throw error;

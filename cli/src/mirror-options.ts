@@ -5,7 +5,9 @@ export interface MirrorRequest {
 }
 
 export const mirrorOption = [
-  "what says how production runs, a file or folder of the repository such as k8s or compose.yaml: its services run around the workspace; none: nothing does",
+  "what says how production runs, a file or folder of the repository such as k8s or compose.yaml: its services run around the workspace; again for a compose file over another; none: nothing does",
+  (path: string, before: string | undefined): string =>
+    before === undefined ? path : `${before},${path}`,
 ] as const;
 
 export const developOption = [

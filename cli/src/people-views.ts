@@ -1,5 +1,12 @@
 import { columns, type Look } from "./columns.ts";
-import type { CredentialView, Me, PersonView, SessionView, VariableView } from "./wire.ts";
+import type {
+  CredentialView,
+  EnvironmentView,
+  Me,
+  PersonView,
+  SessionView,
+  VariableView,
+} from "./wire.ts";
 import { pairs } from "./text.ts";
 
 /** ISO 8601 to the minute, as a person reads it; in UTC, as all times here. */
@@ -38,6 +45,19 @@ export function credentialLines(credentials: readonly CredentialView[], look: Lo
       return [host, username, moment(lastUsedAt), id];
     }),
     { look, whole: ["id", "name", "host"] },
+  );
+}
+
+export function environmentLines(environments: readonly EnvironmentView[], look: Look): string[] {
+  if (environments.length === 0) {
+    return ["No environments yet. Register one: loop environments add production DOCKER_HOST"];
+  }
+  return columns(
+    ["name", "docker host", "project", "certificates"],
+    environments.map(({ name, dockerHost, project, certificates }) => {
+      return [name, dockerHost, project ?? "-", certificates ?? "-"];
+    }),
+    { look, whole: ["name", "docker host"] },
   );
 }
 

@@ -1,4 +1,5 @@
 import { auth } from "./routers/auth.ts";
+import { environments } from "./routers/environments.ts";
 import { keys } from "./routers/keys.ts";
 import { people, sessions } from "./routers/people.ts";
 import { services } from "./routers/services.ts";
@@ -11,6 +12,7 @@ export const appRouter = router({
   auth,
   workspaces,
   services,
+  environments,
   terminals,
   keys,
   profile,

@@ -12,6 +12,7 @@ import {
 } from "../protocol/errors.ts";
 import type { TerminalService } from "../terminals/terminal-service.ts";
 import type { Log } from "../util/log.ts";
+import type { Environments } from "../workspaces/environments.ts";
 import type { Workspaces } from "../workspaces/workspaces.ts";
 
 /** What the web and the command line must know of this installation. */
@@ -29,6 +30,7 @@ export interface ApiServices {
   readonly live: LiveConnections;
   readonly settings: UserSettings;
   readonly workspaces: Workspaces;
+  readonly environments: Environments;
   readonly terminals: TerminalService;
   readonly config: PublicConfig;
   readonly log: Log;

@@ -120,6 +120,21 @@ export class UserSettings {
     return { username: row.username, password };
   }
 
+  /**
+   * For a registry of images, which is a host like any other; Docker's own has two names.
+   *
+   * @param registry as an image reference has it, with its port.
+   */
+  async registryCredential(userId: string, registry: string): Promise<GitCredential | null> {
+    const hosts = registry === "docker.io" ? ["docker.io", "index.docker.io"] : [registry];
+    for (const host of hosts) {
+      const remote = { scheme: "https", host: host.replace(/:443$/, "") };
+      const found = await this.credentialFor(userId, remote);
+      if (found !== null) return found;
+    }
+    return null;
+  }
+
   async listVariables(userId: string): Promise<VariableView[]> {
     return (await this.#store.variables(userId)).map((row) => this.#variableView(row));
   }

@@ -198,6 +198,29 @@ export const workspaces = pgTable(
   ],
 );
 
+/** By which configuration a workspace was opened: what its repository has may be another one now. */
+export const workspaceConfigurations = pgTable("workspace_configurations", {
+  workspaceId: text("workspace_id")
+    .primaryKey()
+    .references(() => workspaces.id, { onDelete: "cascade" }),
+  /** In the repository. */
+  path: text("path").notNull(),
+  /** The text that was given in the place of the repository's; null: the commit has it. */
+  given: text("given"),
+});
+
+/** Engines whose containers descriptions are compared with. They are looked at, and never changed. */
+export const environments = pgTable("environments", {
+  id: text("id").primaryKey(),
+  name: text("name").notNull().unique(),
+  dockerHost: text("docker_host").notNull(),
+  /** A folder of this machine with what TLS needs; null: none. */
+  certificates: text("certificates"),
+  /** The Compose project that is meant; null: whoever compares says so, where there are several. */
+  project: text("project"),
+  createdAt: createdAt(),
+});
+
 /** Who may see a port, where the user said so; a port without a row is private. */
 export const portSettings = pgTable(
   "port_settings",
@@ -232,6 +255,14 @@ export const workspaceServices = pgTable(
   },
   (table) => [primaryKey({ columns: [table.workspaceId, table.service] })],
 );
+
+/** Images that came from a registry, as far as it is known whether everybody may read them. */
+export const registryImages = pgTable("registry_images", {
+  /** As `registry/repository@digest`: what it is never changes. */
+  image: text("image").primaryKey(),
+  isPublic: boolean("is_public").notNull(),
+  createdAt: createdAt(),
+});
 
 /**
  * Ids of workspaces that nobody has asked for yet, whose containers and empty volumes were made

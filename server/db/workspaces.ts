@@ -8,13 +8,23 @@ import type {
   WorkspaceState,
 } from "../protocol/workspace.ts";
 import type { Database } from "./database.ts";
-import { events, machines, portSettings, preparedWorkspaces, workspaces } from "./schema.ts";
+import {
+  events,
+  machines,
+  portSettings,
+  preparedWorkspaces,
+  workspaceConfigurations,
+  workspaces,
+} from "./schema.ts";
 
 export type WorkspaceRow = typeof workspaces.$inferSelect;
 export type NewWorkspace = Pick<
   typeof workspaces.$inferInsert,
   "id" | "name" | "ownerId" | "machineId" | "contextUrl" | "repository" | "ref" | "commit" | "plan"
 >;
+
+/** By what a workspace was opened; `given` null: its commit has the text. */
+export type OpenedBy = Pick<typeof workspaceConfigurations.$inferSelect, "path" | "given">;
 
 export type PortSetting = Pick<typeof portSettings.$inferSelect, "service" | "port" | "visibility">;
 
@@ -58,14 +68,33 @@ export class WorkspaceStore {
   }
 
   /** Null when the user has a workspace of this ref already, or the name is taken. */
-  async insert(workspace: NewWorkspace): Promise<WorkspaceRow | null> {
-    const [made] = await this.#db
-      .insert(workspaces)
-      .values({ ...workspace, desired: "running", state: "starting" })
-      .onConflictDoNothing()
-      .returning();
+  async insert(workspace: NewWorkspace, openedBy?: OpenedBy): Promise<WorkspaceRow | null> {
+    const made = await this.#db.transaction(async (transaction) => {
+      const [row] = await transaction
+        .insert(workspaces)
+        .values({ ...workspace, desired: "running", state: "starting" })
+        .onConflictDoNothing()
+        .returning();
+      if (row !== undefined && openedBy !== undefined) {
+        const { path, given } = openedBy;
+        await transaction
+          .insert(workspaceConfigurations)
+          .values({ workspaceId: row.id, path, given });
+      }
+      return row;
+    });
     if (made !== undefined) await this.#database.notify(made.id);
     return made ?? null;
+  }
+
+  /** Null for a workspace that is older than this is kept. */
+  async openedBy(id: string): Promise<OpenedBy | null> {
+    const { path, given, workspaceId } = workspaceConfigurations;
+    const [found] = await this.#db
+      .select({ path, given })
+      .from(workspaceConfigurations)
+      .where(eq(workspaceId, id));
+    return found ?? null;
   }
 
   async findOfRef(key: {

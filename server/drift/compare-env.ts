@@ -23,13 +23,30 @@ export function compareEnv(both: Both, context: Context): void {
   const inOrder = [...names].toSorted(
     (one, other) => isPort(one) - isPort(other) || compareText(one, other),
   );
+  const isNamesOnly = both.a.envNamesOnly === true || both.b.envNamesOnly === true;
+  const named: string[] = [];
   for (const name of inOrder) {
     const [one, other] = [valueOf(both.a.env, name), valueOf(both.b.env, name)];
-    if (one !== null && other !== null)
+    if (one !== null && other !== null && isNamesOnly) {
+      // That both have it is all that can be said.
+      context.draft.count(true);
+      named.push(name);
+    } else if (one !== null && other !== null)
       compareValue({ ...both, variable: name, one, other }, context);
     else compareKey({ ...both, variable: name }, { one, other }, context);
   }
+  if (named.length > 0) addNotRead(both, named, context);
   compareElsewhere(both, context);
+}
+
+/** One cause: the values of a side are never read, however many there are. */
+function addNotRead({ name, a, b }: Both, named: readonly string[], { draft }: Context): void {
+  const words = `the values of ${named.length === 1 ? "1 variable" : `${named.length} variables`}`;
+  const of = (service: Both["a"]) => {
+    const where = service.env[named[0] ?? ""]?.where ?? service.name.where;
+    return side(service.envNamesOnly === true ? `${words} (not read)` : words, where);
+  };
+  addUnknown(draft, { code: "env-value", service: name }, { a: of(a), b: of(b) });
 }
 
 function valueOf(env: Env, name: string): Fact<EnvValue> | null {
@@ -75,14 +92,18 @@ function compareKey(
   const shown = (fact: Fact<EnvValue> | null, at: Both["a"]) =>
     fact === null ? side(null, at.name.where) : sideOf(fact, show(variable, context));
   const sides = { a: shown(one, a), b: shown(other, b) };
+  // The image sets it; no file says what it has from there.
+  if (missing.imageDefaults?.env.includes(variable) === true) return;
+  const has = one === null ? b : a;
+  const isSet = given.known || has.envNamesOnly === true;
   // It may be among those that come from elsewhere; and a variable that nobody has set is none.
-  if (missing.envElsewhere.length > 0 || !given.known) {
+  if (missing.envElsewhere.length > 0 || !isSet) {
     addUnknown(draft, { code: "env-key", service: name, subject: variable }, sides);
     return;
   }
   draft.count(false);
   const what = `The variable ${variable} is set on one side only.`;
-  if (given.value.kind === "literal") {
+  if (given.known && given.value.kind === "literal") {
     const at = one === null ? "b" : "a";
     const references = context.addresses[at].references(given.value.value);
     const cause = causeOf(references, context);

@@ -6,6 +6,8 @@ import { side } from "./draft.ts";
 import { compareText } from "./pair.ts";
 
 const probes = ["readiness", "liveness", "startup"] as const;
+/** Formats that have one check for what Kubernetes asks in three. */
+const oneCheck = new Set(["compose", "containers"]);
 
 /** One finding for all checks of a service: they are written together, and mended together. */
 export function compareProbes({ name, a, b }: Both, { draft, models, redactor }: Context): void {
@@ -32,8 +34,7 @@ export function compareProbes({ name, a, b }: Both, { draft, models, redactor }:
     );
     return;
   }
-  // A compose file has one check for what Kubernetes asks in three.
-  const loose = models.a.format === "compose" || models.b.format === "compose";
+  const loose = [models.a, models.b].some(({ format }) => oneCheck.has(format));
   const keys = (service: Both["a"]) =>
     new Set(of(service).map(({ kind, probe }) => (loose ? "" : kind) + keyOfProbe(probe)));
   const [left, right] = [keys(a), keys(b)];

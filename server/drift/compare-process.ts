@@ -1,5 +1,6 @@
 import type { Fact } from "../protocol/fact.ts";
 import { parseImageReference } from "../protocol/image-reference.ts";
+import type { ImageDefaults } from "../protocol/service.ts";
 import { addUnknown, compareFact } from "./context.ts";
 import type { Both, Context } from "./context.ts";
 import { side, sideOf } from "./draft.ts";
@@ -60,16 +61,24 @@ function compareTags(
   sides: { a: ReturnType<typeof side>; b: ReturnType<typeof side> },
 ): void {
   if (!a.image.known || !b.image.known) return;
-  const same = canonicalImage(a.image.value) === canonicalImage(b.image.value);
+  const same = sameImage(a.image.value, b.image.value);
+  if (same === null) {
+    addUnknown(draft, { code: "image", service: name }, sides);
+    return;
+  }
   draft.count(same);
   if (!same) draft.add({ code: "image", service: name, what: "The images differ.", ...sides });
 }
 
-function canonicalImage(text: string): string {
-  const reference = parseImageReference(text);
-  if (reference === null) return text;
-  const { repository, tag, digest } = reference;
-  return digest === null ? `${repository}:${tag ?? "latest"}` : `${repository}@${digest}`;
+/** By their digests where both have one; a digest says nothing of a tag, nor a tag of a digest. */
+function sameImage(one: string, other: string): boolean | null {
+  const [a, b] = [parseImageReference(one), parseImageReference(other)];
+  if (a === null || b === null) return one === other;
+  if (a.repository !== b.repository) return false;
+  if (a.digest !== null && b.digest !== null) return a.digest === b.digest;
+  const tagOf = ({ tag, digest }: typeof a) => tag ?? (digest === null ? "latest" : null);
+  const [tagA, tagB] = [tagOf(a), tagOf(b)];
+  return tagA === null || tagB === null ? null : tagA === tagB;
 }
 
 /** `/bin/sh` and `sh` are the same program. */
@@ -86,12 +95,19 @@ function compareCommand({ name, a, b }: Both, { draft, addresses, redactor }: Co
     return { known: true, value: [command.value, args.value], where };
   };
   const [one, other] = [whole(a), whole(b)];
+  // Where one side knows what its image runs, the other's image is taken to run the same.
+  const image = { a: a.imageDefaults ?? b.imageDefaults, b: b.imageDefaults ?? a.imageDefaults };
   const meaning = (value: (string[] | null)[], at: "a" | "b"): string => {
     const [command = null, args = null] = value;
-    const all = program([...(command ?? []), ...(args ?? [])]);
-    const said = all.map((part) => addresses[at].meaning(part));
+    const unsaid = command === null && args === null;
+    const ofImage = image[at];
+    const vector = [
+      ...(command ?? ofImage?.entrypoint ?? []),
+      ...(args ?? (command === null ? (ofImage?.command ?? []) : [])),
+    ];
+    const said = program(vector).map((part) => addresses[at].meaning(part));
     // Where all that runs is said on both sides, it is the same wherever it is cut in two.
-    return JSON.stringify([command === null && args === null, said]);
+    return JSON.stringify([unsaid && ofImage === undefined, said]);
   };
   compareFact(
     draft,
@@ -122,10 +138,14 @@ function compareCommand({ name, a, b }: Both, { draft, addresses, redactor }: Co
 }
 
 function compareRights({ name, a, b }: Both, { draft }: Context): void {
+  const image = a.imageDefaults ?? b.imageDefaults;
   compareFact(
     draft,
     { code: "user", service: name, what: "It runs as another user.", a: a.user, b: b.user },
-    { same: sameUser, show: (user) => user ?? "as the image has it" },
+    {
+      same: (one, other) => sameUser(one, other, image),
+      show: (user) => user ?? "as the image has it",
+    },
   );
   compareFact(
     draft,
@@ -182,8 +202,14 @@ function compareHostAccess({ name, a, b }: Both, draft: Context["draft"]): void 
   }
 }
 
-/** A group that one side does not say is the user's own. */
-function sameUser(a: string | null, b: string | null): boolean {
+/** A group that one side does not say is the user's own; a user that it does not say, the image's. */
+function sameUser(
+  one: string | null,
+  other: string | null,
+  image: ImageDefaults | undefined,
+): boolean {
+  const unsaid = image === undefined ? null : (image.user ?? "0");
+  const [a, b] = [one ?? unsaid, other ?? unsaid];
   if (a === null || b === null) return a === b;
   const parts = (user: string) => user.split(":").map((each) => (each === "root" ? "0" : each));
   const [[user, group], [otherUser, otherGroup]] = [parts(a), parts(b)];

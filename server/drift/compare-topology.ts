@@ -79,16 +79,25 @@ export function compareOrder({ name, a, b }: Both, { draft, pairs }: Context): v
   };
   const [left, right] = [of(a, "a"), of(b, "b")];
   if (left.size === 0 && right.size === 0) return;
+  const open = [a, b].map(({ dependsOn }) => dependsOn.find((each) => !each.known));
+  if (open.some((each) => each !== undefined)) {
+    const sideFor = (fact: (typeof open)[0], gates: typeof left, service: SourceService) =>
+      fact === undefined ? shown(gates, service) : sideOf(fact, () => null);
+    const sides = { a: sideFor(open[0], left, a), b: sideFor(open[1], right, b) };
+    addUnknown(draft, { code: "start-order", service: name }, sides);
+    return;
+  }
   const same = left.size === right.size && [...left.keys()].every((key) => right.has(key));
   draft.count(same);
   if (same) return;
-  const shown = (gates: typeof left, service: SourceService) => {
+  const what = "It waits for others on one side only, or for other ones.";
+  draft.add({ code: "start-order", service: name, what, a: shown(left, a), b: shown(right, b) });
+
+  function shown(gates: typeof left, service: SourceService) {
     const [first] = gates.values();
     const text = [...gates.keys()].toSorted().join(", ");
     return side(text || "waits for nothing", first?.where ?? service.name.where);
-  };
-  const what = "It waits for others on one side only, or for other ones.";
-  draft.add({ code: "start-order", service: name, what, a: shown(left, a), b: shown(right, b) });
+  }
 }
 
 /** Ways from outside. Host names are of an environment, and are not compared. */

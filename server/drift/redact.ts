@@ -9,6 +9,8 @@ const secretName =
 
 /** A part shorter than this would hide half of every sentence. */
 const minChars = 4;
+/** A key has some fifty. */
+const maxSecretLines = 200;
 
 /**
  * Hides what may be a secret in values that are shown: what a name says is one, passwords in URLs,
@@ -38,8 +40,12 @@ export class Redactor {
         for (const part of passwordsIn(value)) secrets.add(part);
       }
     }
+    // A file that is shown has one of several lines line by line.
+    const lines = [...secrets].flatMap((each) => each.split(/\s*\n\s*/).slice(0, maxSecretLines));
     // Longer ones first: one may begin as another does.
-    for (const secret of [...secrets].toSorted((a, b) => b.length - a.length)) {
+    for (const secret of [...new Set([...secrets, ...lines])].toSorted(
+      (a, b) => b.length - a.length,
+    )) {
       if (secret.length < minChars) continue;
       const start = secret.slice(0, minChars);
       this.#secrets.set(start, [...(this.#secrets.get(start) ?? []), secret]);
@@ -68,9 +74,10 @@ export class Redactor {
   argv(parts: readonly string[]): string {
     const shown = parts.map((part, at) => {
       const before = parts[at - 1] ?? "";
-      if (/^--?[a-z]/i.test(before) && !before.includes("=") && isOption(before)) return hidden;
+      if (/^--?[a-z]/i.test(before) && !before.includes("=") && isSecretOption(before))
+        return hidden;
       const [option, ...rest] = part.split("=");
-      if (rest.length > 0 && isOption(option ?? "")) return `${option}=${hidden}`;
+      if (rest.length > 0 && isSecretOption(option ?? "")) return `${option}=${hidden}`;
       return this.text(part);
     });
     return shown
@@ -80,7 +87,7 @@ export class Redactor {
 }
 
 /** `ALLOW_EMPTY_PASSWORD=yes` holds none. */
-function isSwitch(value: string): boolean {
+export function isSwitch(value: string): boolean {
   return /^(?:true|false|yes|no|on|off|[01])?$/i.test(value);
 }
 
@@ -88,7 +95,8 @@ export function isSecretName(name: string): boolean {
   return secretName.test(name.replaceAll(/([a-z])([A-Z])/g, "$1_$2"));
 }
 
-function isOption(option: string): boolean {
+/** `--requirepass`, `-token` */
+export function isSecretOption(option: string): boolean {
   return isSecretName(option.replace(/^-+/, "")) || /pass$/i.test(option);
 }
 
@@ -105,5 +113,6 @@ function passwordsIn(text: string): string[] {
   )) {
     found.push(match[0]);
   }
-  return found.filter((each) => each.length >= minChars && each !== hidden);
+  // The words that stand for a secret begin like one.
+  return found.filter((each) => each.length >= minChars && !hidden.startsWith(each));
 }

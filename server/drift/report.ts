@@ -10,12 +10,17 @@ export interface ReportOptions {
   readonly a: string;
   readonly b: string;
   readonly lock: readonly LockEntry[];
+  /** The lock is of another comparison, too: what is not found in this one may be found there. */
+  readonly isSharedLock?: boolean;
   /** By this day acknowledgements have expired, or not. */
   readonly now: Date;
 }
 
 /** What a comparison says to people and programs. */
-export function reportOf(comparison: Comparison, { a, b, lock, now }: ReportOptions): DriftReport {
+export function reportOf(
+  comparison: Comparison,
+  { a, b, lock, isSharedLock = false, now }: ReportOptions,
+): DriftReport {
   const { findings, unused } = acknowledge(comparison.findings, lock, now);
   return {
     version: 1,
@@ -25,7 +30,9 @@ export function reportOf(comparison: Comparison, { a, b, lock, now }: ReportOpti
     comparable: comparison.comparable,
     equal: comparison.equal,
     findings: [...findings],
-    unusedAcknowledgements: unused.map(({ finding, where }) => ({ id: finding, where })),
+    unusedAcknowledgements: isSharedLock
+      ? []
+      : unused.map(({ finding, where }) => ({ id: finding, where })),
   };
 }
 

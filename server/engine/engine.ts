@@ -39,6 +39,8 @@ export interface ObservedMember {
   /** A supervisor that `enterService` started in it runs. */
   readonly entered: boolean;
   readonly exitCode: number | null;
+  /** Of a mirrored service: its sandbox does not run, or is cut off from the workspace's network. */
+  readonly isCutOff?: boolean;
   /** The kernel ended a process of it for memory. */
   readonly outOfMemory: boolean;
   /** As started: what `planFromEngine` reads back. */
@@ -138,12 +140,43 @@ export interface StepOptions {
   readonly onPhase?: ((phase: EnginePhase) => void) | undefined;
 }
 
+/** What a registry is told of who asks. Never in an argument, an event or a log. */
+export interface RegistryCredential {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** On whose behalf images are used: their registries are asked as this person. */
+export interface ImageReader {
+  /** The same id is the same person: what a registry allowed them holds for a few minutes. */
+  readonly id: string;
+  /**
+   * What they have stored for a registry; null: nothing.
+   *
+   * @param registry as a reference has it, with its port: `docker.io`, `localhost:5000`.
+   */
+  credentialFor(registry: string): Promise<RegistryCredential | null>;
+}
+
+/** Whether images that came from registries may be read by everybody, as it was found out once. */
+export interface KnownImages {
+  /**
+   * Null where nobody has found out.
+   *
+   * @param image as `registry/repository@digest`.
+   */
+  isPublic(image: string): Promise<boolean | null>;
+  remember(image: string, isPublic: boolean): Promise<void>;
+}
+
 /** What every step on a workspace needs. */
 export interface WorkspaceSpec {
   readonly owner: Owner;
   /** For the host name inside, and what a person sees in the engine's own tools. */
   readonly name: string;
   readonly plan: WorkspacePlan;
+  /** Who may read its images; without one nobody is asked: Oneloop's own. */
+  readonly reader?: ImageReader | undefined;
 }
 
 /** What the supervisor of the dev service is told beyond what the plan and the image say. */
@@ -192,6 +225,11 @@ export interface ServiceFile {
     | { readonly kind: "folder"; readonly archive: Readable };
 }
 
+export interface ImageOptions extends StepOptions {
+  readonly user?: string | null;
+  readonly reader?: ImageReader | undefined;
+}
+
 /** A service of a plan. */
 export interface ServiceOf {
   readonly owner: Owner;
@@ -211,6 +249,34 @@ export interface ServiceStart {
   readonly readFiles: () => Promise<readonly ServiceFile[]>;
   /** Start it again also where it runs or has ended: a restart. */
   readonly again?: boolean;
+  /**
+   * Folders of the image that `changeFiles` will write to. Where the root is read-only each becomes a
+   * volume with the image's content, which the service itself cannot write either.
+   */
+  readonly changing?: readonly string[];
+}
+
+/** A file or link of a service's container that takes another's place, or is new. */
+export interface ChangedFile {
+  /** Absolute, in the container. */
+  readonly path: string;
+  /** A folder around it: those between are made where they are missing, and nothing leads out of it. */
+  readonly root: string;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Milliseconds since 1970. */
+  readonly modifiedMs: number;
+  readonly content:
+    | { readonly kind: "bytes"; readonly bytes: Buffer }
+    | { readonly kind: "link"; readonly to: string };
+}
+
+export interface FileChanges {
+  readonly files: readonly ChangedFile[];
+  /** Absolute, in the container; a folder with all that is in it. */
+  readonly removed: readonly string[];
 }
 
 /** An image of a repository, to be built. */
@@ -223,13 +289,15 @@ export interface ImageBuildRequest {
   readonly args: Readonly<Record<string, string>>;
   /** The stage that is wanted; null: the last. */
   readonly target: string | null;
+  /** Who may read the images that it stands on. */
+  readonly reader?: ImageReader | undefined;
 }
 
 /**
  * Where workspaces run. Each `ensure…` is one idempotent step of the reconciler: it compares with
  * what is there, makes what is missing, and may be called again after a kill at any point. All
  * reject with OneloopError (`engine-unreachable`, `engine-failed`, `image-unavailable`,
- * `isolation-unavailable`, `cancelled`). No type of an implementation leaves its folder.
+ * `image-not-found`, `image-denied`, `isolation-unavailable`, `cancelled`). No type of an implementation leaves its folder.
  */
 export interface Engine extends AsyncDisposable {
   readonly kind: string;
@@ -237,11 +305,12 @@ export interface Engine extends AsyncDisposable {
   /**
    * The image's facts, pulling it where it is absent; progress lines while pulling. With `user` (a
    * plan's: uid, uid:gid or a name) user, home and shell are that user's and not the image's own.
+   * One that is there because somebody could pull it is given only to a `reader` whom its registry
+   * lets read it, too; what everybody may read, and what no registry has, is there for all.
+   *
+   * @throws OneloopError `image-not-found`, `image-denied`, `image-unavailable`
    */
-  ensureImage(
-    ref: string,
-    options: StepOptions & { readonly user?: string | null },
-  ): Promise<ImageFacts>;
+  ensureImage(ref: string, options: ImageOptions): Promise<ImageFacts>;
 
   /**
    * Builds an image confined as the owner's workspace is, whose sandbox has to run; what is unchanged
@@ -266,10 +335,17 @@ export interface Engine extends AsyncDisposable {
   ensureStorage(spec: WorkspaceSpec, options: StepOptions): Promise<void>;
 
   /**
-   * The workspace's network and its sandbox, with the rules in force. Resolves only when the rules
-   * hold; rejects with `isolation-unavailable` where they cannot be set (nothing joins then).
+   * The workspace's network and its sandbox, with the rules in force: what the services that are not
+   * mirrored run in. Resolves only when the rules hold; rejects with `isolation-unavailable` where
+   * they cannot be set (nothing joins then).
+   *
+   * @param options.service instead the sandbox of this mirrored service: its names resolve from then
+   * on. `ensureService` makes sure of it, too.
    */
-  ensureSandbox(spec: WorkspaceSpec, options: StepOptions): Promise<void>;
+  ensureSandbox(
+    spec: WorkspaceSpec,
+    options: StepOptions & { readonly service?: string },
+  ): Promise<void>;
 
   /**
    * Makes the network and the sandbox of a workspace that nobody has asked for yet. A later
@@ -293,8 +369,8 @@ export interface Engine extends AsyncDisposable {
   ): Promise<{ readonly address: SupervisorAddress; readonly boot: string }>;
 
   /**
-   * Starts one mirrored service whose sandbox runs (`ensureSandbox`), in it or in the one of the
-   * service that it is a part of: its container is made with its files where it is missing or was
+   * Starts one mirrored service of a workspace whose sandbox runs (`ensureSandbox`), in a sandbox of
+   * its own or in the one of the service that it is a part of: its container is made with its files where it is missing or was
    * made from other settings, image or files, and started where it does not run. One that runs from
    * the same is left alone. The plan is filled (`fillValues`), with the engine's names of built
    * images.
@@ -309,6 +385,15 @@ export interface Engine extends AsyncDisposable {
     which: ServiceStart,
     options: StepOptions,
   ): Promise<{ readonly started: boolean }>;
+
+  /**
+   * Changes files in a mirrored service's container, which may run. Where its root is read-only, only
+   * in the folders that its start named as `changing`.
+   *
+   * @throws OneloopError `workspace-not-running` where there is no container, or where something is to
+   * be removed from one that does not run; `bad-input` for a place where nothing can be changed.
+   */
+  changeFiles(which: ServiceOf, changes: FileChanges, options: StepOptions): Promise<void>;
 
   /** Ends one service's container, TERM then KILL after `graceMs`; it is kept. */
   stopService(which: ServiceOf, options: StepOptions & { graceMs: number }): Promise<void>;

@@ -85,7 +85,10 @@ export function plan(
           taken: new Set([...ownVolumes, ...volumes.planned.map(({ name }) => name)]),
           facts,
         });
-  const { builds: ownBuilds, because: built } = planBuilds(development, { services: own, facts });
+  const { builds: ownBuilds, because: built } = planBuilds(development, {
+    services: [...own, ...(mirrored?.services ?? [])],
+    facts,
+  });
   const builtHere = new Set(ownBuilds.map(({ image }) => image));
   const ofMirror = (mirrored?.builds ?? []).filter(({ image }) => !builtHere.has(image));
   const builds = [...ownBuilds, ...ofMirror];

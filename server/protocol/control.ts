@@ -44,6 +44,40 @@ export const WorkspaceAsk = z.discriminatedUnion("kind", [
 ]);
 export type WorkspaceAsk = z.infer<typeof WorkspaceAsk>;
 
+/** Folders that a workspace is asked to watch at a time; a plan's contexts are fewer. */
+export const maxWatchedFolders = 64;
+
+/** Paths in one message; what is more comes in the next. */
+export const maxToldPaths = 500;
+
+/**
+ * A path below a watched folder, as a stranger says it: no way out of the folder. What was a folder
+ * and is gone ends with a slash.
+ */
+export const ToldPath = z.string().min(1).max(2000).refine(isToldPath);
+
+function isToldPath(path: string): boolean {
+  const parts = path.replace(/\/$/, "").split("/");
+  return !path.includes("\0") && !parts.some((part) => ["", ".", ".."].includes(part));
+}
+
+/** What happened in a watched folder. */
+export const FilesMessage = z.object({
+  type: z.literal("files"),
+  /** Of this message: it is told again on the next stream until it is said to be taken. */
+  id: z.number().int().min(0),
+  /** As it was asked. */
+  folder: z.string().max(4096),
+  /** Files and links that are new or different. */
+  changed: z.array(ToldPath).max(maxToldPaths),
+  removed: z.array(ToldPath).max(maxToldPaths),
+  /** So much changed that nobody kept what: anything may be different. */
+  lost: z.boolean(),
+  /** Why it is not watched, or not all of it. */
+  unwatched: z.string().max(300).nullable(),
+});
+export type FilesMessage = z.infer<typeof FilesMessage>;
+
 /** From the supervisor. */
 export const ControlMessage = z.discriminatedUnion("type", [
   /** At once after the stream opens, and at each change. */
@@ -58,6 +92,7 @@ export const ControlMessage = z.discriminatedUnion("type", [
     exitCode: z.number().int().nullable(),
   }),
   z.object({ type: z.literal("ask"), id: z.string().min(1).max(32), ask: WorkspaceAsk }),
+  FilesMessage,
 ]);
 export type ControlMessage = z.infer<typeof ControlMessage>;
 
@@ -67,6 +102,24 @@ export const ControlAnswer = z.discriminatedUnion("ok", [
   z.object({ type: z.literal("answer"), id: z.string(), ok: z.literal(false), error: WireError }),
 ]);
 export type ControlAnswer = z.infer<typeof ControlAnswer>;
+
+/** A folder to watch, with all in it. */
+export const WatchedFolder = z.object({
+  /** Absolute, in the dev container. */
+  path: z.string(),
+  /** Sources of regular expressions: of what one matches, below the folder, nothing is told. */
+  skip: z.array(z.string()),
+});
+export type WatchedFolder = z.infer<typeof WatchedFolder>;
+
+/** To the supervisor, unasked. One that does not know them passes them over. */
+export const ControlOrder = z.discriminatedUnion("type", [
+  /** In the place of what was said before. What is watched already is watched on. */
+  z.object({ type: z.literal("watch"), folders: z.array(WatchedFolder).max(maxWatchedFolders) }),
+  /** The `files` message of this id was taken: the next may come. */
+  z.object({ type: z.literal("taken"), id: z.number().int() }),
+]);
+export type ControlOrder = z.infer<typeof ControlOrder>;
 
 /** The result of a `credential` ask; null where the owner has stored none for this remote. */
 export const CredentialAnswer = z.object({ username: z.string(), password: z.string() }).nullable();

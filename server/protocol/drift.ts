@@ -52,6 +52,17 @@ export const DriftFinding = z.object({
 });
 export type DriftFinding = z.infer<typeof DriftFinding>;
 
+/** Some lines of a file that a finding names. Secret values are never in them. */
+export const DriftExcerpt = z.object({
+  file: z.string(),
+  /** The number of the first line, 1-based. */
+  from: z.number().int().positive(),
+  lines: z.array(z.string()),
+  /** How many lines the file has. */
+  total: z.number().int().nonnegative(),
+});
+export type DriftExcerpt = z.infer<typeof DriftExcerpt>;
+
 /** The result of comparing two sources: what `loop drift --format json` prints. */
 export const DriftReport = z.object({
   version: z.literal(1),
@@ -68,3 +79,7 @@ export const DriftReport = z.object({
   unusedAcknowledgements: z.array(z.object({ id: z.string(), where: Place })),
 });
 export type DriftReport = z.infer<typeof DriftReport>;
+
+/** A report with the lines that its findings name. */
+export const DriftPage = z.object({ report: DriftReport, excerpts: z.array(DriftExcerpt) });
+export type DriftPage = z.infer<typeof DriftPage>;

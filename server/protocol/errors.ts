@@ -26,6 +26,9 @@ export const errorCodes = [
   "engine-unreachable",
   "engine-failed",
   "image-unavailable",
+  // Its registry says that there is none such, or that this person may not read it
+  "image-not-found",
+  "image-denied",
   "isolation-unavailable",
   "container-exited",
   // Workspaces

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Fact, known, type Place } from "./fact.ts";
+import { Fact, known, Place } from "./fact.ts";
 
 /** What a source says of an environment value; a secret's data never leaves its reader. */
 export const EnvValue = z.discriminatedUnion("kind", [
@@ -117,6 +117,23 @@ export const ConfigFile = z.object({
 });
 export type ConfigFile = z.infer<typeof ConfigFile>;
 
+/**
+ * What a saved file does to a service that is built from the repository. The first rule that fits a
+ * file holds.
+ */
+export const SyncRule = z.object({
+  /** A file or folder of the repository, below its root; `.` for itself. */
+  path: z.string(),
+  action: z.enum(["sync", "sync+restart", "restart", "rebuild"]),
+  /** Absolute, in the container: where the file, or the folder's content, goes; null: nowhere. */
+  target: z.string().nullable(),
+  /** Patterns of .dockerignore, from `path` on: files that the rule does not fit. */
+  ignore: z.array(z.string()),
+  /** The same: only files that it fits; empty: all. */
+  include: z.array(z.string()),
+});
+export type SyncRule = z.infer<typeof SyncRule>;
+
 /** A right over the machine that a workspace's container never gets. */
 export const HostAccess = z.object({
   what: z.enum([
@@ -225,6 +242,8 @@ export const MirroredService = z.object({
    * stands for its value.
    */
   composedEnv: z.record(z.string(), z.array(ValuePart)),
+  /** Beyond what its Dockerfile says; absent: nothing, as in an older plan. */
+  sync: z.array(SyncRule.extend({ where: Place })).optional(),
 });
 export type MirroredService = z.infer<typeof MirroredService>;
 
@@ -263,6 +282,17 @@ export const PlannedService = z.object({
   mirror: MirroredService.optional(),
 });
 export type PlannedService = z.infer<typeof PlannedService>;
+
+/** What an image says itself: what holds where a service says nothing. */
+export const ImageDefaults = z.object({
+  entrypoint: z.array(z.string()),
+  command: z.array(z.string()),
+  /** Null: root. */
+  user: z.string().nullable(),
+  /** The names of its variables. */
+  env: z.array(z.string()),
+});
+export type ImageDefaults = z.infer<typeof ImageDefaults>;
 
 /** A service in a SourceModel: each field a Fact. */
 export const SourceService = z.object({
@@ -310,8 +340,14 @@ export const SourceService = z.object({
     Fact(z.object({ path: z.string(), sizeBytes: z.number().int().positive().nullable() })),
   ),
   hostAccess: z.array(Fact(HostAccess)),
+  /** Absent: the source has none. */
+  sync: z.array(Fact(SyncRule)).optional(),
   /** Further environment variables that come from something that was not read: what, and where. */
   envElsewhere: z.array(Fact(z.string())),
+  /** Absent: not known, as of every source that only names its images. */
+  imageDefaults: ImageDefaults.optional(),
+  /** All variables of `env` are set, and no value was read. */
+  envNamesOnly: z.boolean().optional(),
 });
 export type SourceService = z.infer<typeof SourceService>;
 

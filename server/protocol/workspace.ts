@@ -218,7 +218,7 @@ export const SessionView = z.object({
 });
 export type SessionView = z.infer<typeof SessionView>;
 
-/** A stored credential for a git host; the secret itself is never shown again. */
+/** A stored credential for a host of repositories or images; the secret itself is never shown again. */
 export const CredentialView = z.object({
   id: z.string(),
   host: z.string(),

@@ -26,6 +26,14 @@ const kustomizationNames = ["kustomization.yaml", "kustomization.yml", "Kustomiz
 
 /** Where production's objects usually lie. */
 const offeredFolders = ["k8s", "kubernetes", "manifests", "deploy"];
+/** Folders below each other that are offered, and how many of each level are looked into. */
+const maxOfferedDepth = 3;
+const maxFoldersLookedAt = 20;
+const maxOfferedFolders = 10;
+/** What usually makes production of a compose file. */
+const composeOver = ["compose", "docker-compose"].flatMap((name) =>
+  ["prod", "production"].flatMap((kind) => [`${name}.${kind}.yaml`, `${name}.${kind}.yml`]),
+);
 /** To find out whether there are objects in a folder, a few of its files are enough. */
 const maxLookedAt = 20;
 const maxLookedAtBytes = 256 * 1024;
@@ -57,6 +65,43 @@ export function sourcePath(given: string): string {
     "bad-input",
     `${JSON.stringify(given.slice(0, 200))} is no path of the repository: name a file or folder in it, such as k8s or compose.yaml.`,
   );
+}
+
+/**
+ * What is mirrored, as people write it: one path, or several compose files over one another, in the
+ * order of `docker compose -f`, separated by commas.
+ *
+ *     k8s/      compose.yaml, compose.prod.yaml
+ *
+ * @throws OneloopError `bad-input` as `sourcePath`, and for no path at all
+ */
+export function sourcePaths(given: string): string[] {
+  const paths = given.split(",").filter((path) => path.trim() !== "");
+  return (paths.length === 0 ? [given] : paths).map(sourcePath);
+}
+
+/** Reads what `sourcePaths` takes. @throws OneloopError as `readSource` */
+export async function readSources(
+  given: string,
+  files: SourceFiles,
+  reading: SourceReading,
+): Promise<SourceRead> {
+  const paths = sourcePaths(given);
+  const [only, ...others] = paths;
+  if (only !== undefined && others.length === 0) return readSource(only, files, reading);
+  const listed = await files.list(paths);
+  const missing = paths.find((path) => !listed.some((one) => one.path === path));
+  if (missing !== undefined) throw noSuchSource(missing, await offeredSources(files));
+  const find = findIn(files, maxFileBytes);
+  for (const path of paths) {
+    if (isCompose(path, (await find(path)) ?? "")) continue;
+    throw new OneloopError(
+      "bad-input",
+      `${path} is no compose file, and only compose files are put over one another. Name one file or folder.`,
+    );
+  }
+  const result = await readFilesWith(find, (read) => readCompose(paths, { read }));
+  return { source: paths.join(", "), result };
 }
 
 /**
@@ -94,25 +139,36 @@ export async function offeredSources(files: SourceFiles): Promise<string[]> {
   const folders = offeredFolders.filter((name) =>
     root.some(({ path, kind }) => path === name && kind === "folder"),
   );
-  const inside = await entriesOf(folders, files);
-  // In a base and its overlays, say: one folder further down.
-  const below = await entriesOf(
-    inside.filter(({ kind }) => kind === "folder").map(({ path }) => path),
-    files,
-  );
-  const looked = folders.flatMap((folder) =>
-    [...inside, ...below]
-      .filter(({ path, kind }) => kind === "file" && isIn(folder, path) && isManifest(path))
-      .slice(0, maxLookedAt),
+  const found: ListedFile[] = [];
+  let level: readonly string[] = folders;
+  // A base and its overlays, say: deploy/overlays/prod.
+  for (let depth = 0; depth < maxOfferedDepth && level.length > 0; depth += 1) {
+    const entries = await entriesOf(level, files);
+    found.push(...entries.filter(({ kind, path }) => kind === "file" && isManifest(path)));
+    level = entries
+      .filter(({ kind, path }) => kind === "folder" && !passedOver.has(basename(path)))
+      .map(({ path }) => path)
+      .slice(0, maxFoldersLookedAt);
+  }
+  const within = [...new Set([...folders, ...found.map(({ path }) => dirname(path))])];
+  const looked = within.flatMap((folder) =>
+    found.filter(({ path }) => dirname(path) === folder).slice(0, maxLookedAt),
   );
   const texts = looked.length === 0 ? new Map() : await files.texts(looked, maxLookedAtBytes);
-  const withObjects = folders.filter((folder) =>
-    looked.some(({ path }) => isIn(folder, path) && hasObjects(texts.get(path) ?? "")),
-  );
+  const objects = looked.filter(({ path }) => hasObjects(texts.get(path) ?? ""));
+  const inFolders = new Set(objects.map(({ path }) => dirname(path)));
+  // The whole folder, and each in it that has some of the objects and not all.
+  const withObjects = within.filter((folder) => {
+    const whole = folders.find((one) => isIn(one, `${folder}/`)) ?? folder;
+    const parts = [...inFolders].filter((one) => isIn(whole, `${one}/`));
+    return folder === whole ? parts.length > 0 : inFolders.has(folder) && parts.length > 1;
+  });
   const compose = composePaths.find((name) => names.has(name));
+  const over = composeOver.find((name) => names.has(name));
   return [
-    ...withObjects.map((folder) => `${folder}/`),
+    ...withObjects.slice(0, maxOfferedFolders).map((folder) => `${folder}/`),
     ...(compose === undefined ? [] : [compose]),
+    ...(compose === undefined || over === undefined ? [] : [`${compose}, ${over}`]),
     ...(names.has(herokuPaths[0]) ? [herokuPaths[0]] : []),
   ];
 }
@@ -183,14 +239,19 @@ async function ofFile(path: string, parts: Parts): Promise<ReadResult> {
   if ((herokuPaths as readonly string[]).includes(name)) return ofHeroku(dirname(path), parts);
   const text = (await find(path)) ?? "";
   if (/^\s*"?schemaVersion"?\s*:/m.test(text)) return ofDevfile(path, text, find);
-  const isCompose = (composePaths as readonly string[]).includes(name);
-  if (isCompose || (/^services\s*:/m.test(text) && !/^apiVersion\s*:/m.test(text))) {
+  if (isCompose(path, text)) {
     return readFilesWith(find, (read) => readCompose([path], { read }));
   }
   if (kustomizationNames.includes(name) && isKustomization(text)) {
     return rendered(dirname(path), reading);
   }
   return readKubernetes([{ path: reading.nameOf?.(path) ?? path, text }]);
+}
+
+/** One that puts something over another may say nothing but what is another's, such as volumes. */
+function isCompose(path: string, text: string): boolean {
+  const isNamed = /^(docker-)?compose[\w.-]*\.ya?ml$/.test(basename(path));
+  return isNamed || (/^services\s*:/m.test(text) && !/^apiVersion\s*:/m.test(text));
 }
 
 /** With the parents and plugins that stand in the repository. */

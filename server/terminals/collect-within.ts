@@ -14,7 +14,13 @@ export async function collectWithin(
     input = "",
     signal,
     graceMs = endGraceMs,
-  }: { input?: string | undefined; signal: AbortSignal; graceMs?: number },
+    maxOutputBytes,
+  }: {
+    input?: string | undefined;
+    signal: AbortSignal;
+    graceMs?: number;
+    maxOutputBytes?: number;
+  },
 ): ReturnType<ExecStream["collect"]> {
   const ended = new AbortController();
   const stop = (): void => {
@@ -24,7 +30,7 @@ export async function collectWithin(
       () => undefined,
     );
   };
-  const collected = stream.collect(input);
+  const collected = stream.collect(input, maxOutputBytes);
   signal.addEventListener("abort", stop, { once: true });
   // What was aborted before aborts no more.
   if (signal.aborted) stop();

@@ -5,7 +5,10 @@ import {
   ControlMessage,
   maxControlLineBytes,
   type ControlAnswer,
+  type ControlOrder,
   type DetectedPort,
+  type FilesMessage,
+  type WatchedFolder,
   type WorkspaceAsk,
 } from "../protocol/control.ts";
 import { OneloopError, toOneloopError } from "../protocol/errors.ts";
@@ -22,6 +25,8 @@ export interface ControlListener {
     owner: Owner,
     task: { readonly name: string; readonly state: "done" | "failed"; exitCode: number | null },
   ): Promise<void>;
+  /** Something changed in a folder that `watch` named. When it resolves, more may come. */
+  onFiles(owner: Owner, files: FilesMessage): Promise<void>;
   /** @throws OneloopError, whose sentence the asking program is shown. */
   onAsk(owner: Owner, ask: WorkspaceAsk): Promise<unknown>;
 }
@@ -46,6 +51,10 @@ const maxUnreadBytes = 1024 * 1024;
 export class ControlStreams implements AsyncDisposable {
   readonly #options: ControlStreamsOptions;
   readonly #held = new Map<string, { stop: AbortController; ended: Promise<void> }>();
+  /** What each workspace is to watch, by its owner. */
+  readonly #watched = new Map<string, readonly WatchedFolder[]>();
+  /** The open stream of each. */
+  readonly #open = new Map<string, Socket>();
 
   constructor(options: ControlStreamsOptions) {
     this.#options = options;
@@ -61,6 +70,14 @@ export class ControlStreams implements AsyncDisposable {
   release(owner: Owner): void {
     this.#held.get(owner.id)?.stop.abort();
     this.#held.delete(owner.id);
+  }
+
+  /** Has these folders of a workspace watched, also on each stream after this one; none: no more. */
+  watch(owner: Owner, folders: readonly WatchedFolder[]): void {
+    if (folders.length === 0) this.#watched.delete(owner.id);
+    else this.#watched.set(owner.id, folders);
+    const socket = this.#open.get(owner.id);
+    if (socket !== undefined) order(socket, { type: "watch", folders: [...folders] });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -106,6 +123,9 @@ export class ControlStreams implements AsyncDisposable {
     const asks = { running: 0 };
     const waiting = new Set<Promise<void>>();
     const pace = new Pace();
+    this.#open.set(owner.id, socket);
+    const folders = this.#watched.get(owner.id);
+    if (folders !== undefined) order(socket, { type: "watch", folders: [...folders] });
     try {
       for await (const line of lines(socket, maxControlLineBytes)) {
         await pace.next(signal);
@@ -124,6 +144,7 @@ export class ControlStreams implements AsyncDisposable {
     } finally {
       signal.removeEventListener("abort", end);
       socket.destroy();
+      if (this.#open.get(owner.id) === socket) this.#open.delete(owner.id);
       await Promise.all(waiting);
     }
   }
@@ -141,6 +162,9 @@ export class ControlStreams implements AsyncDisposable {
         return listener.onActivity(owner);
       case "task":
         return listener.onTask(owner, message);
+      case "files":
+        await listener.onFiles(owner, message);
+        return order(stream.socket, { type: "taken", id: message.id });
       case "ask":
         return this.#answer(owner, message, stream);
       default:
@@ -173,6 +197,10 @@ export class ControlStreams implements AsyncDisposable {
     if (socket.writableLength > maxUnreadBytes) socket.destroy();
     if (socket.writable) socket.write(`${JSON.stringify(answer)}\n`);
   }
+}
+
+function order(socket: Socket, what: ControlOrder): void {
+  if (socket.writable) socket.write(`${JSON.stringify(what)}\n`);
 }
 
 /** Lets a burst through, then so many in a second: what a workspace says is work for everybody. */

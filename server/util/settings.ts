@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { OneloopError } from "../protocol/errors.ts";
+import { readAllowNet } from "./allow-net.ts";
 
 interface Declared<Schema extends z.ZodType> {
   readonly schema: Schema;
@@ -23,6 +24,13 @@ const port = z.coerce.number().int().min(0).max(65535);
 const list = z
   .string()
   .transform((text) => text.split(",").flatMap((part) => (part.trim() ? [part.trim()] : [])));
+
+const allowNet = list.superRefine((entries, context) => {
+  const { wrong } = readAllowNet(entries);
+  if (wrong.length === 0) return;
+  const said = wrong.map((entry) => JSON.stringify(entry)).join(", ");
+  context.addIssue(`${said}: write host:port, where a host is a name, an IPv4 address or a range`);
+});
 
 /** `from=to`, each with something on both sides. */
 const map = list.transform((entries, context) => {
@@ -58,6 +66,15 @@ export const declaredSettings = {
     "The port of the web, the API and the workspaces' ports.",
   ),
   ONELOOP_SSH_PORT: declare(port.default(7722), "The port of the SSH gateway."),
+  ONELOOP_SSH_BANNER: declare(
+    z
+      .string()
+      .max(2000)
+      .regex(/^[^\p{Cc}]*$/u, "one line of text, without control characters")
+      .optional(),
+    "A line that everybody who connects by ssh is shown before the sign-in.",
+    "none",
+  ),
   ONELOOP_DOMAIN: declare(
     z
       .string()
@@ -79,7 +96,7 @@ export const declaredSettings = {
     "made at the first start, kept in the data folder",
   ),
   ONELOOP_ALLOW_NET: declare(
-    list.default([]),
+    allowNet.default([]),
     "Private addresses that workspaces may reach, as `host:port`, separated by commas.",
   ),
   ONELOOP_ISOLATION: declare(

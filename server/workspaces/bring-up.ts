@@ -79,7 +79,9 @@ export async function bringUp(parts: BringUpParts, turn: Turn): Promise<void> {
     const image = (ref: string, user: string | null): Promise<ImageFacts> => {
       const there = builds.ensure(ref, { ready, signal });
       return there.then((built) =>
-        step("image", signal, (options) => engine.ensureImage(built, { ...options, user })),
+        step("image", signal, (options) =>
+          engine.ensureImage(built, { ...options, user, reader: spec.reader }),
+        ),
       );
     };
     const devImage = image(dev?.image ?? "", dev?.user ?? null);

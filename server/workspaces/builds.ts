@@ -51,6 +51,11 @@ export class Builds {
     return this.#planned(image) !== undefined;
   }
 
+  /** What the engine calls an image that was built; null: it was not, yet. */
+  nameOf(image: string): string | null {
+    return this.#names.get(image) ?? null;
+  }
+
   /** What the engine calls an image that a control plane before this one has built. */
   remember(image: string, ref: string): void {
     if (!this.has(image)) return;
@@ -139,12 +144,13 @@ export class Builds {
     archiveOf: (options: StepOptions) => Promise<Readable>,
   ): Promise<string> {
     const { context, dockerfile, args, target, image } = planned;
-    const { owner } = this.#turn.spec;
+    const { owner, reader } = this.#turn.spec;
     const place = context === "" ? dockerfile : `${context}/${dockerfile}`;
     const { ref } = await this.#step("build", signal, async (options) => {
       options.onProgress?.(`Building ${image} from ${place}`);
       const archive = await archiveOf(options);
-      return this.#parts.engine.buildImage({ owner, archive, dockerfile, args, target }, options);
+      const request = { owner, archive, dockerfile, args, target, reader };
+      return this.#parts.engine.buildImage(request, options);
     });
     return ref;
   }
@@ -170,7 +176,7 @@ export class Builds {
 
 /** What somebody can mend in the files; the engine's own failures are the workspace's. */
 const mendable: ReadonlySet<string> = new Set([
-  "image-unavailable",
+  ...["image-unavailable", "image-not-found", "image-denied"],
   "devfile-invalid",
   "bad-input",
 ]);

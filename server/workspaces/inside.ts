@@ -2,7 +2,13 @@ import type { UserSettings } from "../auth/user-settings.ts";
 import type { WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
 import type { Owner } from "../engine/engine.ts";
 import { portOrigin } from "../ports/hostname.ts";
-import type { CredentialAnswer, DetectedPort, WorkspaceAsk } from "../protocol/control.ts";
+import type {
+  CredentialAnswer,
+  DetectedPort,
+  FilesMessage,
+  WatchedFolder,
+  WorkspaceAsk,
+} from "../protocol/control.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import { controlPlaneActor, supervisorPaths, type WorkspaceSetup } from "../protocol/supervisor.ts";
 import { ControlStreams, type ControlListener } from "../terminals/control-streams.ts";
@@ -54,6 +60,18 @@ export class Inside implements ControlListener, InsideHooks, AsyncDisposable {
   /** Who answers for the person when a program in their workspace asks. */
   serve(workspaces: Pick<Workspaces, "summary" | "stop">): void {
     this.#workspaces = workspaces;
+  }
+
+  /** Has folders of a workspace watched; what changes in them is told to `onFilesOf`. */
+  watch(owner: Owner, folders: readonly WatchedFolder[]): void {
+    this.#control.watch(owner, folders);
+  }
+
+  /** Who hears of changed files, by the workspace's id. */
+  onFilesOf: ((id: string, files: FilesMessage) => void) | null = null;
+
+  async onFiles(owner: Owner, files: FilesMessage): Promise<void> {
+    this.onFilesOf?.(owner.id, files);
   }
 
   running(row: WorkspaceRow): void {

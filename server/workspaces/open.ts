@@ -1,5 +1,5 @@
 import type { SignedIn } from "../auth/accounts.ts";
-import type { NewWorkspace, WorkspaceRow } from "../db/workspaces.ts";
+import type { NewWorkspace, OpenedBy, WorkspaceRow } from "../db/workspaces.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import type { ConfigurationView } from "../protocol/preview.ts";
 import { parseContextUrl, repositoryName } from "../repo/context-url.ts";
@@ -7,7 +7,7 @@ import type { Remote } from "../repo/repositories.ts";
 import { shortRef } from "../repo/ref-name.ts";
 import { workspaceName } from "../repo/workspace-name.ts";
 import { deadline } from "../util/deadline.ts";
-import { sourcePath } from "../sources/production.ts";
+import { sourcePaths } from "../sources/production.ts";
 import type { Ids } from "../util/ids.ts";
 import {
   openDeadlineMs,
@@ -80,7 +80,8 @@ export async function openWorkspace(
   const id = parts.pool.take(plan);
   const { machineId } = parts;
   const workspace = { ...key, id, machineId, contextUrl: request.contextUrl, plan };
-  const made = await insert(parts, workspace, repositoryName(url)).catch((error: unknown) => {
+  const named = { repository: repositoryName(url), openedBy: openedBy(configuration) };
+  const made = await insert(parts, workspace, named).catch((error: unknown) => {
     parts.pool.giveBack(id);
     throw error;
   });
@@ -109,7 +110,7 @@ function assertSameMirror({ name, plan }: WorkspaceRow, request: MirrorRequest):
     mirror === undefined ||
     (mirror === null
       ? has === null
-      : has !== null && sourcePath(mirror) === sourcePath(has.source));
+      : has !== null && sourcePaths(mirror).join() === sourcePaths(has.source).join());
   const sameDevelop = develop === undefined || sameNames(develop, has?.develops ?? []);
   if (sameSource && sameDevelop) return;
   const now =
@@ -171,16 +172,21 @@ async function noteBehind(
   await store.setBehind(row.id, behind);
 }
 
+/** What a later comparison reads: what the repository has is found at the commit again. */
+function openedBy({ kind, path, text }: ConfigurationView): OpenedBy {
+  return { path, given: kind === "given" ? text : null };
+}
+
 /** Inserts the workspace under a free name, or finds the one that the same user just made. */
 async function insert(
   { store, ids }: OpenParts,
   workspace: Omit<NewWorkspace, "name">,
-  repository: string,
+  { repository, openedBy: by }: { repository: string; openedBy: OpenedBy },
 ): Promise<{ row: WorkspaceRow; existing: boolean }> {
   const branch = typeof workspace.ref === "string" ? shortRef(workspace.ref) : null;
   for (let attempt = 0; attempt < nameAttempts; attempt += 1) {
     const name = workspaceName(repository, branch, ids.letters());
-    const row = await store.insert({ ...workspace, name });
+    const row = await store.insert({ ...workspace, name }, by);
     if (row !== null) return { row, existing: false };
     // The name is taken, or the same user opened the same ref at the same time.
     const other = await store.findOfRef({ ...workspace, ref: workspace.ref ?? null });

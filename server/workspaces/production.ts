@@ -2,12 +2,12 @@ import { OneloopError } from "../protocol/errors.ts";
 import type { Fact } from "../protocol/fact.ts";
 import type { SourceModel } from "../protocol/source-model.ts";
 import type { PlanChoices } from "../plan/plan.ts";
-import { readSource, sourcePath } from "../sources/production.ts";
+import { readSources } from "../sources/production.ts";
 import type { Files } from "./configuration.ts";
 
 /** What somebody asks of the mirror; what is unsaid, the devfile's attributes say. */
 export interface MirrorRequest {
-  /** A file or folder of the repository; null: none. */
+  /** A file or folder of the repository, or several compose files (`sourcePaths`); null: none. */
   readonly mirror?: string | null | undefined;
   /** Services of production that are developed here. */
   readonly develop?: readonly string[] | undefined;
@@ -35,8 +35,7 @@ export async function readProduction(
   const asked = request.mirror;
   const wanted = asked === undefined ? (valueOf(attribute?.source) ?? null) : asked;
   if (wanted === null) return noProduction(request);
-  const path = sourcePath(wanted);
-  const { source, result } = await readSource(path, files, { prefers: "production" }).catch(
+  const { source, result } = await readSources(wanted, files, { prefers: "production" }).catch(
     (error: unknown) => {
       throw asked === undefined && attribute !== undefined
         ? atAttribute(error, attribute.source)

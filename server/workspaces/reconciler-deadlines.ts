@@ -36,6 +36,15 @@ export const stepDeadlines: StepDeadlines = {
   delete: 15 * minuteMs,
 };
 
+/**
+ * What a step may take longer for each service of the workspace: a container or volume is a second of
+ * a busy engine's, which works on two at a time.
+ */
+export const eachMs: StepDeadlines = {
+  ...{ image: 0, build: 0, checkout: 0, "before-start": 0, "after-stop": 0 },
+  ...{ storage: 1000, sandbox: 1000, start: 1000, stop: 1000, delete: 2000 },
+};
+
 const what: Readonly<Record<Step, string>> = {
   image: "Getting the images",
   build: "Building an image of the repository",

@@ -2,6 +2,7 @@ import type { WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
 import type { StepOptions, WorkspaceSpec } from "../engine/engine.ts";
 import type { OnPhase } from "./phases.ts";
 import {
+  eachMs,
   stepDeadlines,
   withDeadline,
   type Step,
@@ -28,15 +29,18 @@ export interface Turn {
   readonly record: (change: Parameters<WorkspaceStore["record"]>[2]) => Promise<void>;
 }
 
+/** @param options.services how many the workspace has: some steps take the longer the more there are. */
 export function stepRunner({
   deadlines = stepDeadlines,
   onPhase,
+  services = 0,
 }: {
   readonly deadlines?: StepDeadlines | undefined;
   readonly onPhase?: OnPhase | undefined;
+  readonly services?: number;
 }): RunStep {
   return (step, signal, work) =>
-    withDeadline({ step, ms: deadlines[step], signal }, (limited) =>
+    withDeadline({ step, ms: deadlines[step] + services * eachMs[step], signal }, (limited) =>
       work({ signal: limited, onPhase }),
     );
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { databaseFailure } from "../db/database.ts";
 import type { WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
-import type { EngineEvent, Observed, Owner, WorkspaceSpec } from "../engine/engine.ts";
+import type { EngineEvent, ImageReader, Observed, Owner, WorkspaceSpec } from "../engine/engine.ts";
 import { OneloopError, toOneloopError } from "../protocol/errors.ts";
 import type { WorkspaceState } from "../protocol/workspace.ts";
 import { Lifetime } from "../util/lifetime.ts";
@@ -34,6 +34,8 @@ export interface InsideHooks {
 }
 
 export interface ReconcilerParts extends BringUpParts, TakeDownParts {
+  /** As whom a workspace's images are read; without it nobody is asked who may. */
+  readonly readerOf?: ((row: WorkspaceRow) => ImageReader) | undefined;
   readonly log: Log;
   /** Who holds the leases: the same after a restart of the same control plane. */
   readonly holder: string;
@@ -175,9 +177,9 @@ export class Reconciler implements AsyncDisposable {
   async #act(row: WorkspaceRow, { interrupted, repair }: Look): Promise<boolean> {
     const turn: Turn = {
       row,
-      spec: specOf(row),
+      spec: this.#specOf(row),
       interrupted,
-      step: this.#step,
+      step: stepRunner({ ...this.#parts, services: row.plan.services.length }),
       record: (change) => this.#mustRecord(row, change),
     };
     if (repair || row.state === "deleting") this.#restarts.forget(row.id);
@@ -232,7 +234,7 @@ export class Reconciler implements AsyncDisposable {
    */
   async #verify(row: WorkspaceRow, repair: boolean): Promise<boolean> {
     const { engine, inside, supervisors, store, log } = this.#parts;
-    const { owner, plan } = specOf(row);
+    const { owner, plan } = this.#specOf(row);
     let observed: Observed;
     try {
       observed = await engine.observe(owner);
@@ -334,6 +336,11 @@ export class Reconciler implements AsyncDisposable {
       log.error({ err: error, workspace: event.owner.id }, "an engine event was not handled");
     }
   }
+
+  #specOf(row: WorkspaceRow): WorkspaceSpec {
+    const reader = this.#parts.readerOf?.(row);
+    return { owner: ownerOf(row), name: row.name, plan: row.plan, reader };
+  }
 }
 
 /** Why a workspace is looked at, and what ends the look. */
@@ -344,8 +351,4 @@ interface Look {
 
 export function ownerOf(row: { id: string }): Owner {
   return { kind: "workspace", id: row.id };
-}
-
-function specOf(row: WorkspaceRow): WorkspaceSpec {
-  return { owner: ownerOf(row), name: row.name, plan: row.plan };
 }

@@ -69,7 +69,9 @@ async function runAfterStop(
     ready,
     ...after.map(async ({ service: { image, user } }) => {
       const built = await builds.ensure(image, { ready, signal });
-      await step("image", signal, (options) => engine.ensureImage(built, { ...options, user }));
+      await step("image", signal, (options) =>
+        engine.ensureImage(built, { ...options, user, reader: spec.reader }),
+      );
     }),
   ]);
   const note = (message: string): void =>

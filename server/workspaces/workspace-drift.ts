@@ -1,9 +1,12 @@
 import type { SignedIn } from "../auth/accounts.ts";
-import type { WorkspaceRow } from "../db/workspaces.ts";
+import type { OpenedBy, WorkspaceRow } from "../db/workspaces.ts";
 import { compare } from "../drift/compare.ts";
+import { excerptsOf } from "../drift/excerpts.ts";
 import { lockPath, readLock, type LockEntry } from "../drift/lock.ts";
 import { reportOf } from "../drift/report.ts";
-import type { DriftReport } from "../protocol/drift.ts";
+import { Facts } from "../plan/facts.ts";
+import { withManifests } from "../plan/manifests.ts";
+import type { DriftPage } from "../protocol/drift.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import { known, unknown, type Fact } from "../protocol/fact.ts";
 import type { WorkspacePlan } from "../protocol/plan.ts";
@@ -12,76 +15,148 @@ import type { SourceModel } from "../protocol/source-model.ts";
 import { parseContextUrl } from "../repo/context-url.ts";
 import { deadline } from "../util/deadline.ts";
 import type { Files } from "./configuration.ts";
+import type { Environments } from "./environments.ts";
 import { commitFiles, openDeadlineMs, readFiles, type PreviewParts } from "./preview.ts";
 import { remoteOf } from "./remotes.ts";
 
 /** An acknowledgement is a few lines; so many bytes are thousands of them. */
 const maxLockBytes = 1024 * 1024;
 
+export interface DriftParts extends PreviewParts {
+  readonly environments: Pick<Environments, "model">;
+}
+
+/** What a workspace is compared with. */
+export interface ComparedWith {
+  /** Null: the production that it mirrors. */
+  readonly environment: string | null;
+  /** A Compose project of the environment; null: the one that it was registered with. */
+  readonly project: string | null;
+}
+
 /**
- * How what a workspace runs differs from the production that it mirrors, both as the files of its
- * commit say: the devfile's dev service in the place of what it stands in for, and production's
- * services around it.
+ * How what a workspace runs, as the files of its commit say, differs from the production that it
+ * mirrors, or from what really runs in an environment: the devfile's dev service in the place of what
+ * it stands in for, and production's services around it.
  *
- * @throws OneloopError `bad-input` where it mirrors nothing, or was opened by another devfile than its
- * repository's, which is not kept.
+ * @throws OneloopError `bad-input` where it mirrors nothing and no environment is named, or is older
+ * than it is kept by which devfile it was opened
  */
 export async function driftOf(
-  parts: PreviewParts,
-  user: SignedIn,
-  row: WorkspaceRow,
-): Promise<DriftReport> {
-  const { plan, name, ref, commit } = row;
-  if (plan.mirror === undefined) {
+  parts: DriftParts,
+  { user, row }: { user: SignedIn; row: WorkspaceRow },
+  { environment, project }: ComparedWith,
+): Promise<DriftPage> {
+  const { plan, name } = row;
+  if (plan.mirror === undefined && environment === null) {
     throw new OneloopError(
       "bad-input",
-      `${name} mirrors nothing. Open it with --mirror, or compare files: \`loop drift devfile.yaml k8s/\`.`,
+      `${name} mirrors nothing. Open it with --mirror, name an environment, or compare files: \`loop drift devfile.yaml k8s/\`.`,
     );
   }
-  const { source, develops } = plan.mirror;
+  const [read, running] = await Promise.all([
+    readCommit(parts, { user, row }),
+    environment === null ? null : parts.environments.model({ name: environment, project }),
+  ]);
+  const { development, production, texts, lock } = read;
+  const runs = whatRuns(plan, development, production);
+  if (runs === null) {
+    throw new OneloopError(
+      "bad-input",
+      `${name} was opened by another devfile than the one that its repository has, and that one is not kept. Compare the file itself: \`loop drift <devfile> ${plan.mirror?.source ?? "--environment NAME"}\`.`,
+    );
+  }
+  const other = running?.model ?? production;
+  if (other === null) throw new OneloopError("bad-input", `${plan.mirror?.source} says nothing.`);
+  const b = running?.title ?? plan.mirror?.source ?? "";
+  const report = reportOf(compare(runs, other), {
+    ...{ a: name, b, lock, now: new Date() },
+    isSharedLock: environment !== null,
+  });
+  // What one of them calls a secret is none of the others' to show.
+  const models = [development, other, ...(production === null ? [] : [production])];
+  return { report, excerpts: excerptsOf(report, texts, models) };
+}
+
+/** What the workspace was made from, read again at its commit. */
+async function readCommit(
+  parts: DriftParts,
+  { user, row }: { user: SignedIn; row: WorkspaceRow },
+): Promise<{
+  development: SourceModel;
+  production: SourceModel | null;
+  texts: ReadonlyMap<string, string>;
+  lock: readonly LockEntry[];
+}> {
+  const { plan, ref, commit } = row;
   using limit = deadline(null, openDeadlineMs);
   const { signal } = limit;
   const url = parseContextUrl(row.contextUrl);
   const remote = await remoteOf(parts, user, url);
-  const [kept] = await Promise.all([
+  const [kept, openedBy] = await Promise.all([
     parts.settings.configurationFor(user.id, row.repository),
+    parts.store.openedBy(row.id),
     parts.repositories.ensureCommit(remote, { ref, commit }, signal),
   ]);
   const key = { ownerId: row.ownerId, repository: row.repository, ref, commit };
-  const files = commitFiles(parts, { url, remote, key, path: null }, signal);
-  const request = { mirror: source, develop: develops };
-  const [{ development, production }, lock] = await Promise.all([
-    readFiles(parts, { files, request, kept, signal }),
+  const { files, texts } = remembering(
+    commitFiles(parts, { url, remote, key, path: null }, signal),
+  );
+  const { mirror } = plan;
+  const request = {
+    mirror: mirror?.source ?? null,
+    ...(mirror === undefined ? {} : { develop: mirror.develops }),
+    devfile: openedBy?.given ?? null,
+  };
+  const [{ configuration, development, production }, lock] = await Promise.all([
+    readFiles(parts, { files, request, kept: pathOf(openedBy) ?? kept, signal }),
     acknowledged(files),
   ]);
-  if (production.model === null) throw new OneloopError("bad-input", `${source} says nothing.`);
-  const runs = whatRuns(plan, development, production.model);
-  if (runs === null) {
-    throw new OneloopError(
-      "bad-input",
-      `${name} was opened by another devfile than the one that its repository has, and that one is not kept. Compare the file itself: \`loop drift <devfile> ${source}\`.`,
-    );
-  }
-  const comparison = compare(runs, production.model);
-  return reportOf(comparison, { a: name, b: source, lock, now: new Date() });
+  texts.set(configuration.path, configuration.text);
+  return { development, production: production.model, texts, lock };
+}
+
+function pathOf(openedBy: OpenedBy | null): string | null {
+  return openedBy?.path ?? null;
+}
+
+/** Keeps the texts that are read, to show lines of them. */
+function remembering(files: Files): { files: Files; texts: Map<string, string> } {
+  const texts = new Map<string, string>();
+  return {
+    texts,
+    files: {
+      name: files.name,
+      list: (paths) => files.list(paths),
+      async texts(wanted, maxBytes) {
+        const read = await files.texts(wanted, maxBytes);
+        for (const [path, text] of read) texts.set(path, text);
+        return read;
+      },
+    },
+  };
 }
 
 /**
  * The services of a plan as their sources have them, each fact with its line; null where the sources
  * are not those that the plan was made from.
+ *
+ * @param production Null: nothing is mirrored.
  */
 export function whatRuns(
   plan: WorkspacePlan,
   development: SourceModel,
-  production: SourceModel,
+  production: SourceModel | null,
 ): SourceModel | null {
   const develops = plan.mirror?.develops ?? [];
+  const around = withManifests(development, production, new Facts([]));
+  const others = around?.services ?? [];
   const dev = named(development.services, plan.devService);
   if (dev === undefined) return null;
-  const developed = develops.flatMap((name) => named(production.services, name) ?? []);
+  const developed = develops.flatMap((name) => named(others, name) ?? []);
   const services = plan.services.flatMap(({ name, mirror }) => {
     if (name === plan.devService) return standsIn(dev, developed);
-    const mirrored = mirror === undefined ? undefined : named(production.services, name);
+    const mirrored = mirror === undefined ? undefined : named(others, name);
     if (mirrored !== undefined) return alone(mirrored);
     return named(development.services, name) ?? [];
   });
@@ -89,16 +164,19 @@ export function whatRuns(
   return {
     ...development,
     services,
-    volumes: [...development.volumes, ...production.volumes],
+    volumes: [...development.volumes, ...(around?.volumes ?? [])],
   };
 }
 
-/** The dev service under the name of what it stands in for, with its environment around its own. */
+/**
+ * The dev service as it runs: under the name of what it stands in for, with its environment around
+ * its own. What somebody starts in it nobody knows.
+ */
 function standsIn(dev: SourceService, developed: readonly SourceService[]): SourceService {
-  const [first] = developed;
-  if (first === undefined) return dev;
   const { where } = dev.name;
   const own = unknown<string[] | null>("It is what somebody starts in it.", where);
+  const [first] = developed;
+  if (first === undefined) return { ...dev, command: own, args: own };
   return {
     ...dev,
     name: known(valueOf(first.name) ?? "", where),

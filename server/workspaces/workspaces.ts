@@ -3,7 +3,7 @@ import type { Database } from "../db/database.ts";
 import type { PortSetting, WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
 import type { ServiceRow, ServiceStore } from "../db/workspace-services.ts";
 import type { Engine, Observed, Owner } from "../engine/engine.ts";
-import type { DriftReport } from "../protocol/drift.ts";
+import type { DriftPage } from "../protocol/drift.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import type {
   CommandView,
@@ -33,7 +33,7 @@ import { readServiceLog, type LogPart, type LogParts, type LogRequest } from "./
 import { findUnsavedWork, isEmpty } from "./source.ts";
 import type { Mirrors } from "./mirror/mirrors.ts";
 import { serviceSettings } from "./service-settings.ts";
-import { driftOf } from "./workspace-drift.ts";
+import { driftOf, type ComparedWith, type DriftParts } from "./workspace-drift.ts";
 import {
   detail,
   hasServicesToAskFor,
@@ -48,12 +48,13 @@ function noSuchWorkspace(name: string): OneloopError {
 }
 
 export interface WorkspacesParts extends OpenParts {
+  readonly environments: DriftParts["environments"];
   readonly supervisors: LogParts["supervisors"];
   readonly store: WorkspaceStore;
   readonly database: Database;
   readonly engine: Engine;
   readonly reconciler: Reconciler;
-  readonly mirrors: Pick<Mirrors, "restart" | "rebuild">;
+  readonly mirrors: Pick<Mirrors, "restart" | "rebuild" | "synced">;
   readonly services: Pick<ServiceStore, "list">;
   readonly address: PublicAddress;
 }
@@ -211,13 +212,28 @@ export class Workspaces {
     name: string,
     service: string,
   ): Promise<ServiceSetting[]> {
-    const { plan } = await this.#find(user, name);
-    return serviceSettings(plan, service);
+    const row = await this.#find(user, name);
+    const synced = this.#parts.mirrors.synced(row, service);
+    return [
+      ...serviceSettings(row.plan, service),
+      ...synced.map(({ what, how, where }) => ({
+        name: `saved ${what}`,
+        value: how,
+        where: [where],
+      })),
+    ];
   }
 
-  /** How what it runs differs from the production that it mirrors. */
-  async drift(user: SignedIn, name: string): Promise<DriftReport> {
-    return driftOf(this.#parts, user, await this.#find(user, name));
+  /** How what it runs differs from the production that it mirrors, or from an environment. */
+  async drift(user: SignedIn, name: string, other: ComparedWith): Promise<DriftPage> {
+    return driftOf(this.#parts, { user, row: await this.#find(user, name) }, other);
+  }
+
+  /** The same; null where there is nothing to compare it with. */
+  async driftIfAny(user: SignedIn, name: string, other: ComparedWith): Promise<DriftPage | null> {
+    const { plan } = await this.#find(user, name);
+    const isNothing = plan.mirror === undefined && other.environment === null;
+    return isNothing ? null : this.drift(user, name, other);
   }
 
   async unsavedWork(user: { id: string }, name: string): Promise<UnsavedWork> {
@@ -261,32 +277,23 @@ export class Workspaces {
 
   /**
    * The place of a login name, `<workspace>` or `<workspace>.<service>`; a workspace that is stopped
-   * is started.
+   * is started. `onWait` gets a sentence for who has to wait.
    *
-   * @throws OneloopError as `ensureRunning`, and `not-found` for a service that is not there, before
+   * @throws OneloopError of the failed start, `workspace-not-running` while it is being stopped,
+   * `cancelled` when the signal is aborted, and `not-found` for a service that is not there, before
    * anything is started.
    */
   async logIn(userId: string, login: string, waiting: StartWait): Promise<Place> {
     const { workspace, service } = parseLogin(login);
-    const place = placeIn(await this.#find({ id: userId }, workspace), service);
-    await this.ensureRunning(userId, place.owner.id, waiting);
+    const row = await this.#find({ id: userId }, workspace);
+    const place = placeIn(row, service);
+    await this.#run(row, waiting);
     return place;
   }
 
-  /**
-   * Starts the workspace if it is stopped, and resolves when it runs. `onWait` gets a sentence for
-   * who has to wait.
-   *
-   * @throws OneloopError of the failed start, `workspace-not-running` while it is being stopped, or
-   * `cancelled` when the signal is aborted.
-   */
-  async ensureRunning(
-    userId: string,
-    name: string,
-    { signal, onWait }: StartWait,
-  ): Promise<{ owner: Owner }> {
-    const row = await this.#find({ id: userId }, name);
-    if (row.state === "running") return { owner: ownerOf(row) };
+  /** Starts the workspace if it is stopped, and resolves when it runs. */
+  async #run(row: WorkspaceRow, { signal, onWait }: StartWait): Promise<void> {
+    if (row.state === "running") return;
     if (row.state === "stopping") {
       // Who stops it wins over an editor that connects again at once.
       throw new OneloopError(
@@ -306,8 +313,8 @@ export class Workspaces {
       if (changed === null || changed === row.id) poke.poke();
     });
     do {
-      const { state, errorCode, errorMessage } = await this.#find({ id: userId }, row.id);
-      if (state === "running") return { owner: ownerOf(row) };
+      const { state, errorCode, errorMessage } = await this.#find({ id: row.ownerId }, row.id);
+      if (state === "running") return;
       if (state === "failed" && errorCode !== null) {
         throw new OneloopError(errorCode, errorMessage ?? "The workspace failed.");
       }

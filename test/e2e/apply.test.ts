@@ -41,6 +41,7 @@ components:
           template:
             metadata: { labels: { app: queue } }
             spec:
+              terminationGracePeriodSeconds: 1
               containers:
                 - name: queue
                   image: oneloop/workspace:latest

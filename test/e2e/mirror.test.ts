@@ -223,13 +223,26 @@ describe("`loop open --mirror`", () => {
     expect((await services()).get("database")).toEqual(before.get("database"));
   });
 
+  it("gives a service its network back, and the workspace goes on meanwhile", async () => {
+    const filters = { label: [`oneloop.workspace=${ws.id}`, "oneloop.role=sandbox"] };
+    const sandboxes = await docker.listContainers({ filters });
+    const own = sandboxes.find(({ Labels }) => Labels["oneloop.service"] === "back-end");
+    await docker.getContainer(own?.Id ?? "").kill();
+    const again = await until("back-end", (one) => one.restarts === 3 && isReady(one));
+    expect(again.reason).toBe("Its network was lost.");
+    expect((await page("/")).status).toBe(200);
+    const { state, events } = await oneloop.loopJson<WorkspaceDetail>("show", ws.name);
+    expect(state).toBe("running");
+    expect(events.map(({ code }) => code)).not.toContain("engine-restarted");
+  });
+
   it("goes on after the control plane was killed, and leaves what runs alone", async () => {
     const id = await containerOf("database");
     const startedAt = (await docker.getContainer(id).inspect()).State.StartedAt;
     await oneloop.kill();
     await kill("back-end");
     await oneloop.start();
-    await until("back-end", (one) => one.restarts === 3 && isReady(one));
+    await until("back-end", (one) => one.restarts === 4 && isReady(one));
     expect((await docker.getContainer(id).inspect()).State.StartedAt).toBe(startedAt);
   });
 

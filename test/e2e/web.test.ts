@@ -176,6 +176,17 @@ describe("a terminal", () => {
     await waitForTerminal(page, "got::");
   });
 
+  it("gives wide characters two cells, those of later Unicode versions too, and knows where it is", async () => {
+    // It says its cursor's column, which begins at 1. The face is of Unicode 11.
+    const column = String.raw`IFS='[;' read -rsdR -p $'\e[6n' _ _ column`;
+    await typeLine(
+      page,
+      String.raw`printf '\u65e5\u672cx\U1f973'; ${column}; echo " column=$column"`,
+    );
+    await waitForTerminal(page, "日本x🥳");
+    await waitForTerminal(page, "column=8");
+  });
+
   it("has a title that is text, whatever a program sets", async () => {
     await typeLine(page, String.raw`PS1='$ '; printf '\033]0;<img src=x id=evil>\a'`);
     await page.getByRole("tab", { name: "<img src=x id=evil>" }).waitFor();
@@ -291,6 +302,33 @@ describe("the settings", () => {
     await button("Remove NPM_TOKEN").click();
     expect(await page.content()).not.toContain("t0ken");
     await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+    await page.getByText("None yet.").waitFor();
+  });
+
+  it("keep what is typed while the variable before is being set", async () => {
+    await page.goto(`${oneloop.url}/settings/variables`);
+    const typed = new Promise<void>((resolve) => {
+      void page.route(
+        "**/variables.set*",
+        async (route) => {
+          await page.getByLabel("Name", { exact: true }).fill("NEXT");
+          await route.continue();
+          resolve();
+        },
+        { times: 1 },
+      );
+    });
+    await page.getByLabel("Name", { exact: true }).fill("FIRST");
+    await page.getByLabel("Value").fill("1");
+    await button("Set it").click();
+    await typed;
+    await button("Remove FIRST").waitFor();
+    await button("Set it").click();
+    await button("Remove NEXT").waitFor();
+    for (const name of ["FIRST", "NEXT"]) {
+      await button(`Remove ${name}`).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+    }
     await page.getByText("None yet.").waitFor();
   });
 

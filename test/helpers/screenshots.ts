@@ -179,6 +179,7 @@ function shots({ running, stopped, failed, fixture }: Names & { fixture: WebFixt
       ),
     },
     panel("services"),
+    panel("drift"),
     {
       name: "workspace-logs",
       go: at(`/workspaces/${running}?view=services&logs=*`, async (page) => {

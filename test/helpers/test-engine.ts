@@ -4,7 +4,13 @@ import { json } from "node:stream/consumers";
 import type { Patience } from "../../server/engine/docker/client.ts";
 import { createDockerEngine } from "../../server/engine/docker/index.ts";
 import type { Images } from "../../server/engine/docker/images/index.ts";
-import type { Engine, Owner, StepOptions, SupervisorAddress } from "../../server/engine/engine.ts";
+import type {
+  Engine,
+  KnownImages,
+  Owner,
+  StepOptions,
+  SupervisorAddress,
+} from "../../server/engine/engine.ts";
 import { Hello } from "../../server/protocol/supervisor.ts";
 import { randomIds } from "../../server/util/ids.ts";
 import { createLog } from "../../server/util/log.ts";
@@ -31,6 +37,8 @@ export interface TestEngineOptions {
   /** Another way to the same engine. */
   readonly dockerHost?: string;
   readonly patience?: Patience;
+  readonly knownImages?: KnownImages;
+  readonly givenImages?: readonly string[];
 }
 
 /** A Docker engine for an installation of the test's own; disposing leaves nothing of it. */
@@ -41,6 +49,8 @@ export async function startTestEngine(options: TestEngineOptions = {}): Promise<
     createDockerEngine({
       dockerHost: options.dockerHost ?? process.env["DOCKER_HOST"] ?? "unix:///var/run/docker.sock",
       ...(options.patience === undefined ? {} : { patience: options.patience }),
+      ...(options.knownImages === undefined ? {} : { knownImages: options.knownImages }),
+      ...(options.givenImages === undefined ? {} : { givenImages: options.givenImages }),
       installation,
       images: { ...images, helper: options.helperImage ?? images.helper },
       subnets: testSubnets,

@@ -5,7 +5,8 @@ import {
   type WorkspaceAsk,
 } from "../../server/protocol/control.ts";
 import type { Now } from "./grants.ts";
-import { parseJson, readAnswer, type Answer } from "./guards.ts";
+import type { FolderWatches } from "./folder-watches.ts";
+import { parseJson, readAnswer, readOrder, type Answer } from "./guards.ts";
 import { randomId } from "./ids.ts";
 import { LineReader } from "./lines.ts";
 import { Refusal } from "./refusal.ts";
@@ -33,6 +34,7 @@ export type Reply =
 
 export interface ControlOptions {
   readonly watch: Watch;
+  readonly folders: FolderWatches;
   readonly now: Now;
   readonly askTimeoutMs?: number | undefined;
 }
@@ -53,6 +55,7 @@ interface PendingAsk {
 /** What goes up to the control plane on the stream that it holds, and the answers that come down. */
 export class Control implements Disposable {
   readonly #watch: Watch;
+  readonly #folders: FolderWatches;
   readonly #now: Now;
   readonly #askTimeoutMs: number;
   readonly #pending = new Map<string, PendingAsk>();
@@ -63,6 +66,7 @@ export class Control implements Disposable {
 
   constructor(options: ControlOptions) {
     this.#watch = options.watch;
+    this.#folders = options.folders;
     this.#now = options.now;
     this.#askTimeoutMs = options.askTimeoutMs ?? askTimeoutMs;
   }
@@ -93,6 +97,9 @@ export class Control implements Disposable {
     this.#watch.start(() => this.#tellPorts());
     this.#untold.ports = true;
     this.#catchUp();
+    this.#folders.onFiles = () => {
+      if (this.#stream?.writableNeedDrain === false) this.#tellFiles();
+    };
     if (head.length > 0) push(head);
     socket.resume();
   }
@@ -138,12 +145,24 @@ export class Control implements Disposable {
   [Symbol.dispose](): void {
     this.#leave();
     this.#watch[Symbol.dispose]();
+    this.#folders[Symbol.dispose]();
   }
 
-  /** @throws Refusal for a line that is no answer. */
+  /** @throws Refusal for a line that is no answer and no order. */
   #heard(line: string): void {
-    const answer = readAnswer(parseJson(line));
+    const said = parseJson(line);
+    const order = readOrder(said);
+    const answer = order === null ? readAnswer(said) : null;
     if (answer !== null) this.#answer(answer.id, replyOf(answer));
+    if (order === null) return;
+    if (order.type === "watch") this.#folders.watch(order.folders);
+    else this.#folders.taken(order.id);
+    this.#tellFiles();
+  }
+
+  #tellFiles(): void {
+    const message = this.#folders.next();
+    if (message !== null) this.#tell(message);
   }
 
   #answer(id: string, reply: Reply): void {
@@ -165,6 +184,7 @@ export class Control implements Disposable {
   #catchUp(): void {
     const { ports, activity, tasks } = this.#untold;
     this.#untold = { ports: false, activity: false, tasks: [] };
+    this.#tellFiles();
     if (ports) this.#tell({ type: "ports", ports: [...this.#watch.ports] });
     if (activity) this.activity();
     for (const task of tasks) this.#tell(task);
@@ -183,6 +203,7 @@ export class Control implements Disposable {
     if (stream === null) return;
     this.#stream = null;
     this.#watch.stop();
+    this.#folders.untold();
     if (stream.writableNeedDrain) stream.destroy();
     else stream.destroySoon();
     for (const id of this.#pending.keys()) this.#answer(id, notConnected);

@@ -1,4 +1,4 @@
-import type { WorkspaceAsk } from "../../server/protocol/control.ts";
+import type { ControlOrder, WatchedFolder, WorkspaceAsk } from "../../server/protocol/control.ts";
 import type { Task } from "../../server/protocol/plan.ts";
 import type {
   AcceptRequest,
@@ -208,6 +208,25 @@ export function readAnswer(value: unknown): Answer | null {
   const error = object(fields["error"], "error");
   const code = string(error["code"], "code");
   return { id, ok: false, error: { code, message: string(error["message"], "message") } };
+}
+
+/** `null`: no order of those that are known here. */
+export function readOrder(value: unknown): ControlOrder | null {
+  const fields = object(value, "the message");
+  const type = string(fields["type"], "type");
+  if (type === "watch") return { type, folders: list(readFolder)(fields["folders"], "folders") };
+  if (type === "taken") {
+    return { type, id: integer(Number.MIN_SAFE_INTEGER)(fields["id"], "id") };
+  }
+  return null;
+}
+
+function readFolder(value: unknown, name: string): WatchedFolder {
+  const fields = object(value, name);
+  return {
+    path: string(fields["path"], `${name}.path`),
+    skip: list(string)(fields["skip"], `${name}.skip`),
+  };
 }
 
 function readPty(value: unknown, name: string): NonNullable<ExecRequest["pty"]> {

@@ -10,6 +10,7 @@ import { listenForAsks } from "./ask-socket.ts";
 import { Control } from "./control.ts";
 import { Door } from "./door.ts";
 import { Environment } from "./environment.ts";
+import { FolderWatches } from "./folder-watches.ts";
 import { Grants, type Now } from "./grants.ts";
 import { Idle } from "./idle.ts";
 import { randomId } from "./ids.ts";
@@ -76,7 +77,8 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const now = options.now ?? Date.now;
   let port = 0;
   const watch = new Watch({ ...options, ownPort: () => port });
-  const control = new Control({ watch, now, askTimeoutMs: options.askTimeoutMs });
+  const folders = new FolderWatches();
+  const control = new Control({ watch, folders, now, askTimeoutMs: options.askTimeoutMs });
   const onEnded = control.task.bind(control);
   const tasks = new Tasks(config, { environment, processes, terminals, log, onEnded });
   const hello: Hello = { protocol: supervisorProtocol, workspace: config.workspace, boot, version };

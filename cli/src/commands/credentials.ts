@@ -34,9 +34,12 @@ function listCommand(): Command {
 function setCommand(): Command {
   const command = new Command("set")
     .description(
-      "store a token or password of a git host, or a private key for ssh, in place of the one before",
+      "store a token or password of a git host or an image registry, or a private key for ssh, in place of the one before",
     )
-    .argument("<host>", "as in the repository's URL, such as github.com")
+    .argument(
+      "<host>",
+      "as in the repository's URL or the image's name, such as github.com or ghcr.io",
+    )
     .option("--username <name>", "your name there; asked for otherwise")
     .action(async (host: string, { json = false, username }: Options) => {
       const { output, session } = createRun(json);
@@ -53,6 +56,7 @@ function setCommand(): Command {
     "loop credentials set github.com --username ada         # asks for the secret",
     "pass show work/git | loop credentials set git.example.org --username ada",
     "loop credentials set git.example.org --username git < ~/.ssh/key",
+    "loop credentials set ghcr.io --username ada    # for private images",
   ]);
 }
 

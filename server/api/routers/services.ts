@@ -12,6 +12,12 @@ const maxTailLines = 1_000_000;
 /** Less would show nothing, and read the engine's log again all the time. */
 const minBytesPerSecond = 16 * 1024;
 
+/** A workspace, and the environment that it is compared with; null: the production that it mirrors. */
+const compared = onWorkspace.extend({
+  environment: z.string().min(1).max(100).nullable().default(null),
+  project: z.string().min(1).max(255).nullable().default(null),
+});
+
 export const services = router({
   /** What several services print, in one subscription; goes on after a break where it was. */
   logs: signedIn
@@ -44,8 +50,15 @@ export const services = router({
       }
     }),
 
-  /** How what a workspace runs differs from the production that it mirrors. */
-  drift: signedIn
-    .input(onWorkspace)
-    .query(({ input, ctx }) => ctx.services.workspaces.drift(ctx.user, input.workspace)),
+  /** How what a workspace runs differs from the production that it mirrors, or from an environment. */
+  drift: signedIn.input(compared).query(async ({ input, ctx }) => {
+    const { workspace, ...other } = input;
+    return (await ctx.services.workspaces.drift(ctx.user, workspace, other)).report;
+  }),
+
+  /** The same with the lines that the findings name; null where there is nothing to compare with. */
+  driftPage: signedIn.input(compared).query(({ input, ctx }) => {
+    const { workspace, ...other } = input;
+    return ctx.services.workspaces.driftIfAny(ctx.user, workspace, other);
+  }),
 });

@@ -12,6 +12,8 @@ const maxDevfileLength = 200_000;
 const maxDeveloped = 100;
 
 /** What an open and a preview go by. */
+const path = z.string().min(1).max(500);
+
 const onConfiguration = {
   /** Read instead of the repository's devfile; it changes nothing in the repository. */
   devfile: z.string().max(maxDevfileLength).nullable().default(null),
@@ -22,10 +24,20 @@ const onConfiguration = {
   /** Refuse with `choice-needed` where there is none, and one would be found. */
   askFound: z.boolean().default(false),
   /**
-   * What says how production runs, a file or folder of the repository: it is mirrored. Null: nothing;
-   * absent: what the devfile's attribute `mirror` says.
+   * What says how production runs, a file or folder of the repository: it is mirrored. Several compose
+   * files are put over one another: a list, or one text with commas. Null: nothing; absent: what the devfile's attribute `mirror` says.
    */
-  mirror: z.string().min(1).max(500).nullable().optional(),
+  mirror: z
+    .union([
+      z.string().min(1).max(2000),
+      z
+        .array(path)
+        .min(1)
+        .max(10)
+        .transform((all) => all.join(",")),
+    ])
+    .nullable()
+    .optional(),
   /** Services of production that are developed here; absent: the devfile's, or found. */
   develop: z.array(z.string().min(1).max(200)).max(maxDeveloped).optional(),
 };

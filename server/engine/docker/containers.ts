@@ -4,6 +4,7 @@ import { OneloopError } from "../../protocol/errors.ts";
 import { statusOf, unless } from "./client.ts";
 import { label } from "./names.ts";
 import { attach, follow, untilReady } from "./output.ts";
+import { stopContainer } from "./stopping.ts";
 
 /** What a container is created from; the label with its hash is added here. */
 export type ContainerOptions = Docker.ContainerCreateOptions & {
@@ -60,8 +61,7 @@ export async function ensureContainer(
       return { container: docker.getContainer(found.Id), found };
     }
     if (found.State.Running && graceSeconds > 0) {
-      const stop = docker.getContainer(found.Id).stop({ t: graceSeconds, abortSignal: signal });
-      await unless([304, 404], stop);
+      await stopContainer(docker.getContainer(found.Id), { graceSeconds, signal });
     }
     await removeContainer(docker, found.Id);
   }

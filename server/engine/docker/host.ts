@@ -2,35 +2,11 @@ import { lookup } from "node:dns/promises";
 import { readFile } from "node:fs/promises";
 import { isIPv4 } from "node:net";
 import { networkInterfaces } from "node:os";
-import { OneloopError } from "../../protocol/errors.ts";
+import type { AllowedHost } from "../../util/allow-net.ts";
 import type { AllowedTarget } from "./rules.ts";
 
 /** Ethernet's own; for a machine without a default route. */
 const ethernetMtu = 1500;
-
-/** A `host:port` of ONELOOP_ALLOW_NET, not resolved yet. */
-export interface AllowedHost {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** @throws OneloopError `bad-input` that names every wrong entry. */
-export function parseAllowNet(entries: readonly string[]): AllowedHost[] {
-  const wrong: string[] = [];
-  const hosts = entries.map((entry) => {
-    const colon = entry.lastIndexOf(":");
-    const host = entry.slice(0, Math.max(0, colon));
-    const port = Number(entry.slice(colon + 1));
-    if (!/^[A-Za-z0-9][A-Za-z0-9._-]*(\/\d{1,2})?$/.test(host) || !(port >= 1 && port <= 65_535))
-      wrong.push(entry);
-    return { host, port };
-  });
-  if (wrong.length === 0) return hosts;
-  throw new OneloopError(
-    "bad-input",
-    `ONELOOP_ALLOW_NET: not "host:port": ${wrong.join(", ")}. A host is a name, an IPv4 address or a range.`,
-  );
-}
 
 /**
  * The IPv4 addresses of the allowed hosts, sorted. A name that does not resolve is told to `missing`

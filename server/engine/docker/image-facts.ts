@@ -9,11 +9,12 @@ import {
   type ImageReference,
 } from "../../protocol/image-reference.ts";
 import { deadline } from "../../util/deadline.ts";
-import type { ImageFacts, StepOptions } from "../engine.ts";
+import type { ImageFacts, ImageReader, StepOptions } from "../engine.ts";
 import { statusOf, unless } from "./client.ts";
 import { missingImage, removeContainer } from "./containers.ts";
 import { filesRepositoryPrefix, label, type Names, type Role } from "./names.ts";
 import { homeOf, resolveUser, type AccountFiles } from "./passwd.ts";
+import { authOf, refusedPull, type Registries } from "./registries.ts";
 
 /** Two small files of an image that is on the disk. */
 const accountsTimeoutMs = 60_000;
@@ -27,6 +28,14 @@ const maxFileBytes = 1024 * 1024;
 /** What a plan calls the default image; each installation's engine knows which one that is. */
 const defaultImage = "oneloop/workspace:latest";
 
+/** Who an image is looked up for. */
+export interface ImageUse {
+  /** Instead of the image's own `USER`; `null` for that. */
+  readonly user: string | null;
+  /** Absent: Oneloop itself. */
+  readonly reader?: ImageReader | undefined;
+}
+
 /** What the engine itself needs of an image, too. */
 export interface EngineImage extends ImageFacts {
   /** Absolute paths that it declares as volumes. */
@@ -39,16 +48,23 @@ export interface EngineImage extends ImageFacts {
 export class Images {
   readonly #docker: Docker;
   readonly #names: Names;
+  readonly #registries: Registries;
   readonly #defaultRef: string;
   readonly #accounts = new Map<string, Promise<AccountFiles>>();
-  /** By reference and user, with the time after which they are asked again. */
+  /** By reference and use, with the time after which they are asked again. */
   readonly #recent = new Map<string, { readonly facts: EngineImage; readonly untilMs: number }>();
 
-  /** @param defaultRef the image that this installation built for `oneloop/workspace:latest`. */
-  constructor(docker: Docker, names: Names, defaultRef: string) {
-    this.#docker = docker;
-    this.#names = names;
-    this.#defaultRef = defaultRef;
+  /** @param parts.defaultRef the image that this installation built for `oneloop/workspace:latest`. */
+  constructor(parts: {
+    readonly docker: Docker;
+    readonly names: Names;
+    readonly registries: Registries;
+    readonly defaultRef: string;
+  }) {
+    this.#docker = parts.docker;
+    this.#names = parts.names;
+    this.#registries = parts.registries;
+    this.#defaultRef = parts.defaultRef;
   }
 
   /** The engine's reference for a plan's. */
@@ -64,10 +80,9 @@ export class Images {
   /**
    * The last gate before a reference becomes a part of a URL of the engine's, whatever read it.
    *
-   * @param user instead of the image's own `USER`; `null` for that.
-   * @throws OneloopError `image-unavailable`
+   * @throws OneloopError `image-unavailable`, `image-not-found`, `image-denied`
    */
-  async ensure(image: string, user: string | null, options: StepOptions): Promise<EngineImage> {
+  async ensure(image: string, use: ImageUse, options: StepOptions): Promise<EngineImage> {
     const ref = this.reference(image);
     const parsed = parseImageReference(ref);
     // Such an image has the files of one service in it, and its secrets.
@@ -76,19 +91,19 @@ export class Images {
       throw new OneloopError("image-unavailable", `${JSON.stringify(image)} is no image.`);
     }
     const found =
-      (await unless([404], this.#docker.getImage(ref).inspect())) ??
-      (await this.#pull(ref, parsed, options));
-    const facts = await this.#factsOf(ref, found, user);
-    this.#recent.set(recentKey(image, user), { facts, untilMs: performance.now() + recentMs });
+      (await this.#present(ref, { ...parsed, reader: use.reader }, options.signal)) ??
+      (await this.#pull(ref, { ...parsed, reader: use.reader }, options));
+    const facts = await this.#factsOf(ref, found, use.user);
+    this.#recent.set(recentKey(image, use), { facts, untilMs: performance.now() + recentMs });
     return facts;
   }
 
   /** What `ensure` answered a moment ago; null: ask it. */
-  recent(image: string, user: string | null): EngineImage | null {
+  recent(image: string, use: ImageUse): EngineImage | null {
     for (const [key, { untilMs }] of this.#recent) {
       if (untilMs < performance.now()) this.#recent.delete(key);
     }
-    return this.#recent.get(recentKey(image, user))?.facts ?? null;
+    return this.#recent.get(recentKey(image, use))?.facts ?? null;
   }
 
   async #factsOf(
@@ -124,26 +139,40 @@ export class Images {
     };
   }
 
+  /** The image that is there, if this person may have it; null where the registry has another now. */
+  async #present(
+    ref: string,
+    asked: ImageReference & Pick<ImageUse, "reader">,
+    signal: AbortSignal,
+  ): Promise<Docker.ImageInspectInfo | null> {
+    const found = await unless([404], this.#docker.getImage(ref).inspect());
+    if (found === null || !isNamed(found, asked)) return null;
+    return (await this.#registries.mayUse(ref, { ...asked, found, signal })) ? found : null;
+  }
+
   async #pull(
     ref: string,
-    parsed: ImageReference,
+    parsed: ImageReference & Pick<ImageUse, "reader">,
     options: StepOptions,
   ): Promise<Docker.ImageInspectInfo> {
     // Somebody else's image under such a name would pass for one that was built here.
     if (isOwnImage(parsed)) throw missingImage(ref, undefined);
     options.onProgress?.(`Pulling ${ref}`);
+    const { signal } = options;
+    const credential = (await parsed.reader?.credentialFor(parsed.registry)) ?? null;
     try {
-      const stream = await this.#docker.pull(ref, { abortSignal: options.signal });
+      const stream = await this.#docker.pull(ref, {
+        ...authOf(parsed.registry, credential),
+        abortSignal: signal,
+      });
       await readPull(stream as Readable, options);
-      return await this.#docker.getImage(ref).inspect();
     } catch (error) {
-      options.signal.throwIfAborted();
-      throw new OneloopError(
-        "image-unavailable",
-        `The image ${ref} is not on this engine and cannot be pulled. Check its name, and that the engine reaches its registry.`,
-        { cause: error },
-      );
+      signal.throwIfAborted();
+      throw refusedPull(ref, { ...parsed, hasCredential: credential !== null }, error);
     }
+    const found = await this.#docker.getImage(ref).inspect();
+    await this.#registries.pulled({ ...parsed, found, credential, signal });
+    return found;
   }
 
   #accountsOf(imageId: string): Promise<AccountFiles> {
@@ -191,8 +220,21 @@ export class Images {
   }
 }
 
-function recentKey(image: string, user: string | null): string {
-  return JSON.stringify([image, user]);
+function recentKey(image: string, { user, reader }: ImageUse): string {
+  return JSON.stringify([image, user, reader?.id]);
+}
+
+/** Not by the start of its id: that would be anybody's image. */
+function isNamed(
+  { RepoTags, RepoDigests }: Docker.ImageInspectInfo,
+  asked: ImageReference,
+): boolean {
+  const { registry, repository, tag, digest } = asked;
+  return [...(RepoTags ?? []), ...(RepoDigests ?? [])].some((name) => {
+    const own = parseImageReference(name);
+    if (own?.registry !== registry || own.repository !== repository) return false;
+    return digest === null ? own.tag === (tag ?? "latest") : own.digest === digest;
+  });
 }
 
 async function readFile(container: Docker.Container, path: string): Promise<string> {

@@ -6,15 +6,19 @@ import type { WorkspacePlan } from "../../protocol/plan.ts";
 import type { PlannedService } from "../../protocol/service.ts";
 import { supervisorPort } from "../../protocol/supervisor.ts";
 import { randomIds } from "../../util/ids.ts";
+import { readAllowNet } from "../../util/allow-net.ts";
 import type { Log } from "../../util/log.ts";
 import type {
   EnterSetup,
   Engine,
   EngineEvent,
+  FileChanges,
   ImageBuildRequest,
   ImageFacts,
+  ImageOptions,
   Job,
   JobResult,
+  KnownImages,
   LogEntry,
   LogOptions,
   Observed,
@@ -26,14 +30,14 @@ import type {
   SupervisorSetup,
   WorkspaceSpec,
 } from "../engine.ts";
-import { devServiceOf, isMirrored } from "../member-spec.ts";
+import { devServiceOf, isMirrored, mirroredService } from "../member-spec.ts";
 import { buildImage } from "./builds/index.ts";
 import { readFolder } from "./builds/read-folder.ts";
+import { changeFiles } from "./change-files.ts";
 import { connectDocker, toEngineError, unless, usualPatience, type Patience } from "./client.ts";
 import { EndedBeforeReady, removeContainer, startUntilReady } from "./containers.ts";
 import { enterService } from "./enter.ts";
 import { watchEvents } from "./events.ts";
-import { parseAllowNet } from "./host.ts";
 import { Images } from "./image-facts.ts";
 import {
   endPrepared,
@@ -50,10 +54,18 @@ import { label, Names, type Role } from "./names.ts";
 import { removeNetworks } from "./network.ts";
 import { observe, owners, supervisorAddress } from "./observe.ts";
 import { isGeneric } from "./pods.ts";
-import { anySandbox, ensureSandboxes, prepareSandbox, type SandboxParts } from "./sandboxes.ts";
+import {
+  anySandbox,
+  ensureSandboxes,
+  ensureSandboxOf,
+  prepareSandbox,
+  type SandboxParts,
+} from "./sandboxes.ts";
 import { removeFilesImages } from "./service-files.ts";
 import { ensureService, execInService, stopService, type ServiceParts } from "./services.ts";
+import { Registries, unknownImages } from "./registries.ts";
 import { runToEnd } from "./run-to-end.ts";
+import { stopContainer } from "./stopping.ts";
 import { subnetCandidates } from "./subnets.ts";
 import { ensureVolumes } from "./volumes.ts";
 
@@ -68,6 +80,10 @@ export interface DockerEngineOptions {
     readonly workspace: string;
     readonly supervisorVolume: string;
   };
+  /** What is known of images that came from registries; nothing, by default. */
+  readonly knownImages?: KnownImages;
+  /** References that the operator gives to everybody, whatever their registries say. */
+  readonly givenImages?: readonly string[];
   /** The range from which each network takes a small part. */
   readonly subnets: string;
   /** `host:port` each. */
@@ -89,7 +105,7 @@ const maxGraceSeconds = 60;
  * @throws OneloopError `bad-input` for a wrong setting, `engine-unreachable` when nothing answers.
  */
 export async function createDockerEngine(options: DockerEngineOptions): Promise<Engine> {
-  const allowed = parseAllowNet(options.allowNet);
+  const allowed = readAllowNet(options.allowNet).hosts;
   // Refuses a wrong range now, and not at the first workspace.
   subnetCandidates(options.subnets, "").next();
   const { docker, agent } = connectDocker(options.dockerHost, options.patience ?? usualPatience);
@@ -120,10 +136,14 @@ class DockerEngine implements Engine {
     const { docker, agent, allowed } = connected;
     const { installation, images, subnets, isolation, log } = options;
     const names = new Names(installation);
+    const registries = new Registries(docker, {
+      known: options.knownImages ?? unknownImages(),
+      given: options.givenImages ?? [],
+    });
     this.#docker = docker;
     this.#agent = agent;
     this.#names = names;
-    this.#images = new Images(docker, names, images.workspace);
+    this.#images = new Images({ docker, names, registries, defaultRef: images.workspace });
     this.#supervisorVolume = images.supervisorVolume;
     this.#log = log;
     const helperImage = images.helper;
@@ -149,11 +169,9 @@ class DockerEngine implements Engine {
     };
   }
 
-  ensureImage(
-    ref: string,
-    options: StepOptions & { readonly user?: string | null },
-  ): Promise<ImageFacts> {
-    return guard(options.signal, () => this.#images.ensure(ref, options.user ?? null, options));
+  ensureImage(ref: string, options: ImageOptions): Promise<ImageFacts> {
+    const { user = null, reader } = options;
+    return guard(options.signal, () => this.#images.ensure(ref, { user, reader }, options));
   }
 
   buildImage(
@@ -164,7 +182,7 @@ class DockerEngine implements Engine {
     return guard(options.signal, async () => {
       const sandboxId = await anySandbox(docker, this.#filters(request.owner));
       const ensureImage = (ref: string, within: StepOptions): Promise<ImageFacts> =>
-        this.#images.ensure(ref, null, within);
+        this.#images.ensure(ref, { user: null, reader: request.reader }, within);
       return buildImage({ docker, names, run, sandboxId, ensureImage }, request, options);
     });
   }
@@ -185,8 +203,16 @@ class DockerEngine implements Engine {
     });
   }
 
-  ensureSandbox(spec: WorkspaceSpec, options: StepOptions): Promise<void> {
-    return guard(options.signal, () => ensureSandboxes(this.#sandboxes, spec, options));
+  ensureSandbox(
+    spec: WorkspaceSpec,
+    options: StepOptions & { readonly service?: string },
+  ): Promise<void> {
+    const { service: name } = options;
+    return guard(options.signal, () => {
+      if (name === undefined) return ensureSandboxes(this.#sandboxes, spec, options);
+      const service = mirroredService(spec.plan, name);
+      return ensureSandboxOf(this.#sandboxes, { spec, service }, options);
+    });
   }
 
   prepareSandbox(owner: Owner, options: StepOptions): Promise<void> {
@@ -205,7 +231,7 @@ class DockerEngine implements Engine {
     return guard(options.signal, async () => {
       const dev = devServiceOf(spec.plan);
       const own = spec.plan.services.filter((service) => !isMirrored(spec.plan, service));
-      const parts = await this.#memberParts(own, setup, options);
+      const parts = await this.#memberParts({ ...spec, own }, setup, options);
       const { signal } = options;
       const make = (service: PlannedService): ReturnType<typeof makeMember> =>
         makeMember(this.#docker, parts, { spec, service, signal });
@@ -239,6 +265,10 @@ class DockerEngine implements Engine {
   ): Promise<{ readonly started: boolean }> {
     const parts = this.#serviceParts();
     return guard(options.signal, () => ensureService(parts, { spec, which }, options));
+  }
+
+  changeFiles(which: ServiceOf, changes: FileChanges, { signal }: StepOptions): Promise<void> {
+    return guard(signal, () => changeFiles(this.#serviceParts(), { which, changes }, signal));
   }
 
   stopService(which: ServiceOf, options: StepOptions & { graceMs: number }): Promise<void> {
@@ -284,9 +314,8 @@ class DockerEngine implements Engine {
         await Promise.all(
           ending.map(({ Id, Labels }) => {
             const own = Math.min(Number(Labels[label.grace] ?? 0), maxGraceSeconds);
-            const t = Math.max(Math.ceil(graceMs / 1000), own);
-            const container = this.#docker.getContainer(Id);
-            return unless([304, 404], container.stop({ t, abortSignal: signal }));
+            const graceSeconds = Math.max(Math.ceil(graceMs / 1000), own);
+            return stopContainer(this.#docker.getContainer(Id), { graceSeconds, signal });
           }),
         );
       };
@@ -367,7 +396,8 @@ class DockerEngine implements Engine {
 
   #serviceParts(): ServiceParts {
     const { docker, names, run } = this.#jobs;
-    return { docker, names, run, images: this.#images, supervisorVolume: this.#supervisorVolume };
+    const [images, sandboxes] = [this.#images, this.#sandboxes];
+    return { docker, names, run, images, sandboxes, supervisorVolume: this.#supervisorVolume };
   }
 
   #filters(owner: Owner): { label: string[] } {
@@ -375,14 +405,15 @@ class DockerEngine implements Engine {
   }
 
   async #memberParts(
-    services: readonly PlannedService[],
+    { own, reader }: WorkspaceSpec & { readonly own: readonly PlannedService[] },
     setup: SupervisorSetup,
     options: StepOptions,
   ): Promise<MemberParts> {
     const images = await Promise.all(
-      services.map(async ({ name, image, user }) => {
+      own.map(async ({ name, image, user }) => {
+        const use = { user, reader };
         const facts =
-          this.#images.recent(image, user) ?? (await this.#images.ensure(image, user, options));
+          this.#images.recent(image, use) ?? (await this.#images.ensure(image, use, options));
         return [name, facts] as const;
       }),
     );

@@ -16,7 +16,13 @@ import { formatEnv, type EngineImage } from "./image-facts.ts";
 import { capabilities, cpuLimit, memoryLimit, tmpfsOptions } from "./mirror-options.ts";
 import { label, type Names, type Role } from "./names.ts";
 import { supervisorEnvironment, supervisorProgram } from "./supervisor-process.ts";
-import { anonymousMount, planMount, readOnlyVolume, volumeMount } from "./volumes.ts";
+import {
+  anonymousMount,
+  changingMount,
+  planMount,
+  readOnlyVolume,
+  volumeMount,
+} from "./volumes.ts";
 
 /** A fork bomb ends here and not at the machine's limit; large test suites use hundreds. */
 const memberPids = 4096;
@@ -53,6 +59,8 @@ export interface MemberFiles {
   readonly key: string;
   /** An image with the files in it, instead of its own; null: they are put into the container. */
   readonly image: string | null;
+  /** Folders of a read-only root whose files are changed from outside. */
+  readonly changing: readonly string[];
 }
 
 /** From what the container of a service is created; the dev service runs the supervisor instead. */
@@ -109,7 +117,12 @@ export function memberOptions(
       RestartPolicy: { Name: "no" },
       LogConfig: boundedLog,
       // In every member: nothing can be mounted later, when somebody wants a shell there.
-      Mounts: mountsOf(parts, spec, service),
+      Mounts: [
+        ...mountsOf(parts, spec, service),
+        ...(files?.changing ?? []).map((path) =>
+          changingMount(names, { owner, service: service.name, imageId: facts.id, path }),
+        ),
+      ],
       Tmpfs: {
         ...(mirror === undefined ? {} : tmpfsOptions(mirror, service)),
         [runFolder]: runFolderOptions(facts.user),

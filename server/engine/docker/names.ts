@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Owner } from "../engine.ts";
 
 /** What a container is for; `observe` and the sweep tell them apart by this label. */
-export type Role = "sandbox" | "dev" | "service" | "job" | "image-facts";
+export type Role = "sandbox" | "dev" | "service" | "holder" | "job" | "image-facts";
 
 export const label = {
   installation: "oneloop.installation",
@@ -20,6 +20,8 @@ export const label = {
   /** The plan's reference of a mirrored service's image, and the engine's id of it. */
   image: "oneloop.image",
   imageId: "oneloop.image-id",
+  /** On a volume: the service whose read-only root has it, with files that can be changed. */
+  changing: "oneloop.changing",
   /** How long a mirrored service has to end itself, in seconds, where production says. */
   grace: "oneloop.grace",
 } as const;
@@ -85,6 +87,17 @@ export class Names {
   /** What an image declares as a volume at a path, and the plan does not. */
   anonymousVolume(owner: Owner, service: string, path: string): string {
     return `${this.#prefix(owner)}_anonymous-${shortHash(service)}-${shortHash(path)}`;
+  }
+
+  /** A folder of an image whose files are changed while its root is read-only. */
+  changingVolume(owner: Owner, service: string, of: { imageId: string; path: string }): string {
+    const key = shortHash(JSON.stringify([of.imageId, of.path]));
+    return `${this.#prefix(owner)}_changing-${shortHash(service)}-${key}`;
+  }
+
+  /** Never runs but to remove files: through it the volumes of a read-only root are written. */
+  holder(owner: Owner, service: string): string {
+    return `${this.#prefix(owner)}_holder-${shortHash(service)}`;
   }
 
   /** An image with the files of a mirrored service; `key` is a part of its tag. */

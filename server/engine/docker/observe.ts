@@ -35,9 +35,24 @@ export async function observe(parts: ObserveParts, owner: Owner): Promise<Observ
   const containers = inspected.filter((container) => container !== null);
   const of = (...roles: Role[]): Inspected[] =>
     containers.filter(({ Config }) => roles.includes(Config.Labels[label.role] as Role));
-  const members = of("dev", "service").map((container) => observedMember(parts, owner, container));
+  const network = names.network(owner);
+  const sandboxes = of("sandbox");
+  // Those of production's services come and go with them.
+  const isMirrored = ({ Config }: Inspected): boolean => Config.Labels[label.service] !== undefined;
+  const members = of("dev", "service").map(async (container) => {
+    const member = await observedMember(parts, owner, container);
+    const { NetworkMode } = container.HostConfig;
+    const sandbox = sandboxes.find(({ Id }) => NetworkMode === `container:${Id}`);
+    const isCutOff =
+      sandbox === undefined ||
+      (isMirrored(sandbox) && sandboxState([sandbox], network) !== "running");
+    return isCutOff ? { ...member, isCutOff } : member;
+  });
   return {
-    sandbox: sandboxState(of("sandbox"), names.network(owner)),
+    sandbox: sandboxState(
+      sandboxes.filter((one) => !isMirrored(one)),
+      network,
+    ),
     members: await Promise.all(members),
     volumes: Volumes.flatMap(({ Labels }) => Labels[label.volume] ?? []).sort(),
     leftovers: of("job").map(({ Name }) => Name.replace(/^\//, "")),

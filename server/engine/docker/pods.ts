@@ -1,6 +1,7 @@
 import type { PlannedService } from "../../protocol/service.ts";
 import type { WorkspacePlan } from "../../protocol/plan.ts";
 import type { Owner } from "../engine.ts";
+import { isMirrored } from "../member-spec.ts";
 import type { ContainerOptions } from "./containers.ts";
 import { boundedLog } from "./containers.ts";
 import { label, type Names, type Role } from "./names.ts";
@@ -11,6 +12,8 @@ export interface Pod {
   /** The service that stands alone in it, but for what is a part of it; `null`: all others'. */
   readonly alone: string | null;
   readonly services: readonly PlannedService[];
+  /** All in it is production's: its sandbox comes and goes with them, not with the workspace. */
+  readonly isMirrored: boolean;
 }
 
 /** Enough for the entry, a shell and iptables-nft; it then only waits. */
@@ -34,7 +37,16 @@ export function podsOf(plan: WorkspacePlan): Pod[] {
     const pod = podOf(plan, service);
     if (pod !== null) pods.set(pod, [...(pods.get(pod) ?? []), service]);
   }
-  return Array.from(pods, ([alone, services]) => ({ alone, services }));
+  return Array.from(pods, ([alone, services]) => ({
+    alone,
+    services,
+    isMirrored: services.every((service) => isMirrored(plan, service)),
+  }));
+}
+
+/** The pod of a service of the plan. */
+export function podWith(plan: WorkspacePlan, service: PlannedService): Pod[] {
+  return podsOf(plan).filter(({ services }) => services.some(({ name }) => name === service.name));
 }
 
 /** The container name of the sandbox whose network a service joins. */
@@ -78,7 +90,7 @@ export function isGeneric(plan: WorkspacePlan): boolean {
 }
 
 /** The pod of a sandbox that is made ahead, and of every generic plan. */
-export const genericPod: Pod = { alone: null, services: [] };
+export const genericPod: Pod = { alone: null, services: [], isMirrored: false };
 
 /**
  * The sandbox owns the network namespace. Its own entry sets the rules before anybody joins: a
@@ -100,7 +112,12 @@ export function sandboxOptions(
     Entrypoint: [sandboxEntry],
     Cmd: [],
     Env: [`ONELOOP_RULES_V4=${rules.v4}`, `ONELOOP_RULES_V6=${rules.v6}`],
-    Labels: { ...names.containerLabels(owner), [label.role]: role },
+    Labels: {
+      ...names.containerLabels(owner),
+      [label.role]: role,
+      // Its end is the service's.
+      ...(pod.isMirrored && pod.alone !== null ? { [label.service]: pod.alone } : {}),
+    },
     HostConfig: {
       NetworkMode: network,
       CapDrop: ["ALL"],

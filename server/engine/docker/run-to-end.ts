@@ -34,7 +34,11 @@ export async function runToEnd(
   const { signal } = options;
   // No service of a plan has `_` in its name: whatever runs to its end is not the dev service.
   const service = { ...given, name: `${given.name}_once` };
-  const facts = await images.ensure(service.image, service.user, options);
+  const facts = await images.ensure(
+    service.image,
+    { user: service.user, reader: spec.reader },
+    options,
+  );
   const sandbox = await runningSandbox({ docker, names }, spec, devServiceOf(plan));
   const member = memberOptions(
     {

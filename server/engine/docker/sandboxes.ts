@@ -12,13 +12,14 @@ import {
   startUntilReady,
   type ContainerOptions,
 } from "./containers.ts";
-import { hostAddresses, resolveAllowed, resolvers, type AllowedHost } from "./host.ts";
+import { hostAddresses, resolveAllowed, resolvers } from "./host.ts";
+import type { AllowedHost } from "../../util/allow-net.ts";
 import { label, type Names, type Role } from "./names.ts";
 import { ensureNetwork, isJoined } from "./network.ts";
-import { genericPod, podsOf, sandboxNameOf, sandboxOptions, type Pod } from "./pods.ts";
+import { genericPod, podsOf, podWith, sandboxNameOf, sandboxOptions, type Pod } from "./pods.ts";
 import { redirectsOf } from "./redirects.ts";
 import { openRules, sandboxRules, type RuleFacts, type Rules } from "./rules.ts";
-import type { Subnet } from "./subnets.ts";
+import { hasRoom, type Subnet } from "./subnets.ts";
 
 export interface SandboxParts {
   readonly docker: Docker;
@@ -50,7 +51,8 @@ export interface RunningSandbox {
 }
 
 /**
- * Network, then one sandbox for each pod; resolves when each has said that its rules are set.
+ * Network, then one sandbox for each pod that is not production's; resolves when each has said that
+ * its rules are set.
  *
  * @throws OneloopError `isolation-unavailable` when one could not set them: nothing may join then.
  */
@@ -59,7 +61,19 @@ export function ensureSandboxes(
   spec: WorkspaceSpec,
   options: StepOptions,
 ): Promise<void> {
-  return makeSandboxes(parts, { ...spec, pods: podsOf(spec.plan) }, options);
+  const all = podsOf(spec.plan);
+  const pods = all.filter(({ isMirrored }) => !isMirrored);
+  return makeSandboxes(parts, { ...spec, pods, room: all.length }, options);
+}
+
+/** The sandbox of one service, as `ensureSandboxes`. */
+export function ensureSandboxOf(
+  parts: SandboxParts,
+  { spec, service }: { readonly spec: WorkspaceSpec; readonly service: PlannedService },
+  options: StepOptions,
+): Promise<void> {
+  const room = podsOf(spec.plan).length;
+  return makeSandboxes(parts, { ...spec, pods: podWith(spec.plan, service), room }, options);
 }
 
 /** The sandbox that every generic plan needs, for an owner that has no plan yet. */
@@ -68,13 +82,15 @@ export function prepareSandbox(
   owner: Owner,
   options: StepOptions,
 ): Promise<void> {
-  return makeSandboxes(parts, { owner, name: owner.id, pods: [genericPod] }, options);
+  return makeSandboxes(parts, { owner, name: owner.id, pods: [genericPod], room: 1 }, options);
 }
 
 interface Wanted {
   readonly owner: Owner;
   readonly name: string;
   readonly pods: readonly Pod[];
+  /** How many the network is to have addresses for. */
+  readonly room: number;
 }
 
 async function makeSandboxes(
@@ -94,24 +110,35 @@ async function makeSandboxes(
     options.onPhase?.("sandbox-made");
     return;
   }
-  ready.delete(key);
-  const [network, facts] = await Promise.all([
+  // What holds the workspace is made sure of whole; a service of production joins what is there.
+  const known = wanted.pods.every((pod) => pod.isMirrored) ? ready.get(key)?.subnet : undefined;
+  if (known === undefined) ready.delete(key);
+  const making =
+    known ??
     ensureNetwork(docker, names, {
       owner: wanted.owner,
       range,
-      pods: wanted.pods.length,
+      pods: wanted.room,
       signal: options.signal,
-    }),
-    gathering,
-  ]);
+    });
+  const [network, facts] = await Promise.all([making, gathering]);
   options.onPhase?.("network-made");
   const startedAt = new Map<string, string>();
-  await inTurns(wanted.pods, sandboxesAtOnce, async (pod) => {
-    const rules = rulesOf(pod, network, facts);
-    const started = await ensureSandbox(parts, wanted, { pod, rules, options });
-    startedAt.set(started.id, started.at);
-  });
-  ready.set(key, { subnet: network, startedAt });
+  try {
+    await inTurns(wanted.pods, sandboxesAtOnce, async (pod) => {
+      const rules = rulesOf(pod, network, facts);
+      const started = await ensureSandbox(parts, wanted, { pod, rules, options });
+      startedAt.set(started.id, started.at);
+    });
+  } catch (error) {
+    // It may be the network that is not what it was.
+    ready.delete(key);
+    throw error;
+  }
+  // Others may have become ready meanwhile, in the same network.
+  const others = ready.get(key);
+  const before = others?.subnet.subnet === network.subnet ? others.startedAt : [];
+  ready.set(key, { subnet: network, startedAt: new Map([...before, ...startedAt]) });
 }
 
 /**
@@ -125,7 +152,7 @@ async function areReady(
 ): Promise<boolean> {
   const network = names.network(wanted.owner);
   const known = ready.get(network);
-  if (known === undefined) return false;
+  if (known === undefined || !hasRoom(known.subnet.subnet, wanted.room)) return false;
   const facts = await gathering;
   const pods = wanted.pods.map(async (pod) => {
     const rules = rulesOf(pod, known.subnet, facts);

@@ -41,7 +41,7 @@ export async function packFiles(files: readonly ServiceFile[], root = "/"): Prom
 }
 
 /** The same path without `.`, `..` and double slashes. */
-function checkedPath(path: string): string {
+export function checkedPath(path: string): string {
   const plain = posix.normalize(path).replace(/(.)\/$/, "$1");
   const place = reserved.find((one) => isWithin(plain, one));
   if (!path.startsWith("/") || path.includes("\0") || plain === "/") {
@@ -226,7 +226,7 @@ export async function removeFilesImages(
   await Promise.all(unused.map(({ Id }) => unless([404, 409], docker.getImage(Id).remove())));
 }
 
-function isWithin(path: string, folder: string): boolean {
+export function isWithin(path: string, folder: string): boolean {
   return path === folder || path.startsWith(`${folder}/`);
 }
 

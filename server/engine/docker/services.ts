@@ -14,9 +14,12 @@ import { mirroredService } from "../member-spec.ts";
 import { statusOf, unless } from "./client.ts";
 import type { EngineImage, Images } from "./image-facts.ts";
 import { makeMember } from "./make-member.ts";
+import { changingFolders, ensureHolder } from "./change-files.ts";
 import type { MemberFiles } from "./members.ts";
 import type { Names } from "./names.ts";
 import { endWith } from "./output.ts";
+import { stopContainer } from "./stopping.ts";
+import { ensureSandboxOf, type SandboxParts } from "./sandboxes.ts";
 import {
   ensureFilesImage,
   putFiles,
@@ -29,6 +32,7 @@ export interface ServiceParts {
   readonly docker: Docker;
   readonly names: Names;
   readonly images: Images;
+  readonly sandboxes: SandboxParts;
   /** The run of this control plane. */
   readonly run: string;
   readonly supervisorVolume: string;
@@ -37,7 +41,7 @@ export interface ServiceParts {
 /** What a service that is started again has to end itself where the plan does not say. */
 const defaultGraceSeconds = 10;
 
-/** Its container with its files, started. */
+/** Its sandbox and its container with its files, started. */
 export async function ensureService(
   parts: ServiceParts,
   { spec, which }: { spec: WorkspaceSpec; which: ServiceStart },
@@ -46,13 +50,20 @@ export async function ensureService(
   const { docker, names, images, supervisorVolume } = parts;
   const { signal } = options;
   const service = mirroredService(spec.plan, which.service);
-  const image = await images.ensure(service.image, service.user, options);
+  const image = await images.ensure(
+    service.image,
+    { user: service.user, reader: spec.reader },
+    options,
+  );
   checkPlatform(service, image);
+  await ensureSandboxOf(parts.sandboxes, { spec, service }, { signal });
   checkFiles(service);
   const volumes = [...service.mounts.map(({ path }) => path), ...image.volumes];
   using read = new FilesOnce(hasFiles(service) ? which.readFiles : noFiles, volumes);
   const { filesKey } = which;
-  const files = await memberFiles(parts, { spec, service, image, filesKey, read, signal });
+  const changing = changingFolders(service, image, which.changing ?? []);
+  const given = { spec, service, image, filesKey, read, signal };
+  const files = { ...(await memberFiles(parts, given)), changing };
   const member = await makeMember(
     docker,
     {
@@ -76,6 +87,10 @@ export async function ensureService(
       await removeFilesImages(parts, spec.owner, of);
     }
   }
+  if (changing.length > 0) {
+    const of = { owner: spec.owner, service: service.name, imageId: image.id };
+    await ensureHolder(parts, { ...of, folders: changing }, signal);
+  }
   if (member.isRunning && which.again !== true) return { started: false };
   await start(service, member, signal);
   return { started: true };
@@ -96,7 +111,7 @@ async function memberFiles(
     read: FilesOnce;
     signal: AbortSignal;
   },
-): Promise<MemberFiles> {
+): Promise<Omit<MemberFiles, "changing">> {
   const { spec, service, image, filesKey, read, signal } = work;
   if (!service.readOnlyRoot || !hasFiles(service)) return { key: filesKey, image: null };
   const of = { owner: spec.owner, service: service.name, imageId: image.id, filesKey };
@@ -174,7 +189,7 @@ async function start(
 ): Promise<void> {
   const grace = Math.ceil(mirror?.stopGraceSeconds ?? defaultGraceSeconds);
   if (isRunning) {
-    await unless([304], container.stop({ t: grace, abortSignal: signal }));
+    await stopContainer(container, { graceSeconds: grace, signal });
   }
   try {
     await unless([304], container.start({ abortSignal: signal }));
@@ -206,8 +221,7 @@ export async function stopService(
   { graceMs, signal }: StepOptions & { graceMs: number },
 ): Promise<void> {
   const container = docker.getContainer(names.member(owner, service));
-  const t = Math.ceil(graceMs / 1000);
-  await unless([304, 404], container.stop({ t, abortSignal: signal }));
+  await stopContainer(container, { graceSeconds: Math.ceil(graceMs / 1000), signal });
 }
 
 /**

@@ -96,6 +96,25 @@ export function anonymousMount(
   };
 }
 
+/** A folder of an image as a volume of its own, filled from it the first time. */
+export function changingMount(
+  names: Names,
+  of: { owner: Owner; service: string; imageId: string; path: string },
+): Docker.MountSettings {
+  const { owner, service, path } = of;
+  return {
+    Type: "volume",
+    Source: names.changingVolume(owner, service, of),
+    Target: path,
+    ReadOnly: true,
+    VolumeOptions: {
+      NoCopy: false,
+      Labels: { ...names.labels(owner), [label.changing]: service },
+      DriverConfig: { Name: "local", Options: {} },
+    },
+  };
+}
+
 function mountsOf(plan: WorkspacePlan): { service: string; mount: VolumeMount }[] {
   return plan.services.flatMap(({ name, mounts }) =>
     mounts.map((mount) => ({ service: name, mount })),

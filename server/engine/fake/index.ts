@@ -8,8 +8,10 @@ import type {
   Engine,
   EngineEvent,
   EnterSetup,
+  FileChanges,
   ImageBuildRequest,
   ImageFacts,
+  ImageOptions,
   Job,
   JobResult,
   LogEntry,
@@ -48,6 +50,8 @@ interface Member {
   /** What was put into it, and what that is known by. */
   readonly files: readonly FakeFile[];
   readonly filesKey: string;
+  /** What was changed in it, in order. */
+  readonly changes: FileChanges[];
 }
 
 interface Held {
@@ -120,6 +124,11 @@ export class FakeEngine implements Engine {
     return this.#held.get(key(owner))?.members.get(service)?.files ?? [];
   }
 
+  /** What was changed in a service's container while it was there, in order. */
+  changesOf(owner: Owner, service: string): readonly FileChanges[] {
+    return this.#held.get(key(owner))?.members.get(service)?.changes ?? [];
+  }
+
   /** A program of a member is ended for memory, and the member lives on. */
   endProgram(owner: Owner, service: string): void {
     this.#emit({ owner, service, kind: "out-of-memory", exitCode: null });
@@ -154,10 +163,7 @@ export class FakeEngine implements Engine {
     this.#emit({ owner, service: null, kind: "died", exitCode: 255 });
   }
 
-  async ensureImage(
-    ref: string,
-    options: StepOptions & { readonly user?: string | null },
-  ): Promise<ImageFacts> {
+  async ensureImage(ref: string, options: ImageOptions): Promise<ImageFacts> {
     await this.#begin("ensureImage", options.signal);
     return this.#image(ref);
   }
@@ -229,7 +235,7 @@ export class FakeEngine implements Engine {
       if (same && existing?.state === "running") continue;
       if (service === dev) held.boot = `boot-${++this.#boots}`;
       const log = same && existing !== undefined ? existing.log : new FakeLog();
-      const made = { spec: runs, dev: service === dev, log, files: [], filesKey: "" };
+      const made = { spec: runs, dev: service === dev, log, files: [], changes: [], filesKey: "" };
       held.members.set(service, { ...made, ...justStarted });
     }
     options.onPhase?.("dev-started");
@@ -242,7 +248,8 @@ export class FakeEngine implements Engine {
     options: StepOptions,
   ): Promise<{ readonly started: boolean }> {
     await this.#begin("ensureService", options.signal);
-    const held = this.#withSandbox(spec.owner);
+    // Its sandbox is its own.
+    const held = this.#hold(spec.owner);
     const planned = mirroredService(spec.plan, service);
     const images = new Map([[service, this.#image(planned.image)]]);
     const [runs] = memberSpecs({ ...spec.plan, services: [planned] }, images, noSetup).values();
@@ -252,7 +259,7 @@ export class FakeEngine implements Engine {
       JSON.stringify(existing?.spec) === JSON.stringify(runs) && existing?.filesKey === filesKey;
     if (!same) {
       const files = await readFakeFiles(await readFiles());
-      const made = { spec: runs, dev: false, log: new FakeLog(), files, filesKey };
+      const made = { spec: runs, dev: false, log: new FakeLog(), files, changes: [], filesKey };
       if (existing?.state === "running") {
         this.#finish(spec.owner, service, { member: existing, exitCode: 143 });
       }
@@ -286,6 +293,19 @@ export class FakeEngine implements Engine {
       throw new OneloopError("workspace-not-running", `${service} does not run.`);
     }
     return (await this.#options.exec?.(which, options)) ?? 0;
+  }
+
+  async changeFiles(
+    { owner, service }: ServiceOf,
+    changes: FileChanges,
+    options: StepOptions,
+  ): Promise<void> {
+    await this.#begin("changeFiles", options.signal);
+    const member = this.#held.get(key(owner))?.members.get(service);
+    if (member === undefined || (changes.removed.length > 0 && member.state !== "running")) {
+      throw new OneloopError("workspace-not-running", `${service} does not run.`);
+    }
+    member.changes.push(changes);
   }
 
   async supervisorAddress(owner: Owner): Promise<SupervisorAddress | null> {

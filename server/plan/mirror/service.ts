@@ -74,6 +74,7 @@ export function mirrorService(
       files: planFiles(service, { ...context, name }),
       tmpfs: facts.knownOf(service.tmpfs, `tmpfs of service ${name}`),
       composedEnv,
+      ...syncRules(service, facts),
     },
   };
 }
@@ -98,6 +99,25 @@ export function standIn(
       >,
     },
   };
+}
+
+/** Those of files that go into the build: nothing else of the repository is watched for it. */
+function syncRules(service: SourceService, facts: Facts): Pick<MirroredService, "sync"> {
+  const context = service.build.known ? (service.build.value?.context ?? null) : null;
+  const sync = (service.sync ?? []).flatMap((fact) => {
+    if (!fact.known) return [];
+    const { path } = fact.value;
+    const isIn = context === "." || path === context || path.startsWith(`${context ?? ""}/`);
+    if (context !== null && isIn) return [{ ...fact.value, where: fact.where }];
+    const what = `sync rule of service ${nameOf(service)}`;
+    const why =
+      context === null
+        ? "Nothing of the repository builds it here."
+        : `${path} is outside of its build's context, ${context}.`;
+    facts.leftOut.push({ what, why, where: fact.where });
+    return [];
+  });
+  return sync.length === 0 ? {} : { sync };
 }
 
 function partOf({ partOf: owner }: SourceService, { planned }: MirrorContext): string | null {

@@ -11,9 +11,11 @@ export function settingPart(service: string, setting: string): string {
 /** For each setting that the source says something of, its line. What it leaves unsaid has none. */
 export function settingPlaces(service: SourceService): Because[] {
   const name = nameOf(service);
-  const { env, ...fields } = service;
+  const { env, imageDefaults: _image, envNamesOnly: _names, ...fields } = service;
   const said = Object.entries(fields).flatMap(([key, facts]) => {
-    const where = [facts].flat().flatMap((fact: Fact<unknown>) => (isSaid(fact) ? fact.where : []));
+    const where = [facts ?? []]
+      .flat()
+      .flatMap((fact: Fact<unknown>) => (isSaid(fact) ? fact.where : []));
     return where.length === 0 ? [] : [{ part: settingPart(name, key), where }];
   });
   const variables = Object.entries(env).map(([key, { where }]) => ({

@@ -51,7 +51,7 @@ export const serviceKeys: Keys = {
   credential_spec: "It is for Windows.",
   depends_on: true,
   deploy: true,
-  develop: "The rules of `docker compose watch` are not read.",
+  develop: true,
   device_cgroup_rules: true,
   devices: true,
   dns: "Names are resolved by the workspace.",
@@ -290,3 +290,15 @@ export const configKeys: Keys = {
 export const deviceKeys: Keys = { permissions: true, source: true, target: true };
 
 export const envFileKeys: Keys = { format: true, path: true, required: true };
+
+export const developKeys: Keys = { watch: true };
+
+export const watchKeys: Keys = {
+  path: true,
+  action: true,
+  target: true,
+  ignore: true,
+  include: true,
+  initial_sync: "A container begins with what its image has, which is built from the same files.",
+  exec: "No command is run after a sync.",
+};

@@ -101,10 +101,12 @@ export function networkPolicies(
       const allows = [{ peers, ports: [] }, ...open];
       return known({ name, services: names, direction, allows }, where);
     };
-    const ingress = withOwnPorts(group).map(({ names, ports }) => policy("ingress", names, ports));
+    // Nothing is kept from those that all can reach; a policy for each would be one for each pair.
+    const kept = peers.length < services.length ? withOwnPorts(group) : [];
+    const ingress = kept.map(({ names, ports }) => policy("ingress", names, ports));
     const isInside = networks.every((network) => isInternal(network, project));
     return [
-      ...(peers.length < services.length ? ingress : []),
+      ...ingress,
       ...(isInside
         ? [
             policy(

@@ -7,6 +7,7 @@ import { readConfigFiles } from "./config-files.ts";
 import { readDependencies } from "./dependencies.ts";
 import type { Link } from "./dependencies.ts";
 import { readDeploy } from "./deploy.ts";
+import { readDevelopWatch } from "./develop-watch.ts";
 import { readEnvironment } from "./environment.ts";
 import { readHealthcheck } from "./healthcheck.ts";
 import { readCapabilities, readHostAccess } from "./host-access.ts";
@@ -47,6 +48,7 @@ export function readService(named: NamedService, project: Project): ReadService 
   const mounts = readMounts(named, project);
   const files = readConfigFiles(section, project);
   const deploy = readDeploy(section);
+  const sync = readDevelopWatch(section);
   const none = known(null, key.where);
   const network = readNetworkMode(section);
   const rest = {
@@ -76,6 +78,7 @@ export function readService(named: NamedService, project: Project): ReadService 
     files: [...mounts.files, ...files],
     names,
     dependsOn,
+    ...(sync.length === 0 ? {} : { sync }),
   };
   if (partOf === null) return { service, links, awaited, attachments, published };
   const { where } = partOf.mark;

@@ -8,7 +8,10 @@ export const mirrorAttributes: readonly string[] = ["mirror", "develop"];
 export function readMirror(top: MapCursor): Pick<SourceModel, "mirror"> {
   const attributes = top.get("attributes")?.map() ?? null;
   const source = attributes?.get("mirror") ?? null;
-  const text = source?.plain ?? null;
+  // Several compose files are a list, or one text with commas.
+  const paths =
+    source?.node.kind === "list" ? source.list()?.flatMap(({ plain }) => plain ?? []) : null;
+  const text = paths?.join(",") ?? source?.plain ?? null;
   if (attributes === null || source === null || text === null) return {};
   const develop = attributes.get("develop");
   const one = develop?.plain ?? null;

@@ -1,4 +1,4 @@
-import { Copy, Arg, From, ModifiableInstruction, Run } from "dockerfile-ast";
+import { Copy, Arg, Env, From, ModifiableInstruction, Run } from "dockerfile-ast";
 import type { Instruction } from "dockerfile-ast";
 import type { SourceText } from "../yaml/source-text.ts";
 import type { Lines } from "./read.ts";
@@ -27,6 +27,12 @@ export type DockerfileInstruction =
       readonly text: string;
       /** The text with another name behind `--from=`. */
       readonly withFrom: (name: string) => string;
+      /** As written, with variables: what is taken, and, last, where it goes. */
+      readonly operands: readonly string[];
+      /** As written: who owns it there; null: root. */
+      readonly chown: string | null;
+      /** ADD unpacks archives. */
+      readonly unpacks: boolean;
       readonly line: number;
     }
   /** Changes only what the image says of itself. */
@@ -34,6 +40,9 @@ export type DockerfileInstruction =
       readonly kind: "setting";
       readonly keyword: string;
       readonly text: string;
+      /** Of ENV: names and values, unquoted, with variables. Of WORKDIR: the folder, so. */
+      readonly variables?: readonly (readonly [string, string])[];
+      readonly folder?: string;
       readonly line: number;
     };
 
@@ -87,11 +96,31 @@ export function instructionOf(node: Instruction, context: Context): Read | null 
       "Triggers of ONBUILD would run in builds of others, outside of this workspace's rules: remove the line.",
     );
   }
-  if (settings.has(keyword)) return { kind: "setting", keyword, text, line };
+  if (settings.has(keyword)) {
+    return { kind: "setting", keyword, text, line, ...settingOf(node, keyword, context.escape) };
+  }
   return refuse(
     "unknown-instruction",
     `${keyword.slice(0, 30)} is no instruction of a Dockerfile.`,
   );
+}
+
+/** What later paths depend on. */
+function settingOf(
+  node: Instruction,
+  keyword: string,
+  escape: string,
+): Pick<DockerfileInstruction & { kind: "setting" }, "variables" | "folder"> {
+  if (keyword === "WORKDIR") {
+    const folder = oneLine(node.getRawArgumentsContent() ?? "", escape).trim();
+    return { folder: folder.replace(/^(["'])(.*)\1$/, "$2") };
+  }
+  if (!(node instanceof Env)) return {};
+  return {
+    variables: node
+      .getProperties()
+      .map((property) => [property.getName(), property.getValue() ?? ""] as const),
+  };
 }
 
 interface Reading {
@@ -163,7 +192,7 @@ function vectorOf(content: string): string[] | null {
 
 function copyOf(
   node: Instruction,
-  { lines, text, line, refuse }: Reading & Pick<Context, "lines">,
+  { lines, text, line, refuse, escape }: Reading & Pick<Context, "lines" | "escape">,
 ): Read | null {
   if (/<<-?["']?\w/.test(text)) {
     return refuse(
@@ -197,6 +226,15 @@ function copyOf(
     from: node instanceof Copy ? (from?.getValue() ?? null) : null,
     text,
     withFrom,
+    operands: operandsOf(node, escape),
+    chown: flags.find((flag) => flag.getName() === "chown")?.getValue() ?? null,
+    unpacks: node.getKeyword().toUpperCase() === "ADD",
     line,
   };
+}
+
+function operandsOf(node: Instruction, escape: string): string[] {
+  const content = oneLine(node.getRawArgumentsContent() ?? "", escape);
+  const listed = vectorOf(content.replace(/^(--\S+\s+)+/, ""));
+  return listed ?? node.getArguments().map((one) => one.getValue());
 }

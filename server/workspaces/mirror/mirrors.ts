@@ -1,13 +1,18 @@
+import { availableParallelism } from "node:os";
 import type { WorkspaceRow } from "../../db/workspaces.ts";
+import type { FilesMessage } from "../../protocol/control.ts";
 import { OneloopError } from "../../protocol/errors.ts";
 import { stepDeadlines } from "../reconciler-deadlines.ts";
 import { Gate } from "./gate.ts";
 import { mirroredServices } from "./mirrored.ts";
+import type { SyncShown } from "./service-sync.ts";
 import { systemTimers } from "./timers.ts";
 import { WorkspaceMirror, type MirrorGates, type MirrorParts } from "./workspace-mirror.ts";
 
 /** Beyond two starts at a time an engine does none of them faster. */
 const startsAtOnce = 2;
+/** The start of one is a processor's work, with some waiting. */
+const sandboxesAtOnce = 2 * availableParallelism();
 /** A pull waits for the network, a build for a core. */
 const imagesAtOnce = 3;
 /** A probe is a connection, or a process in a container. */
@@ -21,6 +26,7 @@ export class Mirrors implements AsyncDisposable {
   readonly #parts: MirrorParts;
   readonly #gates: MirrorGates = {
     images: new Gate(imagesAtOnce),
+    sandboxes: new Gate(sandboxesAtOnce),
     starts: new Gate(startsAtOnce),
     probes: new Gate(probesAtOnce),
   };
@@ -52,6 +58,16 @@ export class Mirrors implements AsyncDisposable {
   /** The engine said something of a service. */
   changed(id: string, service: string): void {
     this.#mirrors.get(id)?.look(service);
+  }
+
+  /** Files of a workspace were saved: a stranger's word, in its agreed form. */
+  filesChanged(id: string, files: FilesMessage): void {
+    this.#mirrors.get(id)?.filesChanged(files);
+  }
+
+  /** How a service's image comes to changed files, as far as that is known now. */
+  synced(row: WorkspaceRow, service: string): SyncShown[] {
+    return this.#mirrors.get(row.id)?.synced(service) ?? [];
   }
 
   /** @throws OneloopError `not-found`, `bad-input`, `workspace-not-running` */

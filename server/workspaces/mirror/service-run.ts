@@ -41,6 +41,17 @@ export interface RunParts {
   readonly note: (level: "info" | "warning" | "error", code: string, message: string) => void;
 }
 
+/** Why a service is started again that did not end by itself. */
+interface Wish {
+  readonly why: string;
+  /** It counts among its restarts: those that people look at to see whether it is well. */
+  readonly counts: boolean;
+  /** Its container may be made from another image now; where it is not, it is left alone. */
+  readonly onlyIfChanged: boolean;
+  /** What is done while nothing else works on its container. */
+  readonly prepare: (() => Promise<void>) | null;
+}
+
 /** What comes after an end. */
 type Next =
   | { readonly do: "begin" }
@@ -59,8 +70,7 @@ export class ServiceRun implements Reachable {
   /** The engine said something of it. */
   #poke = new Poke();
   #cycle = new AbortController();
-  /** A person wants it started again. */
-  #isAsked = false;
+  #wish: Wish | null = null;
   #failures = 0;
   /** Why it was not running last. */
   #why: string | null = null;
@@ -93,8 +103,22 @@ export class ServiceRun implements Reachable {
 
   /** A person wants it started again, whatever it does now. */
   restart(): void {
-    this.#isAsked = true;
+    const { prepare = null } = this.#wish ?? {};
+    const why = "It was asked to start again.";
+    this.#wish = { why, counts: true, onlyIfChanged: false, prepare };
     this.#reached.clear();
+    this.#cycle.abort();
+  }
+
+  /**
+   * It is started again as it is now in the workspace: what it waits for was there already, and that
+   * is no failure of its own.
+   *
+   * @param wish.prepare resolves when its files are as they shall be; it must not reject.
+   */
+  renew(wish: Pick<Wish, "why" | "prepare" | "onlyIfChanged">): void {
+    this.#wish = { ...wish, counts: false };
+    this.#failures = 0;
     this.#cycle.abort();
   }
 
@@ -104,12 +128,12 @@ export class ServiceRun implements Reachable {
     while (!signal.aborted) {
       this.#cycle = new AbortController();
       const cycle = AbortSignal.any([signal, this.#cycle.signal]);
-      const asked = this.#isAsked;
-      this.#isAsked = false;
-      if (asked) next = { do: "begin" };
+      const wish = this.#wish;
+      this.#wish = null;
+      if (wish !== null) next = { do: "begin" };
       try {
         if (next.do === "rest") await aborted(cycle);
-        else next = await this.#once(next, asked, cycle);
+        else next = await this.#once(next, wish, cycle);
       } catch (error) {
         if (cycle.aborted) continue;
         next = this.#afterFailure(error);
@@ -128,7 +152,9 @@ export class ServiceRun implements Reachable {
         this.#why = status.health === "unready" ? null : status.reason;
         this.#failures = status.restarts;
         if (status.health === "ready" || status.health === null) this.#reach("healthy");
-        return before?.state === "running" ? { do: "watch" } : this.#afterEnd(before);
+        return before?.state === "running" && before.isCutOff !== true
+          ? { do: "watch" }
+          : this.#afterEnd(before);
       case "completed":
         this.#reach("started", "completed");
         return { do: "rest" };
@@ -153,23 +179,27 @@ export class ServiceRun implements Reachable {
 
   async #once(
     next: Exclude<Next, { do: "rest" }>,
-    asked: boolean,
+    wish: Wish | null,
     signal: AbortSignal,
   ): Promise<Next> {
     const { timers, untilReached, start } = this.#parts;
     const restarts = this.#restarts;
     if (next.do === "begin") {
-      this.#why = asked ? "It was asked to start again." : null;
-      this.#set({ state: "waiting", health: null, reason: this.#why });
-      await untilReached((reason) => this.#set({ state: "waiting", reason }), signal);
+      this.#why = wish?.why ?? null;
+      if (wish === null || wish.counts) {
+        this.#set({ state: "waiting", health: null, reason: this.#why });
+        await untilReached((reason) => this.#set({ state: "waiting", reason }), signal);
+      }
     }
     if (next.do === "again") await timers.sleep(next.pauseMs, signal);
     if (next.do !== "watch") {
       // What the engine says from here on may be of this start; before, it was of another.
       this.#poke = new Poke();
-      const again = asked || next.do === "again";
-      const counted = again ? restarts + 1 : restarts;
+      const again = wish === null ? next.do === "again" : !wish.onlyIfChanged;
+      const counted = (wish?.counts ?? again) ? restarts + 1 : restarts;
       this.#set({ state: "starting", health: null, reason: this.#why, restarts: counted });
+      await wish?.prepare?.();
+      signal.throwIfAborted();
       await start({ again, tell: (change) => this.#set(change) }, signal);
       this.#set({ state: "running" });
       this.#reach("started");
@@ -215,7 +245,7 @@ export class ServiceRun implements Reachable {
   ): Promise<ObservedMember | undefined> {
     while (await this.#poke.wait(signal)) {
       const member = await observe();
-      if (member?.state !== "running") return member;
+      if (member?.state !== "running" || member.isCutOff === true) return member;
     }
     throw signal.reason as Error;
   }
@@ -227,6 +257,8 @@ export class ServiceRun implements Reachable {
 
   #afterEnd(member: ObservedMember | undefined): Next {
     const { role, restart } = this.#service;
+    // Whatever production would do at an end: this one is ours.
+    if (member?.isCutOff === true) return this.#pauseFor("Its network was lost.", "network-lost");
     const isDone = member?.exitCode === 0;
     const runsOn = role === "service" || role === "sidecar";
     if (isDone && (!runsOn || restart !== "always")) {
@@ -309,4 +341,7 @@ const transient: ReadonlySet<string> = new Set([
 ]);
 
 /** What production's orchestrator would try again: an image that is not there yet, a bad command. */
-const mayPass: ReadonlySet<string> = new Set(["image-unavailable", "container-exited"]);
+const mayPass: ReadonlySet<string> = new Set([
+  ...["image-unavailable", "image-not-found", "image-denied"],
+  "container-exited",
+]);

@@ -1,7 +1,15 @@
 import type { WorkspaceRow, WorkspaceStore } from "../../db/workspaces.ts";
 import type { ServiceStore } from "../../db/workspace-services.ts";
-import type { Engine, Observed, ObservedMember, WorkspaceSpec } from "../../engine/engine.ts";
+import type {
+  Engine,
+  ImageReader,
+  Observed,
+  ObservedMember,
+  Owner,
+  WorkspaceSpec,
+} from "../../engine/engine.ts";
 import { fillService, missingVariables, type Values } from "../../plan/mirror/fill.ts";
+import type { FilesMessage, WatchedFolder } from "../../protocol/control.ts";
 import { OneloopError, toOneloopError } from "../../protocol/errors.ts";
 import type { Probe } from "../../protocol/service.ts";
 import { controlPlaneActor } from "../../protocol/supervisor.ts";
@@ -14,6 +22,8 @@ import { check, type CheckResult } from "./checks.ts";
 import { cycles, untilReached } from "./dependencies.ts";
 import type { Gate } from "./gate.ts";
 import { mirroredServices, type Mirrored } from "./mirrored.ts";
+import type { SyncShown } from "./service-sync.ts";
+import { WorkspaceSync } from "./workspace-sync.ts";
 import { probe } from "./probes.ts";
 import { filesKey, readServiceFiles, type ReadArchive } from "./service-files.ts";
 import { ServiceRun, type RunParts } from "./service-run.ts";
@@ -23,6 +33,8 @@ import { listed } from "./words.ts";
 
 /** What a program has to end itself where production does not say. */
 const stopGraceMs = 10_000;
+/** What services call each other by is there before they start; of hundreds it is for the first. */
+const namesPatienceMs = 10_000;
 /** After a failure that is not a service's own. */
 const retryAfterMs = 5000;
 
@@ -30,10 +42,14 @@ export interface MirrorParts {
   readonly engine: Engine;
   readonly store: Pick<WorkspaceStore, "addEvent">;
   readonly services: ServiceStore;
-  readonly supervisors: Pick<Supervisors, "dial">;
+  readonly supervisors: Pick<Supervisors, "dial" | "exec">;
+  /** Has folders of a workspace watched, in the place of those before. */
+  readonly watch: (owner: Owner, folders: readonly WatchedFolder[]) => void;
   readonly archive: ReadArchive;
   /** The user's variables, and secrets of this workspace, as they are now. */
   readonly values: (row: WorkspaceRow) => Promise<Values>;
+  /** As whom a workspace's images are read; without it nobody is asked who may. */
+  readonly readerOf?: ((row: WorkspaceRow) => ImageReader) | undefined;
   readonly deadlines: StepDeadlines;
   readonly timers: Timers;
   readonly log: Log;
@@ -42,6 +58,7 @@ export interface MirrorParts {
 /** How much is done at once, of all workspaces together. */
 export interface MirrorGates {
   readonly images: Gate;
+  readonly sandboxes: Gate;
   readonly starts: Gate;
   readonly probes: Gate;
 }
@@ -56,16 +73,20 @@ export class WorkspaceMirror {
   readonly #builds: Builds;
   readonly #mirrored: readonly Mirrored[];
   readonly #runs: ReadonlyMap<string, ServiceRun>;
+  readonly #sync: WorkspaceSync;
   readonly #ended = new AbortController();
   readonly #settled: Promise<void>;
   readonly #rebuilding = new Map<string, Promise<void>>();
+  /** Production's names lead somewhere, or have been waited for. */
+  #named: Promise<void> = Promise.resolve();
   #observing: { readonly now: Promise<Observed>; next: Promise<Observed> | null } | null = null;
 
   constructor(row: WorkspaceRow, parts: MirrorParts, gates: MirrorGates) {
     this.#parts = parts;
     this.#gates = gates;
     this.#row = row;
-    this.#spec = { owner: { kind: "workspace", id: row.id }, name: row.name, plan: row.plan };
+    const owner = { kind: "workspace", id: row.id } as const;
+    this.#spec = { owner, name: row.name, plan: row.plan, reader: parts.readerOf?.(row) };
     this.#statuses = new Statuses(row.id, { ...parts, store: parts.services });
     this.#mirrored = mirroredServices(row.plan);
     this.#builds = new Builds(parts, { row, spec: this.#spec }, this.#step);
@@ -75,13 +96,33 @@ export class WorkspaceMirror {
         new ServiceRun(service, this.#runParts(service)),
       ]),
     );
+    this.#sync = new WorkspaceSync(row, {
+      ...parts,
+      builds: this.#builds,
+      statuses: this.#statuses,
+      runs: this.#runs,
+      step: this.#step,
+      rebuild: (service, why) => this.#rebuildOnce(service, why),
+      note: (...said) => this.#note(...said),
+    });
     this.#settled = this.#run();
+  }
+
+  filesChanged(files: FilesMessage): void {
+    this.#sync.changed(files);
+  }
+
+  synced(service: string): SyncShown[] {
+    return this.#sync.shown(service);
   }
 
   /** The engine said something of a service; null: of any of them, or it was away. */
   look(service: string | null): void {
-    if (service !== null) this.#runs.get(service)?.look();
-    else for (const run of this.#runs.values()) run.look();
+    for (const { name, mirror } of this.#mirrored) {
+      // What is a part of another is in its network.
+      const isMeant = service === null || name === service || mirror.partOf === service;
+      if (isMeant) this.#runs.get(name)?.look();
+    }
   }
 
   /** Starts a service again, after what prepares it. */
@@ -94,9 +135,19 @@ export class WorkspaceMirror {
 
   /** Builds a service's image from the workspace's present files; then starts it again. */
   rebuild(service: string): void {
-    if (this.#rebuilding.has(service)) return;
-    const rebuilding = this.#rebuild(service).finally(() => this.#rebuilding.delete(service));
+    if (!this.#rebuilding.has(service)) void this.#rebuildOnce(service, null);
+  }
+
+  /** After one that goes on now. @param why files changed; null: a person wants it. */
+  #rebuildOnce(service: string, why: string | null): Promise<void> {
+    const before = this.#rebuilding.get(service) ?? Promise.resolve();
+    const rebuilding = before
+      .then(() => this.#rebuild(service, why))
+      .finally(() => {
+        if (this.#rebuilding.get(service) === rebuilding) this.#rebuilding.delete(service);
+      });
     this.#rebuilding.set(service, rebuilding);
+    return rebuilding;
   }
 
   /** Nothing is started from here on; what runs goes on. */
@@ -109,6 +160,8 @@ export class WorkspaceMirror {
   async #run(): Promise<void> {
     const { signal } = this.#ended;
     const keeping = this.#statuses.keep(signal);
+    const syncing = this.#sync.keep(signal);
+    let making: Promise<unknown> = Promise.resolve();
     try {
       const before = await this.#resumeAtLast(signal);
       const inCycles = cycles(this.#mirrored);
@@ -116,6 +169,7 @@ export class WorkspaceMirror {
         this.#statuses.set(name, { state: "failed", reason });
       }
       const runs = [...this.#runs.values()].filter(({ name }) => !inCycles.has(name));
+      making = this.#makeNames(new Set(before.keys()), signal);
       await Promise.all(runs.map((run) => run.run(before.get(run.name), signal)));
     } catch (error) {
       if (signal.aborted) return;
@@ -123,8 +177,39 @@ export class WorkspaceMirror {
       log.error({ err: error, workspace: this.#row.id }, "production's services are not run");
       this.#note("error", toOneloopError(error).code, toOneloopError(error).message);
     } finally {
-      await keeping;
+      await Promise.all([keeping, syncing, making]);
     }
+  }
+
+  /**
+   * Production's names lead somewhere before the first of its services asks for one. A sandbox that
+   * cannot be made is its service's failure, where that is started; many are not waited for.
+   */
+  #makeNames(there: ReadonlySet<string>, signal: AbortSignal): Promise<unknown> {
+    const { engine, timers } = this.#parts;
+    const make = async (service: string): Promise<void> => {
+      // Each waits by itself for its turn: hundreds that listen to one signal are a leak's sign.
+      const own = AbortSignal.any([signal]);
+      await this.#gates.sandboxes.run(own, () =>
+        this.#step("sandbox", own, (options) =>
+          engine.ensureSandbox(this.#spec, {
+            ...options,
+            service,
+            onProgress: (line) => this.#note("info", "sandbox", line),
+          }),
+        ),
+      );
+    };
+    const making = Promise.all(
+      this.#mirrored
+        .filter(({ name, mirror }) => mirror.partOf === null && !there.has(name))
+        .map(({ name }) => make(name).catch(() => undefined)),
+    );
+    const made = new AbortController();
+    const until = AbortSignal.any([signal, made.signal]);
+    const patience = timers.sleep(namesPatienceMs, until).catch(() => undefined);
+    this.#named = Promise.race([making, patience]).then(() => made.abort());
+    return making;
   }
 
   /** A database or an engine that does not answer now is asked again. */
@@ -235,10 +320,16 @@ export class WorkspaceMirror {
       const built = await this.#builds.ensure(image, { ready: Promise.resolve(), signal: until });
       signal.throwIfAborted();
       await this.#step("image", signal, (options) =>
-        engine.ensureImage(built, { ...options, onProgress: () => tell({ state: "pulling" }) }),
+        engine.ensureImage(built, {
+          ...options,
+          reader: this.#spec.reader,
+          onProgress: () => tell({ state: "pulling" }),
+        }),
       );
       return built;
     });
+    const changing = await this.#sync.folders(name, signal);
+    await this.#named;
     tell({ state: "starting" });
     const services = plan.services.map((one) =>
       one.name === name ? { ...fillService(one, filled), image: ref } : one,
@@ -256,6 +347,7 @@ export class WorkspaceMirror {
             readFiles: () =>
               readServiceFiles(service, { checkout, archive, signal: options.signal }),
             again,
+            changing,
           },
           options,
         ),
@@ -284,14 +376,16 @@ export class WorkspaceMirror {
     );
   }
 
-  async #rebuild(service: string): Promise<void> {
+  async #rebuild(service: string, why: string | null): Promise<void> {
     const { signal } = this.#ended;
+    if (signal.aborted) return;
     const image = this.#mirrored.find(({ name }) => name === service)?.image ?? "";
     const before = this.#statuses.get(service);
     this.#statuses.set(service, { state: "building" });
     try {
       await this.#gates.images.run(signal, () => this.#builds.again(image, signal));
-      this.restart(service);
+      if (why === null) this.restart(service);
+      else this.#runs.get(service)?.renew({ why, prepare: null, onlyIfChanged: true });
     } catch (error) {
       if (signal.aborted) return;
       const { code, message } = toOneloopError(error);

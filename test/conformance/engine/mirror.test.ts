@@ -230,7 +230,11 @@ describe("the names of production", () => {
       }
     }
     const lines: string[] = [];
-    await engine.ensureSandbox(world.spec, { ...step(), onProgress: (line) => lines.push(line) });
+    const onProgress = (line: string): unknown => lines.push(line);
+    for (const { name, mirror } of world.spec.plan.services) {
+      if (name === "dev" || (mirror?.partOf ?? null) !== null) continue;
+      await engine.ensureSandbox(world.spec, { ...step(), service: name, onProgress });
+    }
     expect(lines).toEqual([
       "Port 5432 of other does not lead to 8090: another name of the same service leads to 8080.",
       `Port 7000 of other does not lead to ${supervisorPort}: one of them is Oneloop's own.`,
@@ -352,6 +356,16 @@ describe("the settings of production", () => {
         ["quick", 137],
       ]),
     );
+  });
+
+  it("are not waited for where the kernel would show them no signal", async () => {
+    await using world = await open([mirrored("deaf", { image, command: ["sleep", "1000000"] })]);
+    await world.start({ service: "deaf" });
+    // Longer than this test has.
+    const graceMs = 600_000;
+    await test.engine.stopService({ owner: world.owner, service: "deaf" }, { ...step(), graceMs });
+    const { members } = await test.engine.observe(world.owner);
+    expect(members.find(({ service }) => service === "deaf")?.exitCode).toBe(137);
   });
 
   it("are refused where the image is for another machine", async () => {
@@ -709,6 +723,33 @@ describe("a service that runs", () => {
     expect(stopped.find((one) => one.service === "web")?.state).toBe("exited");
     expect(await world.start({ service: "web" })).toEqual({ started: true });
     expect(await containerOf(world.owner, "web")).toBe(before);
+  });
+});
+
+describe("the sandbox of a service", () => {
+  it("is made with its service, and its end is the service's alone", async () => {
+    await using world = await open([mirrored("web", { image, command: waiting })]);
+    const sandboxes = async (): Promise<string[]> =>
+      (await objectsWith(`oneloop.workspace=${world.owner.id}`)).containers.filter((name) =>
+        name.endsWith("_sandbox"),
+      );
+    expect(await sandboxes()).toHaveLength(1);
+    await world.start({ service: "web" });
+    expect(await sandboxes()).toHaveLength(2);
+    const label = [`oneloop.workspace=${world.owner.id}`, "oneloop.role=sandbox"];
+    const filters = { label: [...label, "oneloop.service=web"] };
+    const [own] = await docker.listContainers({ filters });
+    await docker.getContainer(own?.Id ?? "none").kill();
+    const seen = await test.engine.observe(world.owner);
+    expect(seen.sandbox).toBe("running");
+    const cutOff = seen.members.map(({ service: name, isCutOff = false }) => [name, isCutOff]);
+    expect(Object.fromEntries(cutOff)).toEqual({ dev: false, web: true });
+    expect(await world.start({ service: "web" })).toEqual({ started: true });
+    const again = await test.engine.observe(world.owner);
+    expect(again.members.some(({ isCutOff }) => isCutOff === true)).toBe(false);
+    expect(await shell(world.owner, "dev", "getent hosts web > /dev/null && echo found")).toBe(
+      "found",
+    );
   });
 });
 

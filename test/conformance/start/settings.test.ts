@@ -17,6 +17,8 @@ it.each([
   ["ONELOOP_ISOLATION", "maybe"],
   ["ONELOOP_CA_FILE", "relative.pem"],
   ["ONELOOP_SUBNETS", "10.0.0.0"],
+  ["ONELOOP_ALLOW_NET", "10.0.0.5:443,git.example.org"],
+  ["ONELOOP_SSH_BANNER", "two\nlines"],
   ["ONELOOP_SECRET_KEY", "short"],
   ["ONELOOP_LOG_LEVEL", "loud"],
   ["DOCKER_HOST", "tcp://10.0.0.1:2375"],

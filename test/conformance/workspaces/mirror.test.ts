@@ -49,6 +49,7 @@ beforeAll(async () => {
     new Mirrors({
       ...{ engine, store, services, supervisors, archive, log },
       values: async () => ({ variables: {}, made: () => "made" }),
+      watch: () => undefined,
     }),
   );
   reconciler = lifetime.own(

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import {
-  parseAllowNet,
   parseDefaultInterface,
   parseLocalAddresses,
   parseResolvers,
@@ -39,18 +38,6 @@ tun0\t00000000\t00000000\t0001\t0\t0\t0\t00000080\t0\t0\t0
 `;
     expect(parseDefaultInterface(routes)).toBe("eth0");
     expect(parseDefaultInterface("Iface\n")).toBeNull();
-  });
-
-  it("reads names, addresses and ranges of ONELOOP_ALLOW_NET", () => {
-    expect(parseAllowNet(["db.internal:5432", "10.1.2.0/24:443"])).toEqual([
-      { host: "db.internal", port: 5432 },
-      { host: "10.1.2.0/24", port: 443 },
-    ]);
-  });
-
-  it("names every wrong entry, and lets nothing into a rule that is not a host", () => {
-    const entries = ["10.0.0.1", "a b:1", "x:0", "x:70000", "ok:1", "-j:5"];
-    expect(() => parseAllowNet(entries)).toThrow(/10\.0\.0\.1, a b:1, x:0, x:70000, -j:5\./);
   });
 
   it("says which name does not resolve and allows nothing for it", async () => {

@@ -7,6 +7,7 @@ import Docker from "dockerode";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { Images } from "../../../server/engine/docker/image-facts.ts";
 import { Names } from "../../../server/engine/docker/names.ts";
+import { Registries, unknownImages } from "../../../server/engine/docker/registries.ts";
 
 /** What an engine without any image was asked. */
 const asked: string[] = [];
@@ -24,7 +25,9 @@ beforeAll(async () => {
   engine.listen(socket);
   await once(engine, "listening");
   const docker = new Docker({ socketPath: socket });
-  images = new Images(docker, new Names("abcdefgh"), "oneloop/workspace:0123");
+  const registries = new Registries(docker, { known: unknownImages(), given: [] });
+  const names = new Names("abcdefgh");
+  images = new Images({ docker, names, registries, defaultRef: "oneloop/workspace:0123" });
 });
 beforeEach(() => {
   asked.length = 0;
@@ -37,7 +40,7 @@ afterAll(async () => {
 });
 
 const ensure = (image: string): Promise<unknown> =>
-  images.ensure(image, null, { signal: AbortSignal.timeout(10_000) });
+  images.ensure(image, { user: null }, { signal: AbortSignal.timeout(10_000) });
 
 it.each(["get?names=oneloop/workspace:latest&x=", "../version?x=", "a/../../info", "A", ""])(
   "%j never gets into a URL of the engine, wherever it comes from",
@@ -57,7 +60,7 @@ it.each(["oneloop/helper:0123", "docker.io/oneloop/helper:0123", "index.docker.i
 
 it("another image that is not there is asked of its registry", async () => {
   await expect(ensure("ghcr.io/oneloop/helper:1")).rejects.toMatchObject({
-    code: "image-unavailable",
+    code: "image-not-found",
   });
   expect(asked).toEqual([
     "GET /images/ghcr.io/oneloop/helper:1/json",

@@ -1,7 +1,12 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { z } from "zod";
-import { ControlAnswer, WorkspaceAsk } from "../../../server/protocol/control.ts";
+import {
+  ControlAnswer,
+  ControlMessage,
+  ControlOrder,
+  WorkspaceAsk,
+} from "../../../server/protocol/control.ts";
 import * as protocol from "../../../server/protocol/supervisor.ts";
 import * as guards from "../../../workspace-image/supervisor/guards.ts";
 import { Refusal } from "../../../workspace-image/supervisor/refusal.ts";
@@ -194,6 +199,53 @@ test("every answer that the protocol knows is read, and what is refused is none"
     );
   }
   expect(guards.readAnswer({ type: "news", of: "tomorrow" })).toBeNull();
+});
+
+test("an order of the control plane is read as the protocol's schema reads it", () => {
+  const orders: ControlOrder[] = [
+    { type: "watch", folders: [{ path: "/workspace/app", skip: ["^dist(/|$)"] }] },
+    { type: "watch", folders: [] },
+    { type: "taken", id: 7 },
+  ];
+  const check = (input: unknown): void => {
+    const parsed = ControlOrder.safeParse(input);
+    let order: ControlOrder | null = null;
+    try {
+      order = guards.readOrder(input);
+    } catch (error) {
+      expect(error).toBeInstanceOf(Refusal);
+    }
+    // What it does not know is passed over, as an answer is.
+    expect(order).toEqual(parsed.success ? parsed.data : null);
+  };
+  for (const good of orders) {
+    check(good);
+    const changed = fc.tuple(fc.constantFrom("type", "id", "folders"), value);
+    fc.assert(
+      fc.property(changed, ([name, other]) => check({ ...good, [name]: other })),
+      { numRuns: 300 },
+    );
+  }
+});
+
+test("of a stranger's word about files no path leads out of the folder", () => {
+  const said = (path: string): unknown => ({
+    ...{
+      type: "files",
+      id: 1,
+      folder: "/workspace/app",
+      removed: [],
+      lost: false,
+      unwatched: null,
+    },
+    changed: [path],
+  });
+  for (const path of ["../x", "a/../../x", "/etc/passwd", "a//b", "./a", "", "a\0b", "..", "."]) {
+    expect(ControlMessage.safeParse(said(path)).success, path).toBe(false);
+  }
+  for (const path of ["a", "a/b.js", "..a/b..", "old/", "a b\nc"]) {
+    expect(ControlMessage.safeParse(said(path)).success, path).toBe(true);
+  }
 });
 
 const nested = fc.record({ name: fc.constantFrom(...Object.keys(task)), value });

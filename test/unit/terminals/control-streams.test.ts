@@ -56,6 +56,7 @@ beforeEach(async () => {
     },
     onActivity: () => hear("activity"),
     onTask: (_owner, { name, state }) => hear(`task ${name} ${state}`),
+    onFiles: (_owner, { folder, changed }) => hear(`files ${folder} ${changed.join(",")}`),
     onAsk: (_owner, ask) => answerWith(ask),
   };
   streams = new ControlStreams({

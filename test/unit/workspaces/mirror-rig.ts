@@ -1,5 +1,8 @@
 import type { Socket } from "node:net";
+import { posix } from "node:path";
 import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { pack } from "tar-stream";
 import type {
   ServiceRow,
   ServiceStatus,
@@ -14,6 +17,8 @@ import {
   type PlannedService,
   type Probe,
 } from "../../../server/protocol/service.ts";
+import type { WatchedFolder } from "../../../server/protocol/control.ts";
+import type { ExecStream } from "../../../server/terminals/exec-stream.ts";
 import { createLog } from "../../../server/util/log.ts";
 import { Mirrors } from "../../../server/workspaces/mirror/mirrors.ts";
 import { ManualTimers } from "../../helpers/manual-timers.ts";
@@ -77,6 +82,27 @@ export interface RigOptions extends Omit<FakeEngineOptions, "images"> {
   readonly variables?: Readonly<Record<string, string>>;
   readonly builds?: WorkspacePlan["builds"];
   readonly dial?: (at: { host: string; port: number }) => Promise<Socket>;
+  /** Files of the workspace, by their absolute path; a test changes them. */
+  readonly sources?: Record<string, string>;
+}
+
+/** What `tar -c -C FOLDER -- PATHS` prints in the workspace. */
+function tarOf(sources: Readonly<Record<string, string>>, argv: readonly string[]): ExecStream {
+  const folder = argv[argv.indexOf("-C") + 1] ?? "";
+  const out = pack();
+  for (const path of argv.slice(argv.indexOf("--") + 1)) {
+    const text = sources[posix.join(folder, path)];
+    if (text !== undefined) out.entry({ name: path, mode: 0o644, mtime: new Date(1000) }, text);
+  }
+  out.finalize();
+  const exit = { code: 0, signal: null, error: null };
+  const collect = async () => ({
+    exit,
+    stdout: await buffer(Readable.from(out)),
+    stderr: Buffer.alloc(0),
+  });
+  const stream = { collect, hangup: () => undefined, [Symbol.dispose]: () => undefined };
+  return stream as unknown as ExecStream;
 }
 
 /** Production's services around a dev service, on an engine in memory, with a clock of the test's own. */
@@ -86,6 +112,8 @@ export class MirrorRig implements AsyncDisposable {
   readonly store = new MemoryStore();
   readonly events: NewEvent[] = [];
   readonly dialled: string[] = [];
+  watched: readonly WatchedFolder[] = [];
+  onWatch: (() => void) | null = null;
   readonly row: WorkspaceRow;
   mirrors: Mirrors;
   readonly #options: RigOptions;
@@ -169,7 +197,7 @@ export class MirrorRig implements AsyncDisposable {
   }
 
   #make(): Mirrors {
-    const { variables = {}, dial } = this.#options;
+    const { variables = {}, dial, sources = {} } = this.#options;
     return new Mirrors({
       engine: this.engine,
       store: { addEvent: async (_id, event) => void this.events.push(event) },
@@ -180,6 +208,11 @@ export class MirrorRig implements AsyncDisposable {
           this.dialled.push(`${host}:${port}`);
           return dial === undefined ? Promise.reject(new Error("nobody")) : dial({ host, port });
         },
+        exec: async (_target, { argv }) => tarOf(sources, argv ?? []),
+      },
+      watch: (_owner, folders) => {
+        this.watched = folders;
+        this.onWatch?.();
       },
       archive: async () => Readable.from([]),
       values: async () => ({ variables, made: (secret, key) => `made-${secret}-${key}` }),

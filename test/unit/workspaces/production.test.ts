@@ -5,7 +5,12 @@ import { plan } from "../../../server/plan/plan.ts";
 import { formatDiagnostic, OneloopError } from "../../../server/protocol/errors.ts";
 import type { SourceModel } from "../../../server/protocol/source-model.ts";
 import { readDevfile } from "../../../server/sources/devfile/read.ts";
-import { offeredSources, readSource, sourcePath } from "../../../server/sources/production.ts";
+import {
+  offeredSources,
+  readSource,
+  readSources,
+  sourcePath,
+} from "../../../server/sources/production.ts";
 import { folderFiles } from "../../../server/workspaces/preview.ts";
 import { readProduction } from "../../../server/workspaces/production.ts";
 
@@ -106,7 +111,67 @@ describe("what reads a path", () => {
   });
 });
 
+describe("several compose files", () => {
+  const repository = files({
+    "compose.yaml":
+      "services:\n  api:\n    image: acme/api:1\n    environment: { A: '1', B: '1' }\n",
+    "ops/compose.prod.yaml": "services:\n  api:\n    environment: { B: '2' }\n",
+    "compose.volumes.yaml": "volumes: { data: {} }\n",
+    "k8s/app.yaml": deployment,
+  });
+
+  it("are read over one another, in their order", async () => {
+    const given = "./compose.yaml, ops/compose.prod.yaml,compose.volumes.yaml";
+    const { source, result } = await readSources(given, repository, { prefers: "production" });
+    expect(source).toBe("compose.yaml, ops/compose.prod.yaml, compose.volumes.yaml");
+    const [api] = result.ok ? result.model.services : [];
+    expect(api?.env).toMatchObject({
+      A: { value: { value: "1" }, where: { file: "compose.yaml" } },
+      B: { value: { value: "2" }, where: { file: "ops/compose.prod.yaml" } },
+    });
+    const again = await readSources(source, repository, { prefers: "production" });
+    expect(again).toEqual({ source, result });
+  });
+
+  it("are the only thing that is put over one another", async () => {
+    const reading = { prefers: "production" } as const;
+    const mixed = await failure(readSources("compose.yaml,k8s", repository, reading));
+    expect(mixed.message).toContain("k8s is no compose file");
+    const missing = await failure(readSources("compose.yaml,nowhere.yaml", repository, reading));
+    expect(missing.message).toContain("There is no nowhere.yaml that could be mirrored");
+  });
+
+  it("are a list in the devfile, too", () => {
+    const text = (mirror: string) =>
+      `schemaVersion: 2.2.2\nmetadata: { name: x }\nattributes: { mirror: ${mirror} }\ncomponents:\n  - name: dev\n    container: { image: a }\n`;
+    const mirrorOf = (mirror: string): unknown => {
+      const read = readDevfile(text(mirror), "devfile.yaml");
+      const source = read.ok ? read.model.mirror?.source : undefined;
+      return source?.known === true ? source.value : read;
+    };
+    expect(mirrorOf("[compose.yaml, compose.prod.yaml]")).toBe("compose.yaml,compose.prod.yaml");
+    expect(mirrorOf("k8s/")).toBe("k8s/");
+  });
+});
+
 describe("what is offered", () => {
+  it("is each folder of objects below the usual ones, and production's file over a compose file", async () => {
+    const offered = await offeredSources(
+      files({
+        "compose.yaml": compose,
+        "compose.prod.yml": "services: { api: { command: [serve] } }\n",
+        "deploy/base/app.yaml": deployment,
+        "deploy/overlays/prod/app.yaml": deployment,
+        "deploy/overlays/prod/very/deep/app.yaml": deployment,
+        "deploy/notes/readme.yaml": "a: b\n",
+      }),
+    );
+    expect(offered).toEqual([
+      ...["deploy/", "deploy/base/", "deploy/overlays/prod/"],
+      ...["compose.yaml", "compose.yaml, compose.prod.yml"],
+    ]);
+  });
+
   it("is what looks as if it said how production runs", async () => {
     const offered = await offeredSources(
       files({

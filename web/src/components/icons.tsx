@@ -270,6 +270,14 @@ export function ChevronUpIcon(props: IconProps) {
   );
 }
 
+export function CompareIcon(props: IconProps) {
+  return (
+    <Icon {...props}>
+      <path d="M6.5 2.5h-4v11h4M9.5 2.5h4v11h-4M8 1v14" />
+    </Icon>
+  );
+}
+
 export function TagIcon(props: IconProps) {
   return (
     <Icon {...props}>

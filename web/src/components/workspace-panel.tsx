@@ -6,9 +6,11 @@ import type { WorkspaceView } from "../lib/workspace-views.ts";
 import { workspaceViews } from "../lib/workspace-views.ts";
 import { About } from "./about.tsx";
 import { Connect } from "./connect.tsx";
+import { Drift } from "./drift.tsx";
 import { EventLog } from "./event-log.tsx";
 import {
   ActivityIcon,
+  CompareIcon,
   CrossIcon,
   InfoIcon,
   PlugIcon,
@@ -24,6 +26,7 @@ type Workspace = NonNullable<LiveWorkspace["workspace"]>;
 const views: Record<WorkspaceView, { title: string; icon: ReactNode }> = {
   ports: { title: "Ports", icon: <GlobeIcon /> },
   services: { title: "Services", icon: <StackIcon /> },
+  drift: { title: "Drift", icon: <CompareIcon /> },
   events: { title: "Events", icon: <ActivityIcon /> },
   connect: { title: "Connect", icon: <PlugIcon /> },
   about: { title: "About", icon: <InfoIcon /> },
@@ -79,6 +82,8 @@ export function ViewPanel({
         return <Ports workspace={workspace} />;
       case "services":
         return <Services workspace={workspace} />;
+      case "drift":
+        return <Drift workspace={workspace} />;
       case "events":
         return <EventLog events={live.events} />;
       case "connect":

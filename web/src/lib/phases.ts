@@ -30,6 +30,8 @@ const phases: readonly {
 /** Which phase an error is of; an error of none of them is told above, not in a phase. */
 const failedPhases: Partial<Record<string, PhaseName>> = {
   "image-unavailable": "images",
+  "image-not-found": "images",
+  "image-denied": "images",
   "checkout-failed": "source",
   "repository-unreachable": "source",
   "repository-not-allowed": "source",

@@ -3,6 +3,7 @@ import { useState } from "react";
 import type { PersonView } from "../../../server/protocol/workspace.ts";
 import { Button } from "../components/button.tsx";
 import { CopyButton } from "../components/copy-button.tsx";
+import { Environments } from "../components/environments.tsx";
 import { Failure } from "../components/failure.tsx";
 import { CodeLine, Field, technical } from "../components/field.tsx";
 import { Loading } from "../components/loading.tsx";
@@ -59,6 +60,7 @@ function People() {
           </RowList>
         )}
       </Card>
+      <Environments />
     </div>
   );
 }

@@ -1,6 +1,7 @@
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useCallback, useEffect } from "react";
 import { Button } from "../components/button.tsx";
+import { DriftSources } from "../components/drift-sources.tsx";
 import { Failure } from "../components/failure.tsx";
 import { PlayIcon } from "../components/icons.tsx";
 import { Loading } from "../components/loading.tsx";
@@ -96,17 +97,19 @@ interface PartProps {
 }
 
 function Body({ live, workspace, wishes, narrow }: PartProps & { narrow: boolean }) {
-  const { view, logs } = useSearch({ from: "/signed-in/workspaces/$name" });
+  const { view, logs, finding } = useSearch({ from: "/signed-in/workspaces/$name" });
+  const inTheirPlace = logs !== undefined || finding !== undefined;
   // Hidden, not gone: what a terminal shows stays, and its connection too.
-  const covered = logs !== undefined || (narrow && view !== undefined);
+  const covered = inTheirPlace || (narrow && view !== undefined);
   return (
     <div className="flex min-h-0 flex-1 flex-col md:flex-row">
       {/* The terminals come last, though they stand first: they take the Tab key for themselves. */}
       <ViewTabs view={view} narrow={narrow} workspace={workspace} leftOut={live.leftOut.length} />
-      {view !== undefined && !(narrow && logs !== undefined) && (
+      {view !== undefined && !(narrow && inTheirPlace) && (
         <ViewPanel view={view} live={live} workspace={workspace} wishes={wishes} />
       )}
       {logs !== undefined && <ServiceLogs workspace={workspace} shown={logs} />}
+      {finding !== undefined && <DriftSources workspace={workspace} shown={finding} />}
       <div className={`min-h-0 min-w-0 flex-1 order-1 ${covered ? "hidden" : "flex"}`}>
         {workspace.state === "running" ? (
           <RunningTerminals workspace={workspace} />

@@ -76,7 +76,7 @@ const version = 1;
 
 /** Of a request only what makes the image another. */
 function keyParts(key: string, value: unknown): unknown {
-  return key === "owner" || key === "archive" ? undefined : value;
+  return key === "owner" || key === "archive" || key === "reader" ? undefined : value;
 }
 
 function parsed(context: BuildContext, path: string): Dockerfile {

@@ -12,7 +12,7 @@ import { RemoveButton, Row, RowList } from "./row-list.tsx";
 
 const lookAgain = () => queryClient.invalidateQueries(trpc.credentials.list.queryFilter());
 
-/** What private repositories are opened, pulled and pushed with. */
+/** What private repositories are opened, pulled and pushed with, and private images pulled. */
 export function Credentials() {
   const list = useQuery(trpc.credentials.list.queryOptions());
   const remove = useMutation(
@@ -22,12 +22,12 @@ export function Credentials() {
     <>
       <Card
         title="Credentials"
-        intro="For private repositories: one for each git host. Stored encrypted, never shown again, and given only to git, for a workspace's own remotes on that host."
+        intro="For private repositories and images: one for each git host or registry. Stored encrypted, never shown again, and given only to that host: by git, for a workspace's own remotes there, and by the engine, for images from there."
       >
         {list.isPending && <Loading />}
         <Failure error={list.error} />
         {list.data !== undefined && (
-          <RowList label="Credentials" empty="None: public repositories need none.">
+          <RowList label="Credentials" empty="None: public repositories and images need none.">
             {list.data.map(({ id, host, username, createdAt, lastUsedAt }) => (
               <Row
                 key={id}
@@ -42,8 +42,8 @@ export function Credentials() {
                     onClose={remove.reset}
                   >
                     <p>
-                      Private repositories there can no longer be opened, pulled or pushed. What is
-                      checked out stays.
+                      Private repositories there can no longer be opened, pulled or pushed, and
+                      private images not pulled. What is checked out stays, and so does what runs.
                     </p>
                   </RemoveButton>
                 }
@@ -73,10 +73,7 @@ function SetCredential() {
   const set = useMutation(
     trpc.credentials.set.mutationOptions({
       meta: { quiet: true },
-      onSuccess: async () => {
-        setGiven(nothing);
-        await lookAgain();
-      },
+      onSuccess: lookAgain,
     }),
   );
   return (
@@ -88,7 +85,10 @@ function SetCredential() {
         className="space-y-4"
         onSubmit={(event) => {
           event.preventDefault();
-          set.mutate(given);
+          set.mutate(given, {
+            // What was typed since is the next one.
+            onSuccess: () => setGiven((now) => (now === given ? nothing : now)),
+          });
         }}
       >
         <div className="grid gap-4 sm:grid-cols-2">
@@ -101,7 +101,7 @@ function SetCredential() {
             {...technical}
             value={given.host}
             onChange={(event) => setGiven({ ...given, host: event.target.value })}
-            help="As in the repository's URL, with :port where it has one."
+            help="As in the repository's URL or the image's name, with :port where it has one. Docker Hub is docker.io."
           />
           <Field
             label="User"

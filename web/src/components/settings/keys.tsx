@@ -65,11 +65,7 @@ function AddKey() {
   const add = useMutation(
     trpc.keys.add.mutationOptions({
       meta: { quiet: true },
-      onSuccess: async () => {
-        setName("");
-        setPublicKey("");
-        await lookAgain();
-      },
+      onSuccess: lookAgain,
     }),
   );
   return (
@@ -78,7 +74,16 @@ function AddKey() {
         className="space-y-4"
         onSubmit={(event) => {
           event.preventDefault();
-          add.mutate({ name: name.trim(), publicKey: publicKey.trim() });
+          add.mutate(
+            { name: name.trim(), publicKey: publicKey.trim() },
+            {
+              // What was typed since is the next one.
+              onSuccess: () => {
+                setName((now) => (now === name ? "" : now));
+                setPublicKey((now) => (now === publicKey ? "" : now));
+              },
+            },
+          );
         }}
       >
         <TextAreaField

@@ -83,10 +83,7 @@ function SetVariable() {
   const set = useMutation(
     trpc.variables.set.mutationOptions({
       meta: { quiet: true },
-      onSuccess: async () => {
-        setGiven(nothing);
-        await lookAgain();
-      },
+      onSuccess: lookAgain,
     }),
   );
   return (
@@ -98,7 +95,13 @@ function SetVariable() {
         className="space-y-4"
         onSubmit={(event) => {
           event.preventDefault();
-          set.mutate({ ...given, pattern: given.pattern.trim() || "*" });
+          set.mutate(
+            { ...given, pattern: given.pattern.trim() || "*" },
+            {
+              // What was typed since is the next one.
+              onSuccess: () => setGiven((now) => (now === given ? nothing : now)),
+            },
+          );
         }}
       >
         <div className="grid gap-4 sm:grid-cols-2">

@@ -1,0 +1,199 @@
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { compare } from "../../server/drift/compare.ts";
+import { readCompose } from "../../server/sources/compose/read.ts";
+import { readKubernetes } from "../../server/sources/kubernetes/read.ts";
+import { git } from "../helpers/git.ts";
+import { startGitServer } from "../helpers/git-server.ts";
+import { Installation, root, run } from "../helpers/installation.ts";
+import { freePort, machineAddress } from "../helpers/ports.ts";
+import { BenchClient } from "./client.ts";
+import { median, quantile, report, summarize, type Comparison, type Series } from "./measure.ts";
+import { modelOf, pairOf, readAndCompare } from "./mirror-pair.ts";
+
+const image = "oneloop/workspace:latest";
+/** As many as the larger of the pairs that people compare. */
+const usualServices = 10;
+const manyServices = 1000;
+const startedServices = 10;
+
+/** `npm run bench -- mirror [--rounds N] [--only reading]` */
+export async function bench(args: readonly string[]): Promise<void> {
+  const at = args.indexOf("--rounds");
+  const rounds = at === -1 ? 10 : Number(args[at + 1]);
+  const reading = [
+    timed(`reading and comparing ${usualServices} services a side`, 150, () => {
+      readAndCompare(usual);
+    }),
+    ...(await ofReference()),
+    await ofMany(),
+  ];
+  const starting = args.includes("reading") ? [] : [await ofStarts(rounds)];
+  report(starting.map(summarize));
+  console.log(JSON.stringify(reading));
+}
+
+const usual = pairOf(usualServices);
+
+interface Reading {
+  readonly what: string;
+  readonly medianMs: number;
+  readonly p95Ms: number;
+  readonly goal: string;
+  readonly met: boolean;
+}
+
+function timed(what: string, goalMs: number, work: () => void): Reading {
+  const samples: number[] = [];
+  // The first is as a command does it: nothing is compiled yet.
+  for (let round = 0; round < 21; round += 1) {
+    const began = performance.now();
+    work();
+    samples.push(performance.now() - began);
+  }
+  const [cold = 0, ...warm] = samples;
+  const medianMs = Number(median(warm).toFixed(1));
+  const p95Ms = Number(quantile(warm, 0.95).toFixed(1));
+  const met = medianMs <= goalMs;
+  const goal = `≤ ${goalMs} ms`;
+  console.log(
+    `${what}: ${medianMs} / ${p95Ms} ms (median / p95), ${cold.toFixed(1)} ms cold; goal ${goal} ${met ? "met" : "MISSED"}`,
+  );
+  return { what, medianMs, p95Ms, goal, met };
+}
+
+/** The largest pair of the reference data, where that lies beside the checkout. */
+async function ofReference(): Promise<Reading[]> {
+  const folder = join(root, "..", "shared/fixtures/drift-pairs/voting-app");
+  if (!existsSync(folder)) {
+    console.log("SKIPPED: the reference pairs are not beside this checkout");
+    return [];
+  }
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter((entry) => entry.isFile() && /\.ya?ml$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name));
+  const texts = await Promise.all(
+    paths.map(async (path) => ({ path, text: await readFile(path, "utf8") })),
+  );
+  const composed = texts.find(({ path }) => path.endsWith("docker-compose.yml"));
+  const objects = texts.filter(({ text }) => /^apiVersion:/m.test(text));
+  return [
+    timed("reading and comparing the largest reference pair", 150, () => {
+      const read = (path: string) => (path === composed?.path ? composed.text : null);
+      const a = modelOf(readCompose([composed?.path ?? ""], { read }));
+      compare(a, modelOf(readKubernetes(objects)));
+    }),
+  ];
+}
+
+async function ofMany(): Promise<Reading> {
+  const program = fileURLToPath(new URL("mirror-large.js", import.meta.url));
+  const samples: { ms: number; peakKiB: number }[] = [];
+  for (let round = 0; round < 5; round += 1) {
+    const { exitCode, stdout, stderr } = await run(process.execPath, [
+      program,
+      String(manyServices),
+    ]);
+    if (exitCode !== 0) throw new Error(stderr);
+    samples.push(JSON.parse(stdout) as { ms: number; peakKiB: number });
+  }
+  const times = samples.map(({ ms }) => ms);
+  const medianMs = Number(median(times).toFixed(0));
+  const peakMb = (Math.max(...samples.map(({ peakKiB }) => peakKiB)) * 1024) / 1_000_000;
+  const met = medianMs <= 2000 && peakMb <= 300;
+  const goal = "≤ 2,000 ms and ≤ 300 MB";
+  const what = "reading and comparing 1,000 services a side";
+  console.log(
+    `${what}: ${medianMs} ms, ${peakMb.toFixed(0)} MB; goal ${goal} ${met ? "met" : "MISSED"}`,
+  );
+  return { what, medianMs, p95Ms: Number(quantile(times, 0.95).toFixed(0)), goal, met };
+}
+
+const composeFile = `services:\n${Array.from(
+  { length: startedServices },
+  (_, at) => `  s${at}:\n    image: ${image}\n    command: ["sleep", "infinity"]\n`,
+).join("")}`;
+
+/** Ten ready images, from the request until all of them are started, in turns with docker-compose. */
+async function ofStarts(rounds: number): Promise<Comparison> {
+  const folder = await mkdtemp(join(tmpdir(), "oneloop-bench-"));
+  const ours: Series = { name: "Oneloop", unit: "ms", samples: [] };
+  const peer: Series = { name: "docker-compose up", unit: "ms", samples: [] };
+  const address = machineAddress();
+  const port = await freePort();
+  await using server = await startGitServer({ root: folder, host: address, port });
+  await using installation = await Installation.start({
+    env: { ONELOOP_ALLOW_NET: `${address}:${port}`, ONELOOP_LOG_LEVEL: "warn" },
+  });
+  try {
+    await makeRepository(folder);
+    const client = await BenchClient.signIn(installation);
+    const url = server.url("ten.git");
+    const project = ["-p", `oneloop-bench-${process.pid}`, "-f", join(folder, "ten/compose.yaml")];
+    for (let round = -1; round < rounds; round += 1) {
+      const began = performance.now();
+      const { workspace } = await client.api.workspaces.open.mutate({
+        contextUrl: url,
+        mirror: "compose.yaml",
+      });
+      await untilAllStarted(client, workspace.id);
+      const took = performance.now() - began;
+      await client.delete(workspace.id);
+      const composeBegan = performance.now();
+      const up = await run("docker-compose", [...project, "up", "-d"]);
+      const composeTook = performance.now() - composeBegan;
+      if (up.exitCode !== 0) throw new Error(up.stderr);
+      await run("docker-compose", [...project, "down", "-t", "0"]);
+      if (round < 0) continue;
+      console.log(`${took.toFixed(0)} ms, docker-compose ${composeTook.toFixed(0)} ms`);
+      ours.samples.push(took);
+      peer.samples.push(composeTook);
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  return { what: "10 ready images, to all started", ours, peer, goal: { atMost: 1.3 } };
+}
+
+function untilAllStarted(client: BenchClient, workspace: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const watching = client.api.workspaces.watch.subscribe(
+      { workspace },
+      {
+        onData: ({ data }) => {
+          if (data.kind !== "state") return;
+          const { state, services, error } = data.workspace;
+          if (state === "failed") reject(new Error(error?.message ?? "failed"));
+          const failed = services.find((one) => one.state === "failed");
+          if (failed !== undefined) reject(new Error(`${failed.name}: ${failed.reason}`));
+          const started = services.filter((one) => one.mirrored && one.state === "running");
+          if (state !== "running" || started.length < startedServices) return;
+          watching.unsubscribe();
+          resolve();
+        },
+        onError: reject,
+      },
+    );
+  });
+}
+
+async function makeRepository(folder: string): Promise<void> {
+  const tree = join(folder, "ten");
+  await mkdir(tree);
+  const devfile = `schemaVersion: 2.2.2
+metadata: { name: ten }
+components:
+  - name: dev
+    container: { image: ${image} }
+`;
+  await writeFile(join(tree, "devfile.yaml"), devfile);
+  await writeFile(join(tree, "compose.yaml"), composeFile);
+  await git(tree, "init", "--quiet", "--initial-branch=main");
+  await git(tree, "add", "--all");
+  await git(tree, "commit", "--quiet", "--message=Ten");
+  await git(folder, "clone", "--quiet", "--bare", "ten", "ten.git");
+}
