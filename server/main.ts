@@ -16,9 +16,9 @@ import { UserSettingsStore } from "./db/user-settings.ts";
 import { RegistryImageStore } from "./db/registry-images.ts";
 import { ServiceStore } from "./db/workspace-services.ts";
 import { WorkspaceStore, type WorkspaceRow } from "./db/workspaces.ts";
+import { trustEnvironment } from "./engine/docker/images/trust.ts";
 import { createDockerEngine, type DockerEngineOptions } from "./engine/docker/index.ts";
 import type { Engine } from "./engine/engine.ts";
-import { supervisorMount } from "./protocol/supervisor.ts";
 import { parsePortHost, portOrigin } from "./ports/hostname.ts";
 import { portCodes } from "./proxy/port-code.ts";
 import { createPortProxy } from "./proxy/port-proxy.ts";
@@ -151,7 +151,7 @@ export async function runControlPlane(
         holder: options.installation,
         environmentOf: (row) => ({
           env: workspaceEnvironment(row, publicUrl, domain),
-          defaults: images.ownCertificates ? trustEnvironment : {},
+          defaults: images.trustId === null ? {} : trustEnvironment,
         }),
         archive,
         readerOf,
@@ -323,11 +323,3 @@ function workspaceEnvironment(
     ONELOOP_PORT_URL_TEMPLATE: origin.replace("//1-", "//{port}-"),
   };
 }
-
-/** The variables by which programs that do not read the image's own store are told whom to trust. */
-const trustEnvironment: Readonly<Record<string, string>> = Object.fromEntries(
-  [
-    ...["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "CURL_CA_BUNDLE"],
-    ...["REQUESTS_CA_BUNDLE", "PIP_CERT", "CARGO_HTTP_CAINFO", "AWS_CA_BUNDLE"],
-  ].map((name) => [name, `${supervisorMount}/etc/ca-certificates.crt`]),
-);

@@ -26,6 +26,8 @@ const tools = [
   { program: "curl", package: "curl" },
   { program: "chromium", package: "chromium" },
   { program: "ip", package: "iproute2" },
+  { program: "zsh", package: "zsh" },
+  { program: "fish", package: "fish" },
   { program: "nginx", package: "nginx-light" },
   { program: "docker-compose", package: "docker-compose" },
   { program: "docker-registry", package: "docker-registry" },

@@ -43,6 +43,21 @@ export function argumentVector(service: PlannedService, image: ImageDefaults): s
   return [...image.entrypoint, ...(args ?? image.command)];
 }
 
+/**
+ * What Oneloop gives a service beside its plan and image: all of it to the dev service, to the
+ * devfile's others the defaults alone (the authorities that they shall trust), to production's
+ * nothing: they are as in production.
+ */
+export function setupFor(
+  plan: WorkspacePlan,
+  service: PlannedService,
+  setup: Pick<SupervisorSetup, "env" | "defaults"> | null,
+): Pick<SupervisorSetup, "env" | "defaults"> | null {
+  if (setup === null || isMirrored(plan, service)) return null;
+  if (service.name === plan.devService) return setup;
+  return { env: {}, defaults: setup.defaults ?? {} };
+}
+
 /** What a service's program sees: the image's, Oneloop's defaults, the plan's, then Oneloop's own. */
 export function environmentOf(
   service: PlannedService,
@@ -64,14 +79,13 @@ export function memberSpecs(
   return new Map(
     plan.services.map((service) => {
       const image = imageOf(service, images);
-      const isDev = service.name === plan.devService;
       return [
         service.name,
         {
           image: service.image,
           command: argumentVector(service, image),
           args: null,
-          env: environmentOf(service, image, isDev ? setup : null),
+          env: environmentOf(service, image, setupFor(plan, service, setup)),
           memoryLimitBytes: service.memoryLimitBytes,
           cpuLimitCores: service.cpuLimitCores,
           readOnlyRoot: service.readOnlyRoot,

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { OneloopError } from "../protocol/errors.ts";
+import { deadline } from "../util/deadline.ts";
 import { parseBatch, parseTree, type TreeEntry } from "./commit-files.ts";
 import type { Target } from "./context-url-pages.ts";
 import type { GitResult, GitRunner, RemoteCredential } from "./git-runner.ts";
@@ -118,7 +119,26 @@ export class Repositories {
     signal: AbortSignal,
   ): Promise<void> {
     const has = await this.#has(remote, wanted, signal);
-    if (!has || wanted.ref === null) await this.#fetch(remote, { ...wanted, has }, signal);
+    if (has && wanted.ref !== null) return;
+    try {
+      await this.#fetch(remote, { ...wanted, has }, signal);
+    } catch (error) {
+      // Why it failed is worth more than why this did.
+      await this.#removeHalves(remote).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Git keeps what it has of a pack that ended early, and never looks at it again. */
+  async #removeHalves(remote: Remote): Promise<void> {
+    const remove = 'find "$GIT_DIR/objects" -type f -name "tmp_*" -delete';
+    // Not the fetch's own signal: that one may have been given up.
+    using limit = deadline(null, askTimeoutMs);
+    await this.#git.run({
+      args: [gitDir(remote), "-c", `alias.remove-halves=!${remove}`, "remove-halves"],
+      timeoutMs: askTimeoutMs,
+      signal: limit.signal,
+    });
   }
 
   /**

@@ -9,8 +9,8 @@ export interface OneloopImages {
   readonly workspace: string;
   readonly supervisorVolume: string;
   readonly supervisorImage: string;
-  /** They trust authorities of ONELOOP_CA_FILE: workspaces' programs shall, too. */
-  readonly ownCertificates: boolean;
+  /** Of the authorities of ONELOOP_CA_FILE that they trust, and workspaces' programs shall, too. */
+  readonly trustId: string | null;
 }
 
 /** What `npm start` has made ready before the control plane begins. */

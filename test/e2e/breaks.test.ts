@@ -54,8 +54,29 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+/** By what a restart makes of a kill there. */
+const phases = {
+  beforeTheRow: ["refs-listed", "commit-fetched", "devfile-read"],
+  opening: [
+    ...(["row-inserted", "id-claimed", "storage-made", "checkout-done"] as const),
+    ...(["members-made", "dev-started", "setup-told"] as const),
+  ],
+  preparing: ["pool-row-added", "pool-sandbox-prepared", "pool-job-prepared"],
+  stopping: ["members-stopped", "all-stopped", "stopped-recorded"],
+  starting: [
+    ...(["images-known", "network-made", "sandbox-made", "sandbox-ready"] as const),
+    ...(["members-started", "running-recorded"] as const),
+  ],
+  deleting: ["unsaved-work-asked", "containers-removed", "all-removed", "row-forgotten"],
+} as const;
+
+/** Does not compile where a phase is in none of the lists. */
+const _all: [Exclude<Phase, (typeof phases)[keyof typeof phases][number]>] extends [never]
+  ? true
+  : never = true;
+
 describe("a control plane that is killed while it opens", () => {
-  it.each<Phase>(["refs-listed", "devfile-read"])(
+  it.each<Phase>(phases.beforeTheRow)(
     "at %s: nothing of a workspace is there, and the same open succeeds",
     async (phase) => {
       const branch = await newBranch();
@@ -67,36 +88,33 @@ describe("a control plane that is killed while it opens", () => {
     },
   );
 
-  it.each<Phase>([
-    ...(["row-inserted", "id-claimed", "storage-made", "checkout-done"] as const),
-    ...(["members-made", "dev-started", "setup-told"] as const),
-  ])("at %s: the workspace runs in the end, with its checkout", async (phase) => {
-    const branch = await newBranch();
-    await dieAt(phase, () => oneloop.loop("open", url(branch), "--no-wait"));
-    await comeBack();
-    const row = await ofBranch(branch);
-    await reaches(row, "running");
-    expect(
-      await inside(row, "cat /workspace/small/README.md; git -C /workspace/small status -s"),
-    ).toBe("small\n");
-    opened.push(row);
-  });
-});
-
-describe("a control plane that is killed while it prepares", () => {
-  it.each<Phase>(["pool-row-added", "pool-sandbox-prepared"])(
-    "at %s: nothing is left that nobody knows",
+  it.each<Phase>(phases.opening)(
+    "at %s: the workspace runs in the end, with its checkout",
     async (phase) => {
-      await oneloop.kill();
-      // It prepares as soon as it runs.
-      await dieAt(phase, () => oneloop.start());
+      const branch = await newBranch();
+      await dieAt(phase, () => oneloop.loop("open", url(branch), "--no-wait"));
       await comeBack();
+      const row = await ofBranch(branch);
+      await reaches(row, "running");
+      expect(
+        await inside(row, "cat /workspace/small/README.md; git -C /workspace/small status -s"),
+      ).toBe("small\n");
+      opened.push(row);
     },
   );
 });
 
+describe("a control plane that is killed while it prepares", () => {
+  it.each<Phase>(phases.preparing)("at %s: nothing is left that nobody knows", async (phase) => {
+    await oneloop.kill();
+    // It prepares as soon as it runs.
+    await dieAt(phase, () => oneloop.start());
+    await comeBack();
+  });
+});
+
 describe("a control plane that is killed while it stops and starts", () => {
-  it.each<Phase>(["members-stopped", "all-stopped", "stopped-recorded"])(
+  it.each<Phase>(phases.stopping)(
     "a stop at %s: it is stopped in the end, and starts",
     async (phase) => {
       await dieAt(phase, () => oneloop.loop("stop", kept.name));
@@ -107,7 +125,7 @@ describe("a control plane that is killed while it stops and starts", () => {
     },
   );
 
-  it.each<Phase>(["sandbox-made", "sandbox-ready", "running-recorded"])(
+  it.each<Phase>(phases.starting)(
     "a start at %s: it runs in the end, with what was written",
     async (phase) => {
       await oneloop.loop("stop", kept.name);
@@ -118,16 +136,16 @@ describe("a control plane that is killed while it stops and starts", () => {
 });
 
 describe("a control plane that is killed while it deletes", () => {
-  it.each<Phase>([
-    ...(["unsaved-work-asked", "containers-removed", "all-removed"] as const),
-    "row-forgotten",
-  ])("at %s: the workspace is gone in the end, with all that it had", async (phase) => {
-    const row = await anotherOne();
-    await dieAt(phase, () => oneloop.loop("delete", row.name));
-    await comeBack();
-    await untilRow({ database, store }, row.id, { wanted: isGone, ms: recoveredMs });
-    expect(await objectsWith(`oneloop.workspace=${row.id}`)).toEqual(nothing);
-  });
+  it.each<Phase>(phases.deleting)(
+    "at %s: the workspace is gone in the end, with all that it had",
+    async (phase) => {
+      const row = await anotherOne();
+      await dieAt(phase, () => oneloop.loop("delete", row.name));
+      await comeBack();
+      await untilRow({ database, store }, row.id, { wanted: isGone, ms: recoveredMs });
+      expect(await objectsWith(`oneloop.workspace=${row.id}`)).toEqual(nothing);
+    },
+  );
 
   it("what was written meanwhile keeps its volumes, over a kill, too", async () => {
     const row = await anotherOne();

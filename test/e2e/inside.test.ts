@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -5,11 +6,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { WorkspaceDetail } from "../../server/protocol/workspace.ts";
 import { Lifetime } from "../../server/util/lifetime.ts";
 import { docker, objectsWith } from "../helpers/engine-objects.ts";
+import { startGitServer, type GitServer } from "../helpers/git-server.ts";
 import { Installation, run, type CommandResult } from "../helpers/installation.ts";
+import { freePort, machineAddress } from "../helpers/ports.ts";
 import { makeRepository } from "../helpers/repositories.ts";
 
 const secret = "a secret of the user's, 5d1c";
 let folder: string;
+let server: GitServer;
 let oneloop: Installation;
 let ws: WorkspaceDetail;
 const lifetime = new Lifetime();
@@ -64,7 +68,9 @@ beforeAll(async () => {
   await makeRepository(folder, "inside", {
     files: { "devfile.yaml": devfile(`file://${join(folder, "library.git")}`) },
   });
-  oneloop = await Installation.start();
+  const [host, port] = [machineAddress(), await freePort()];
+  server = lifetime.own(await startGitServer({ root: folder, host, port }));
+  oneloop = await Installation.start({ env: { ONELOOP_ALLOW_NET: `${host}:${port}` } });
   lifetime.own(oneloop);
   await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(folder, "key")]);
   await must("keys", "add", join(folder, "key.pub"));
@@ -211,6 +217,27 @@ describe("the repository and the person", () => {
     await ssh("rm /workspace/libs/library/new.txt");
     expect(refused.stderr).toContain("1 uncommitted change");
   });
+
+  it("what the checkout's configuration names runs nowhere but inside, and hides nothing", async () => {
+    const library = "/workspace/libs/library";
+    const mark = join(folder, "ran");
+    // It tells git that no file has changed since the last time.
+    const monitor = ["#!/bin/sh", `mkdir -p ${folder}; touch ${mark}`, 'printf "token\\0"'];
+    const said = await ssh(
+      `set -e; cd ${library}
+       printf '%s\\n' ${monitor.map((line) => `'${line}'`).join(" ")} > .git/monitor
+       chmod +x .git/monitor
+       git config core.fsmonitor .git/monitor
+       git config core.fsmonitorHookVersion 2
+       git status --short; git status --short; echo changed > lib.txt; git status --short
+       ls ${mark}`,
+    );
+    expect(said.stdout, said.stderr).toBe(`${mark}\n`);
+    const refused = await oneloop.loop("delete", ws.name);
+    expect(refused.stderr).toContain("1 uncommitted change");
+    expect(existsSync(mark)).toBe(false);
+    await ssh(`cd ${library} && git config --unset core.fsmonitor && git checkout -q lib.txt`);
+  });
 });
 
 describe("`loop` inside, without a sign-in", () => {
@@ -238,6 +265,10 @@ describe("`loop` inside, without a sign-in", () => {
   it("stops the workspace, and keeps what is in it", async () => {
     await ssh("echo kept > ~/kept");
     await ssh("loop stop");
+    // The session ends with the workspace's programs, before the last of it is taken down.
+    await expect
+      .poll(() => oneloop.loopJson<WorkspaceDetail>("show", ws.name), { timeout: 60_000 })
+      .toMatchObject({ state: "stopped" });
     await must("start", ws.name);
     expect((await ssh("cat ~/kept")).stdout).toBe("kept\n");
   });
@@ -251,5 +282,15 @@ describe("dotfiles", () => {
     // The folder is on this machine, and not in the workspace: the failure is seen.
     expect(await untilEvent(/task-failed .*dotfiles/)).toMatch(/status 1/);
     expect((await ssh("ls ~/.dotfiles 2>&1")).stdout).toMatch(/No such file/);
+  });
+
+  it("are cloned, and their install script is run", async () => {
+    await must("delete", ws.name, "--force");
+    await must("profile", "--dotfiles", server.url("dotfiles.git"));
+    ws = await oneloop.loopJson<WorkspaceDetail>("open", `file://${join(folder, "inside.git")}`);
+    await untilFile("~/installed-by-dotfiles");
+    expect((await ssh("cat ~/installed-by-dotfiles ~/.dotfiles/.vimrc")).stdout).toBe(
+      "installed\nset number\n",
+    );
   });
 });

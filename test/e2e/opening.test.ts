@@ -1,11 +1,14 @@
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, request as ask, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { WorkspaceDetail, WorkspaceSummary } from "../../server/protocol/workspace.ts";
+import { cachePath } from "../../server/repo/repositories.ts";
 import { Lifetime } from "../../server/util/lifetime.ts";
 import { docker, objectsWith } from "../helpers/engine-objects.ts";
 import { git } from "../helpers/git.ts";
@@ -33,9 +36,16 @@ let odd: {
   requests: IncomingMessage[];
   answer: (request: IncomingMessage) => Answer;
 };
+/** How many packs ended early. */
+let packsCut = 0;
 const lifetime = new Lifetime();
 
-type Answer = { readonly redirect: string } | "stop in the middle" | "ask for a password";
+type Answer =
+  | { readonly redirect: string }
+  /** What a real server says there; only the first half of it, where it is a pack. */
+  | { readonly passOn: string; readonly halfOfPacks: boolean }
+  | "stop in the middle"
+  | "ask for a password";
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "oneloop-opening-"));
@@ -94,6 +104,8 @@ async function startOddServer(port: number): Promise<typeof odd> {
     } else if (answer === "stop in the middle") {
       response.writeHead(200, { "content-type": "application/x-git-upload-pack-advertisement" });
       response.write("001e# service=git-upload-pack\n");
+    } else if ("passOn" in answer) {
+      passOn(request, response, answer).catch(() => response.destroy());
     } else {
       response.writeHead(302, { location: answer.redirect }).end();
     }
@@ -107,6 +119,33 @@ async function startOddServer(port: number): Promise<typeof odd> {
   return state;
 }
 
+async function passOn(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { passOn: to, halfOfPacks }: { passOn: string; halfOfPacks: boolean },
+): Promise<void> {
+  const { host: _host, connection: _connection, ...headers } = request.headers;
+  const passed = ask(new URL(request.url ?? "", to), {
+    method: request.method ?? "GET",
+    headers,
+    auth: `ada:${canary}`,
+  });
+  request.pipe(passed);
+  const [answer] = (await once(passed, "response")) as [IncomingMessage];
+  const body = await buffer(answer);
+  const isPack = body.includes("PACK");
+  response.writeHead(answer.statusCode ?? 502, {
+    "content-type": answer.headers["content-type"] ?? "",
+  });
+  if (!isPack || !halfOfPacks) {
+    response.end(body);
+    return;
+  }
+  packsCut += 1;
+  // Nothing of it may wait in a buffer when the connection goes.
+  response.write(body.subarray(0, body.length / 2), () => response.destroy());
+}
+
 function ssh(user: string, command: string): Promise<CommandResult> {
   return run("ssh", [
     ...["-F", "none", "-i", join(folder, "key"), "-o", "IdentitiesOnly=yes"],
@@ -114,6 +153,21 @@ function ssh(user: string, command: string): Promise<CommandResult> {
     ...["-o", "StrictHostKeyChecking=accept-new", "-p", String(oneloop.sshPort)],
     ...[`${user}@localhost`, command],
   ]);
+}
+
+async function cacheContainer(): Promise<string> {
+  const { containers } = await objectsWith("oneloop.part=cache");
+  const cache = containers.find((name) => name.includes(oneloop.id) && name.endsWith("-git"));
+  return (cache ?? "").slice(1);
+}
+
+async function storeCredential(): Promise<void> {
+  const set = await run(
+    process.execPath,
+    ["cli/bin/loop.js", "credentials", "set", `${address}:${server.port}`, "--username", "ada"],
+    { env: oneloop.env, input: `${canary}\n` },
+  );
+  expect(set.exitCode, set.stderr).toBe(0);
 }
 
 async function refusal(
@@ -136,12 +190,7 @@ describe("a private repository", () => {
   });
 
   it("opens with the user's stored credential, submodules and LFS with it", async () => {
-    const set = await run(
-      process.execPath,
-      ["cli/bin/loop.js", "credentials", "set", `${address}:${server.port}`, "--username", "ada"],
-      { env: oneloop.env, input: `${canary}\n` },
-    );
-    expect(set.exitCode, set.stderr).toBe(0);
+    await storeCredential();
     ws = await oneloop.loopJson<WorkspaceDetail>("open", server.url("app.git"));
     expect(ws).toMatchObject({ state: "running", branch: "main" });
     const read = await ssh(ws.name, "cat /workspace/app/vendor/library/lib.txt");
@@ -227,11 +276,33 @@ describe("a private repository over ssh", () => {
     expect(read.stdout, read.stderr).toBe("For all\n");
     await oneloop.loop("delete", opened.name);
     // The agent that held the key ended with the git that it was for.
-    const { containers } = await objectsWith("oneloop.part=cache");
-    const cache = containers.find((name) => name.includes(oneloop.id) && name.endsWith("-git"));
-    const listed = await run("docker", ["top", (cache ?? "").slice(1)]);
+    const listed = await run("docker", ["top", await cacheContainer()]);
     expect(listed.exitCode, listed.stderr).toBe(0);
     expect(listed.stdout).not.toContain("ssh-agent");
+  });
+});
+
+describe("a repository that is not there", () => {
+  it("is said to a user without a credential: it may be a private one", async () => {
+    const { code, message } = await refusal("open", server.url("none.git"));
+    expect(code).toBe("repository-unreachable");
+    expect(message).toContain(`${server.url("none.git")} cannot be read`);
+    expect(message).toContain(`loop credentials set ${address}:${server.port}`);
+  });
+
+  it("is said to a user whom the server let in", async () => {
+    await storeCredential();
+    const { code, message } = await refusal("open", server.url("none.git"));
+    expect(code).toBe("repository-unreachable");
+    expect(message).toContain(`${server.url("none.git")} cannot be read`);
+    expect(message).toMatch(/not found.*Check the address/);
+  });
+
+  it("is said where the server asks nobody for a credential", async () => {
+    odd.answer = () => ({ passOn: server.url(""), halfOfPacks: false });
+    const { code, message } = await refusal("open", `http://${address}:${odd.port}/none.git`);
+    expect(code).toBe("repository-unreachable");
+    expect(message).toMatch(/not found.*Check the address/);
   });
 });
 
@@ -246,6 +317,34 @@ describe("the same URL again", () => {
     expect(again).toMatchObject({ id: first.id, behind: 2, commit: first.commit });
     const head = await ssh(first.name, "git -C /workspace/open rev-parse HEAD");
     expect(head.stdout.trim()).toBe(first.commit);
+  });
+
+  it("starts the existing one where it was stopped", async () => {
+    const url = `file://${join(folder, "open.git")}`;
+    const first = await oneloop.loopJson<WorkspaceSummary>("open", url);
+    const stopped = await oneloop.loop("stop", first.name);
+    expect(stopped.exitCode, stopped.stderr).toBe(0);
+    const { state } = await oneloop.loopJson<WorkspaceSummary>("show", first.name);
+    expect(state).toBe("stopped");
+    const again = await oneloop.loopJson<WorkspaceSummary>("open", url);
+    expect(again).toMatchObject({ id: first.id, name: first.name, state: "running" });
+    const read = await ssh(again.name, "cat /workspace/open/README.md");
+    expect(read.stdout, read.stderr).toBe("For all\n");
+  });
+
+  it("an annotated tag is another workspace, detached at the commit that it names", async () => {
+    const bare = join(folder, "open.git");
+    const commit = await git(bare, "rev-parse", "main~1");
+    await git(bare, "tag", "-a", "v1", "-m", "The first version", commit);
+    expect(await git(bare, "rev-parse", "v1")).not.toBe(commit);
+    const opened = await oneloop.loopJson<WorkspaceSummary>("open", `file://${bare}/tree/v1`);
+    expect(opened).toMatchObject({ branch: null, commit });
+    const head = await ssh(
+      opened.name,
+      "git -C /workspace/open symbolic-ref -q HEAD && echo attached; git -C /workspace/open rev-parse HEAD",
+    );
+    expect(head.stdout, head.stderr).toBe(`${commit}\n`);
+    await oneloop.loop("delete", opened.name);
   });
 
   it("a commit is another workspace, detached", async () => {
@@ -285,11 +384,7 @@ describe("a hostile or broken server", () => {
   });
 
   it("a redirect to another server does not take the credential with it", async () => {
-    await run(
-      process.execPath,
-      ["cli/bin/loop.js", "credentials", "set", `${address}:${server.port}`, "--username", "ada"],
-      { env: oneloop.env, input: `${canary}\n` },
-    );
+    await storeCredential();
     // The private server redirects nothing itself: the odd one stands in for it under its own name,
     // and sends on to the private one, whose credential belongs to another origin.
     odd.requests.length = 0;
@@ -303,6 +398,34 @@ describe("a hostile or broken server", () => {
   it("one that stops in the middle is given up, and says so", async () => {
     odd.answer = () => "stop in the middle";
     expect((await refusal("open", url())).code).toBe("repository-unreachable");
+  });
+
+  it("one that ends in the middle of a pack leaves nothing, and is asked again", async () => {
+    // So many objects that git takes the pack as it is, and begins to write it at once.
+    const names = Array.from({ length: 150 }, (_, at) => `${at}.txt`);
+    const files = names.map((name) => [name, randomBytes(2000).toString("hex")] as const);
+    await makeRepository(folder, "many", { files: Object.fromEntries(files) });
+    const many = `http://${address}:${odd.port}/many.git`;
+    const before = await oneloop.loopJson<WorkspaceSummary[]>("list");
+    odd.answer = () => ({ passOn: server.url(""), halfOfPacks: true });
+    const error = await refusal("open", many);
+    expect(packsCut).toBe(1);
+    expect(error.code).toBe("repository-unreachable");
+    expect(error.message).toMatch(new RegExp(`^${many} cannot be read: .+\\. .+\\.$`));
+    const after = await oneloop.loopJson<WorkspaceSummary[]>("list");
+    expect(after.map(({ id }) => id)).toEqual(before.map(({ id }) => id));
+    const left = await run("docker", [
+      ...["exec", await cacheContainer(), "find", cachePath, "-name", "tmp_*"],
+      ...["-o", "-name", "*.lock"],
+    ]);
+    expect(left).toMatchObject({ exitCode: 0, stdout: "" });
+
+    odd.answer = () => ({ passOn: server.url(""), halfOfPacks: false });
+    const opened = await oneloop.loopJson<WorkspaceSummary>("open", many);
+    expect(opened).toMatchObject({ state: "running", branch: "main" });
+    const count = await ssh(opened.name, "ls /workspace/many | wc -l");
+    expect(count.stdout.trim(), count.stderr).toBe(String(names.length));
+    await oneloop.loop("delete", opened.name);
   });
 
   it.each(["ext::sh -c touch% /tmp/x", "-oProxyCommand=x", "https://u:p@example.org/a/b"])(

@@ -229,6 +229,12 @@ describe("the browser", () => {
     expect(await live).toMatch(new RegExp(`^ws://3000-${ws.name}\\.localhost:\\d+/live .`));
     // The one cookie of this host is Oneloop's; the page's own scripts do not see it.
     expect(await portal.evaluate("document.cookie")).toBe("");
+    // Through the back end into the database, and back.
+    await portal.getByRole("link", { name: /passport/i }).click();
+    await portal.getByLabel("Your name").fill("Ada");
+    await portal.getByLabel("Day").fill("2031-05-06");
+    await portal.getByRole("button", { name: "Book" }).click();
+    await portal.getByRole("row", { name: /2031-05-06 .*passport.* Ada/i }).waitFor();
     await portal.close();
   });
 
@@ -303,6 +309,11 @@ describe("kill -9 of the control plane", () => {
     });
     const viaLoop = await oneloop.loop("show", ws.name, "--json");
     expect(JSON.parse(viaLoop.stdout)).toMatchObject({ id: ws.id, state: "running" });
+    const script = 'ssh-add -q "$1" && shift && exec "$@"';
+    const loopSsh = [join(root, "cli/bin/loop.js"), "ssh", ws.name, "--", "echo by loop"];
+    const args = ["sh", "-c", script, "sh", join(folder, "key"), process.execPath, ...loopSsh];
+    const { stdout, stderr } = await run("ssh-agent", args, { env: oneloop.env });
+    expect(stdout, stderr).toBe("by loop\n");
   });
 });
 

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { WorkspaceSummary } from "../../server/protocol/workspace.ts";
@@ -9,11 +10,13 @@ import {
   painted,
   signIn,
   startBrowser,
+  terminalText,
   typeLine,
   waitForTerminal,
   type TestBrowser,
 } from "../helpers/browser.ts";
 import { run, type Installation } from "../helpers/installation.ts";
+import { addCommit } from "../helpers/repositories.ts";
 import { mendedDevfile, startWebFixture, type WebFixture } from "../helpers/web-fixture.ts";
 
 let fixture: WebFixture;
@@ -76,7 +79,10 @@ describe("the first sign-in", () => {
     await page.keyboard.press("Escape");
     await dialog.waitFor({ state: "detached" });
     await page.reload();
+    // There is no workspace yet: the page says what one is, and the ways to the first.
     await page.getByRole("heading", { name: "Open a workspace" }).waitFor();
+    await page.getByText("A workspace is a container for one branch of a repository").waitFor();
+    await page.getByText("npm run sample").waitFor();
     expect(await dialog.count()).toBe(0);
   });
 
@@ -155,7 +161,54 @@ describe("by the keyboard alone", () => {
   });
 });
 
+describe("the list of workspaces", () => {
+  it("says state, branch, how far each is behind, what is only there, and when it was used", async () => {
+    await addCommit(fileURLToPath(fixture.urls.plain), "main", { "MORE.md": "more\n" });
+    await page.goto(`${oneloop.url}/workspaces/${plain}`);
+    await waitForTerminal(page, "typed-42");
+    await typeLine(
+      page,
+      "echo x > only-here.txt; git commit -q --allow-empty -m Mine; echo so-$((1))",
+    );
+    await waitForTerminal(page, "so-1");
+    expect((await oneloop.loop("refresh", plain)).exitCode).toBe(0);
+    // It is counted where somebody works, twice a minute.
+    const counted = async (): Promise<WorkspaceSummary["work"]> => {
+      await typeLine(page, "true");
+      return (await oneloop.loopJson<WorkspaceSummary>("show", plain)).work;
+    };
+    await expect
+      .poll(counted, { timeout: 90_000, interval: 2000 })
+      .toMatchObject({ uncommitted: 1, unpushed: 1 });
+    await page.goto(`${oneloop.url}/`);
+    const row = page.getByRole("listitem").filter({ hasText: plain });
+    await row.getByRole("button", { name: "1 behind the remote. Ask again." }).waitFor();
+    await row.getByText("1 uncommitted, 1 unpushed").waitFor();
+    const shown = await row.innerText();
+    for (const word of [/running/i, /main/, /used/i]) expect(shown).toMatch(word);
+  });
+});
+
 describe("a terminal", () => {
+  it("fits its place: its program sees the size of the window, and of one that changes", async () => {
+    await page.goto(`${oneloop.url}/workspaces/${plain}`);
+    await waitForTerminal(page, "so-1");
+    const columns = async (word: string): Promise<number> => {
+      await typeLine(page, `clear; echo ${word}-$(stty size)-end`);
+      await waitForTerminal(page, `${word}-`);
+      return Number(new RegExp(`${word}-\\d+ (\\d+)-end`).exec(await terminalText(page))?.[1]);
+    };
+    const wide = await columns("wide");
+    await page.setViewportSize({ width: 700, height: 800 });
+    await painted(page);
+    const narrow = await columns("narrow");
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await painted(page);
+    expect(narrow).toBeGreaterThan(20);
+    expect(narrow).toBeLessThan(wide);
+    expect(await columns("again")).toBe(wide);
+  });
+
   it("is searched", async () => {
     await page.goto(`${oneloop.url}/workspaces/${plain}`);
     await waitForTerminal(page, "typed-42");

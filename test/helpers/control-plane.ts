@@ -90,7 +90,7 @@ export class TestControlPlane implements AsyncDisposable {
               workspace: defaultImage,
               supervisorVolume: "none",
               supervisorImage: "none",
-              ownCertificates: false,
+              trustId: null,
             },
             root,
             signal: new AbortController().signal,

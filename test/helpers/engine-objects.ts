@@ -29,6 +29,14 @@ export async function objectsWith(label: string): Promise<EngineObjects> {
   };
 }
 
+/** Removes images with a test's own certificates: nobody else will ever use them. */
+export async function removeTrusting(trustId: string): Promise<void> {
+  const filters = JSON.stringify({ label: [`oneloop.trust=${trustId}`] });
+  for (const { Id } of await docker.listImages({ filters })) {
+    await docker.getImage(Id).remove({ force: true });
+  }
+}
+
 /** Removes everything of one test installation, whatever state it is in. */
 export async function removeInstallation(installation: string): Promise<void> {
   const { containers, networks, volumes } = await objectsWith(

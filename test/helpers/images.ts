@@ -13,11 +13,11 @@ export async function testImages(installation: string): Promise<Images & AsyncDi
 }
 
 /** The same for who removes the installation, in the end. */
-export function ensureTestImages(installation: string): Promise<Images> {
+export function ensureTestImages(installation: string, caFile?: string): Promise<Images> {
   return ensureImages({
     docker,
     installation,
-    settings: { baseImage: process.env["ONELOOP_BASE_IMAGE"], caFile: undefined },
+    settings: { baseImage: process.env["ONELOOP_BASE_IMAGE"], caFile },
     execer: systemExecer,
     root,
     onProgress: () => undefined,

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { randomInt } from "node:crypto";
 import { readTrust } from "../../server/engine/docker/images/trust.ts";
-import { docker, removeInstallation } from "./engine-objects.ts";
+import { removeInstallation, removeTrusting } from "./engine-objects.ts";
 import { freePort } from "./ports.ts";
 
 // The same place from the sources and from dist, where the benchmarks run.
@@ -168,15 +168,11 @@ export class Installation implements AsyncDisposable {
     if (failure !== null) throw failure;
   }
 
-  /** Images with this test's own certificates: nobody else will ever use them. */
   async #removeOwnImages(): Promise<void> {
     const caFile = this.env["ONELOOP_CA_FILE"];
     if (caFile === undefined) return;
     const { ownId } = await readTrust(caFile);
-    const filters = JSON.stringify({ label: [`oneloop.trust=${ownId}`] });
-    for (const { Id } of await docker.listImages({ filters })) {
-      await docker.getImage(Id).remove({ force: true });
-    }
+    if (ownId !== null) await removeTrusting(ownId);
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

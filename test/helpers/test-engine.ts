@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { json } from "node:stream/consumers";
+import type { BuildLimits } from "../../server/engine/docker/builds/limits.ts";
 import type { Patience } from "../../server/engine/docker/client.ts";
 import { createDockerEngine } from "../../server/engine/docker/index.ts";
 import type { Images } from "../../server/engine/docker/images/index.ts";
@@ -14,7 +15,7 @@ import type {
 import { Hello } from "../../server/protocol/supervisor.ts";
 import { randomIds } from "../../server/util/ids.ts";
 import { createLog } from "../../server/util/log.ts";
-import { docker, removeInstallation } from "./engine-objects.ts";
+import { docker, removeInstallation, removeTrusting } from "./engine-objects.ts";
 import { ensureTestImages } from "./images.ts";
 
 /** Apart from a real installation's range, and from the other tests' on this engine. */
@@ -32,6 +33,9 @@ export interface TestEngineOptions {
   readonly allowNet?: readonly string[];
   readonly isolation?: "on" | "off";
   readonly helperImage?: string;
+  /** PEM certificates that its images trust beside this machine's own. */
+  readonly caFile?: string;
+  readonly buildLimits?: BuildLimits;
   /** Instead of the machine's own list of name servers. */
   readonly resolvConf?: string;
   /** Another way to the same engine. */
@@ -44,7 +48,7 @@ export interface TestEngineOptions {
 /** A Docker engine for an installation of the test's own; disposing leaves nothing of it. */
 export async function startTestEngine(options: TestEngineOptions = {}): Promise<TestEngine> {
   const installation = randomIds.id().slice(0, 8);
-  const images = await ensureTestImages(installation);
+  const images = await ensureTestImages(installation, options.caFile);
   const connect = (): Promise<Engine> =>
     createDockerEngine({
       dockerHost: options.dockerHost ?? process.env["DOCKER_HOST"] ?? "unix:///var/run/docker.sock",
@@ -56,6 +60,7 @@ export async function startTestEngine(options: TestEngineOptions = {}): Promise<
       subnets: testSubnets,
       allowNet: options.allowNet ?? [],
       isolation: options.isolation ?? "on",
+      ...(options.buildLimits === undefined ? {} : { buildLimits: options.buildLimits }),
       ...(options.resolvConf === undefined ? {} : { resolvConf: options.resolvConf }),
       log: createLog({ level: "silent" }),
     });
@@ -73,6 +78,7 @@ export async function startTestEngine(options: TestEngineOptions = {}): Promise<
     [Symbol.asyncDispose]: async () => {
       for (const each of [...more, engine]) await each[Symbol.asyncDispose]();
       await removeInstallation(installation);
+      if (images.trustId !== null) await removeTrusting(images.trustId);
     },
   };
 }

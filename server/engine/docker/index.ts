@@ -31,7 +31,8 @@ import type {
   WorkspaceSpec,
 } from "../engine.ts";
 import { devServiceOf, isMirrored, mirroredService } from "../member-spec.ts";
-import { buildImage } from "./builds/index.ts";
+import { buildImage, type BuildParts } from "./builds/index.ts";
+import { usualBuildLimits, type BuildLimits } from "./builds/limits.ts";
 import { readFolder } from "./builds/read-folder.ts";
 import { changeFiles } from "./change-files.ts";
 import { connectDocker, toEngineError, unless, usualPatience, type Patience } from "./client.ts";
@@ -39,6 +40,7 @@ import { EndedBeforeReady, removeContainer, startUntilReady } from "./containers
 import { enterService } from "./enter.ts";
 import { watchEvents } from "./events.ts";
 import { Images } from "./image-facts.ts";
+import { trustEnvironment } from "./images/trust.ts";
 import {
   endPrepared,
   forgetPrepared,
@@ -79,6 +81,8 @@ export interface DockerEngineOptions {
     readonly helper: string;
     readonly workspace: string;
     readonly supervisorVolume: string;
+    /** Says which authorities of the operator's own the volume's bundle has; none, by default. */
+    readonly trustId?: string | null;
   };
   /** What is known of images that came from registries; nothing, by default. */
   readonly knownImages?: KnownImages;
@@ -89,6 +93,8 @@ export interface DockerEngineOptions {
   /** `host:port` each. */
   readonly allowNet: readonly string[];
   readonly isolation: "on" | "off";
+  /** What a build of a repository's image may use; `usualBuildLimits` by default. */
+  readonly buildLimits?: BuildLimits;
   /** The machine's list of name servers; `/etc/resolv.conf` by default. */
   readonly resolvConf?: string;
   /** How long the engine may be silent; `usualPatience` by default. */
@@ -127,6 +133,7 @@ class DockerEngine implements Engine {
   readonly #sandboxes: SandboxParts;
   readonly #jobs: JobParts;
   readonly #supervisorVolume: string;
+  readonly #builds: Pick<BuildParts, "trust" | "limits">;
   readonly #log: Log;
 
   constructor(
@@ -145,6 +152,11 @@ class DockerEngine implements Engine {
     this.#names = names;
     this.#images = new Images({ docker, names, registries, defaultRef: images.workspace });
     this.#supervisorVolume = images.supervisorVolume;
+    const { trustId = null, supervisorVolume } = images;
+    this.#builds = {
+      trust: trustId === null ? null : { id: trustId, volume: supervisorVolume },
+      limits: options.buildLimits ?? usualBuildLimits,
+    };
     this.#log = log;
     const helperImage = images.helper;
     const { resolvConf } = options;
@@ -183,7 +195,8 @@ class DockerEngine implements Engine {
       const sandboxId = await anySandbox(docker, this.#filters(request.owner));
       const ensureImage = (ref: string, within: StepOptions): Promise<ImageFacts> =>
         this.#images.ensure(ref, { user: null, reader: request.reader }, within);
-      return buildImage({ docker, names, run, sandboxId, ensureImage }, request, options);
+      const parts = { docker, names, run, sandboxId, ensureImage, ...this.#builds };
+      return buildImage(parts, request, options);
     });
   }
 
@@ -375,7 +388,8 @@ class DockerEngine implements Engine {
   ): Promise<{ readonly exitCode: number; readonly output: string }> {
     const { docker, names, run } = this.#jobs;
     const [images, supervisorVolume] = [this.#images, this.#supervisorVolume];
-    const parts = { docker, names, run, images, supervisorVolume };
+    const defaults = this.#builds.trust === null ? {} : trustEnvironment;
+    const parts = { docker, names, run, images, supervisorVolume, defaults };
     return guard(options.signal, () => runToEnd(parts, { spec, ...which }, options));
   }
 

@@ -8,6 +8,7 @@ import {
   homeVolume,
   imageOf,
   isMirrored,
+  setupFor,
   sourceVolume,
   supervisorConfig,
 } from "../member-spec.ts";
@@ -49,7 +50,7 @@ export interface MemberParts {
   readonly reference: (image: string) => string;
   /** By the name of the service. */
   readonly images: ReadonlyMap<string, EngineImage>;
-  /** Of the dev service. */
+  /** Of the dev service; the devfile's others have its defaults. */
   readonly setup: SupervisorSetup | null;
 }
 
@@ -80,7 +81,7 @@ export function memberOptions(
       ? devOptions(supervisorConfig(spec, facts, setup), facts)
       : {
           Entrypoint: argumentVector(service, facts),
-          Env: formatEnv(environmentOf(service, facts, null)),
+          Env: formatEnv(environmentOf(service, facts, setupFor(spec.plan, service, setup))),
         };
   const mirror = isMirrored(spec.plan, service) ? service.mirror : undefined;
   const grace = mirror?.stopGraceSeconds ?? null;

@@ -19,6 +19,8 @@ export interface RunToEndParts {
   readonly names: Names;
   readonly images: Images;
   readonly supervisorVolume: string;
+  /** Variables that a devfile's service has unless its plan says otherwise. */
+  readonly defaults: Readonly<Record<string, string>>;
   /** The run of this control plane: what a killed one left is removed by the next. */
   readonly run: string;
 }
@@ -29,7 +31,7 @@ export async function runToEnd(
   { spec, name, service: given }: { spec: WorkspaceSpec; name: string; service: PlannedService },
   options: StepOptions,
 ): Promise<{ readonly exitCode: number; readonly output: string }> {
-  const { docker, names, images, supervisorVolume, run } = parts;
+  const { docker, names, images, supervisorVolume, defaults, run } = parts;
   const { owner, plan } = spec;
   const { signal } = options;
   // No service of a plan has `_` in its name: whatever runs to its end is not the dev service.
@@ -46,7 +48,8 @@ export async function runToEnd(
       supervisorVolume,
       reference: (image) => images.reference(image),
       images: new Map([[service.name, facts]]),
-      setup: null,
+      // No supervisor runs in it: only the defaults count.
+      setup: { publicKey: "", env: {}, defaults },
     },
     spec,
     { service, sandboxId: sandbox.id },

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GrantSigner } from "../../../server/auth/grants.ts";
@@ -88,6 +88,45 @@ describe.runIf(process.getuid?.() === 0)("git over a folder of this machine", ()
       }
     },
   );
+
+  it("runs no git of this machine, and nothing that the folder's own configuration names", async () => {
+    const marks = await mkdtemp(join(tmpdir(), "oneloop-ran-"));
+    const programs = await mkdtemp(join(tmpdir(), "oneloop-path-"));
+    const program = async (path: string): Promise<string> => {
+      const text = `#!/bin/sh\ntouch ${join(marks, "ran")} "$(dirname "$0")/ran"\n`;
+      await writeFile(path, text, { mode: 0o755 });
+      return path;
+    };
+    const { path, commit } = await makeRepository(folder, "hostile", { files });
+    const hook = await program(join(path, "hook"));
+    for (const key of ["core.fsmonitor", "uploadpack.packObjectsHook", "core.alternateRefsCommand"])
+      await git(path, "config", key, hook);
+    for (const name of [
+      "post-checkout",
+      "pre-receive",
+      "reference-transaction",
+      "post-index-change",
+    ])
+      await program(join(path, "hooks", name));
+    const url = `file://${path}`;
+    const remote: Remote = { url, key: url, localFolder: path };
+    const { PATH } = process.env;
+    try {
+      // Whoever starts git here is seen by this one.
+      await program(join(programs, "git"));
+      process.env["PATH"] = `${programs}:${PATH}`;
+      expect((await repositories.listRefs(remote, signal())).refs).toHaveLength(1);
+      await fetched(remote, commit);
+      const found = await repositories.list(remote, { commit, paths: ["devfile.yaml"] }, signal());
+      expect(found).toHaveLength(1);
+      expect([...(await readdir(marks)), ...(await readdir(programs))]).toEqual(["git"]);
+      const inside = await readdir(path, { recursive: true });
+      expect(inside.filter((name) => basename(name) === "ran")).toEqual([]);
+    } finally {
+      process.env["PATH"] = PATH;
+      await Promise.all([marks, programs].map((one) => rm(one, { recursive: true })));
+    }
+  });
 
   it("reads nothing that its owner may not", async () => {
     const { remote, path, commit } = await made("with-roots-file", owner);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { memberSpecs, supervisorConfig } from "../../../server/engine/member-spec.ts";
+import { unsaidMirror } from "../../../server/protocol/service.ts";
 import { facts, planOf, service } from "../../helpers/plans.ts";
 
 const image = {
@@ -31,6 +32,24 @@ describe("memberSpecs", () => {
     const plan = planOf([service("dev")]);
     const dev = memberSpecs(plan, new Map([["dev", image]]), setup).get("dev");
     expect(dev?.env).toEqual({ PATH: "/bin", A: "image", ONELOOP_URL: "http://app" });
+  });
+});
+
+describe("what Oneloop gives unless the plan says otherwise", () => {
+  const trusting = { ...setup, defaults: { CA: "/bundle", A: "default" } };
+  const envOf = (change: Parameters<typeof service>[1]) => {
+    const plan = planOf([service("dev"), service("web", change)]);
+    const images = new Map(plan.services.map(({ name }) => [name, image]));
+    return memberSpecs(plan, images, trusting).get("web")?.env;
+  };
+
+  it("reaches each service of the devfile, over the image's and below the plan's", () => {
+    expect(envOf({})).toEqual({ PATH: "/bin", CA: "/bundle", A: "default" });
+    expect(envOf({ env: { CA: "/own" } })).toMatchObject({ CA: "/own" });
+  });
+
+  it("does not reach production's services", () => {
+    expect(envOf({ mirror: unsaidMirror })).toEqual(image.env);
   });
 });
 

@@ -17,19 +17,20 @@ import { unless } from "../client.ts";
 import { followOutput } from "../images/operation.ts";
 import { label, type Names } from "../names.ts";
 import { archiveOf, readContext, withFile, type BuildContext } from "./context.ts";
-import { runStep } from "./run-step.ts";
+import type { BuildLimits } from "./limits.ts";
+import { runStep, type BuildTrust } from "./run-step.ts";
 
 export interface BuildParts {
   readonly docker: Docker;
   readonly names: Names;
   readonly run: string;
   readonly sandboxId: string;
+  /** Null where the installation has no certificates of its own. */
+  readonly trust: BuildTrust | null;
+  readonly limits: BuildLimits;
   /** An image by its reference, pulled where it is absent. */
   readonly ensureImage: (ref: string, options: StepOptions) => Promise<Pick<ImageFacts, "id">>;
 }
-
-/** A compiler of a large program; what takes longer hangs. */
-const buildTimeoutMs = 30 * 60 * 1000;
 
 /** Where built images stand; the installation and the hash of all that went in follow. */
 const repository = "oneloop-built";
@@ -38,35 +39,55 @@ const repository = "oneloop-built";
  * Builds an image of a repository, confined: each program of its Dockerfile runs in a container that
  * has the workspace's rules (it joins the sandbox's network), no NET_RAW, and limits. What runs no
  * program (COPY, ENV and the like) the engine's own builder does, which fetches nothing. The image's
- * name is the hash of the Dockerfile, the context, the arguments and the base images: what is
- * unchanged is never built again, what changed always is.
+ * name is the hash of the Dockerfile, the context, the arguments, the base images and the operator's
+ * own certificates: what is unchanged is never built again, what changed always is.
  *
  * @throws OneloopError `devfile-invalid` with the Dockerfile's mistakes, `image-unavailable` where a
- * step fails, `bad-input` for a context that is too large or a stage that is not there
+ * step fails, `bad-input` for a context that is too large or a stage that is not there,
+ * `deadline-exceeded`
  */
 export async function buildImage(
   parts: BuildParts,
   request: ImageBuildRequest,
   options: StepOptions,
 ): Promise<{ readonly ref: string; readonly built: boolean }> {
-  using limit = deadline(options.signal, buildTimeoutMs);
-  const within = { ...options, signal: limit.signal };
+  const { timeoutMs } = parts.limits;
+  using limit = deadline(options.signal, timeoutMs);
+  try {
+    return await buildWithin(parts, request, { ...options, signal: limit.signal });
+  } catch (error) {
+    if (!limit.signal.aborted || options.signal.aborted) throw error;
+    throw new OneloopError(
+      "deadline-exceeded",
+      `The build of ${request.dockerfile} took longer than ${timeText(timeoutMs)} and was ended.`,
+      { cause: error },
+    );
+  }
+}
+
+async function buildWithin(
+  parts: BuildParts,
+  request: ImageBuildRequest,
+  options: StepOptions,
+): Promise<{ readonly ref: string; readonly built: boolean }> {
+  const { trust } = parts;
   const context = await readContext(request.archive, request.dockerfile);
   const dockerfile = parsed(context, request.dockerfile);
   const globals = globalArguments(dockerfile, request.args);
   const fromOf = (stage: DockerfileStage): string =>
     expandVariables(stage.from, globals, dockerfile.escape);
   const stages = stagesFor(dockerfile, request.target, fromOf);
-  const bases = await baseImages(parts, { dockerfile, stages, fromOf }, within);
+  const bases = await baseImages(parts, { dockerfile, stages, fromOf }, options);
+  const made = [version, request, context.hash, [...bases.values()]];
   const key = createHash("sha256")
-    .update(JSON.stringify([version, request, context.hash, [...bases.values()]], keyParts))
+    .update(JSON.stringify(trust === null ? made : [...made, trust.id], keyParts))
     .digest("hex")
     .slice(0, 32);
   const ref = `${repository}/${parts.names.installation}:${key}`;
   if ((await unless([404], parts.docker.getImage(ref).inspect())) !== null) {
     return { ref, built: false };
   }
-  const building = new Building(parts, { context, dockerfile, globals, bases, request }, within);
+  const building = new Building(parts, { context, dockerfile, globals, bases, request }, options);
   await building.run(stages, fromOf, ref);
   return { ref, built: true };
 }
@@ -310,6 +331,10 @@ class Building {
     if (id !== "") return id;
     throw new OneloopError("image-unavailable", "The engine did not say what it built.");
   }
+}
+
+function timeText(ms: number): string {
+  return ms < 120_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} minutes`;
 }
 
 /** For a line of progress. */

@@ -1,12 +1,26 @@
 import type Docker from "dockerode";
+import { supervisorMount } from "../../../protocol/supervisor.ts";
 import { OneloopError } from "../../../protocol/errors.ts";
 import { clean } from "../../../protocol/text.ts";
 import { randomIds } from "../../../util/ids.ts";
 import type { Owner, StepOptions } from "../../engine.ts";
 import { commitContainer, type ImageConfig } from "../commit.ts";
 import { boundedLog, removeContainer } from "../containers.ts";
+import { formatEnv } from "../image-facts.ts";
+import { trustEnvironment } from "../images/trust.ts";
+import { cpuLimit, memoryLimit } from "../mirror-options.ts";
 import { label, type Names, type Role } from "../names.ts";
 import { attach, chunksOf } from "../output.ts";
+import { readOnlyVolume } from "../volumes.ts";
+import type { BuildLimits } from "./limits.ts";
+
+/** The authorities of the operator's own that a build's programs trust. */
+export interface BuildTrust {
+  /** Of the certificates: with others, what a program fetches may be another's. */
+  readonly id: string;
+  /** The supervisor's volume, in which their bundle is. */
+  readonly volume: string;
+}
 
 export interface RunParts {
   readonly docker: Docker;
@@ -16,12 +30,11 @@ export interface RunParts {
   readonly owner: Owner;
   /** The sandbox whose network, and whose rules, the program has. */
   readonly sandboxId: string;
+  readonly trust: BuildTrust | null;
+  readonly limits: BuildLimits;
   readonly options: StepOptions;
 }
 
-/** Compilers of large programs; a build that wants more would take it from the workspaces. */
-const buildMemoryBytes = 4 * 1024 ** 3;
-const buildPids = 4096;
 /** NET_RAW evades rules; no build makes devices. */
 const droppedCapabilities = ["MKNOD", "NET_RAW"];
 const keptLines = 20;
@@ -43,21 +56,22 @@ export async function runStep(
     readonly where: string;
   },
 ): Promise<string> {
-  const { docker, names, owner, options } = parts;
+  const { docker, names, owner, trust, limits, options } = parts;
   const role: Role = "job";
   const container = await docker.createContainer({
     name: names.job(owner, "build", randomIds.id()),
     Image: image.id,
-    Entrypoint: vectorOf(step, image.config),
+    Entrypoint: trusting(trust, vectorOf(step, image.config)),
     Cmd: [],
     Healthcheck: { Test: ["NONE"] },
     Labels: { ...names.containerLabels(owner), [label.role]: role, [label.run]: parts.run },
     HostConfig: {
       NetworkMode: `container:${parts.sandboxId}`,
       CapDrop: droppedCapabilities,
-      Memory: buildMemoryBytes,
-      MemorySwap: buildMemoryBytes,
-      PidsLimit: buildPids,
+      ...memoryLimit(limits.memoryBytes),
+      ...cpuLimit(limits.cpuCores),
+      PidsLimit: limits.pids,
+      Mounts: trust === null ? [] : [readOnlyVolume(trust.volume, supervisorMount)],
       Init: true,
       RestartPolicy: { Name: "no" },
       LogConfig: boundedLog,
@@ -102,6 +116,15 @@ function vectorOf(
     .filter(([name]) => !known.has(name) && /^[A-Za-z_]\w*$/.test(name))
     .map(([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'; `);
   return [...shell, exports.join("") + command];
+}
+
+/**
+ * The variables are the process's, by the volume's own `env`: an image may have none, and those of a
+ * container would become the image's.
+ */
+function trusting(trust: BuildTrust | null, vector: readonly string[]): string[] {
+  if (trust === null) return [...vector];
+  return [`${supervisorMount}/bin/busybox`, "env", ...formatEnv(trustEnvironment), ...vector];
 }
 
 async function followLines(

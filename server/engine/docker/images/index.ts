@@ -31,8 +31,8 @@ export interface Images {
   /** The volume to mount read-only at `/.oneloop`. */
   readonly supervisorVolume: string;
   readonly supervisorImage: string;
-  /** The images trust authorities that this machine's own images would not. */
-  readonly ownCertificates: boolean;
+  /** `Trust.ownId`: the images trust authorities that this machine's own images would not; or null. */
+  readonly trustId: string | null;
 }
 
 /**
@@ -63,8 +63,7 @@ export async function ensureImages(options: EnsureImagesOptions): Promise<Images
     made(ensureSupervisor(step, { base, root, trust, installation })),
     made(ensureWorkspace(step, { base, root, trust })),
   ]);
-  const ownCertificates = trust.ownId !== null;
-  return { helper: helper.ref, workspace: workspace.ref, ...supervisor, ownCertificates };
+  return { helper: helper.ref, workspace: workspace.ref, ...supervisor, trustId: trust.ownId };
 }
 
 async function ensureSupervisor(

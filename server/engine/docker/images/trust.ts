@@ -2,6 +2,7 @@ import { createHash, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { rootCertificates } from "node:tls";
 import { OneloopError } from "../../../protocol/errors.ts";
+import { supervisorMount } from "../../../protocol/supervisor.ts";
 
 /** The certificate authorities that Oneloop's images trust. Nothing in it is secret. */
 export interface Trust {
@@ -13,6 +14,17 @@ export interface Trust {
    */
   readonly ownId: string | null;
 }
+
+/**
+ * The variables by which programs that do not read the image's own store are told whom to trust: the
+ * bundle in the supervisor's volume.
+ */
+export const trustEnvironment: Readonly<Record<string, string>> = Object.fromEntries(
+  [
+    ...["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "CURL_CA_BUNDLE"],
+    ...["REQUESTS_CA_BUNDLE", "PIP_CERT", "CARGO_HTTP_CAINFO", "AWS_CA_BUNDLE"],
+  ].map((name) => [name, `${supervisorMount}/etc/ca-certificates.crt`]),
+);
 
 /** Debian and Alpine; Fedora; SUSE. */
 const certificateFiles = [
