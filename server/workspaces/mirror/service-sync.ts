@@ -230,7 +230,8 @@ export class ServiceSync {
       }
       return;
     }
-    await new Promise<void>((resolve, reject) => {
+    let onAbort: () => void = () => undefined;
+    const started = new Promise<void>((resolve, reject) => {
       const prepare = async (): Promise<void> => {
         try {
           // What runs can be asked to remove; what has ended cannot.
@@ -242,10 +243,17 @@ export class ServiceSync {
           reject(error);
         }
       };
+      onAbort = () => reject(signal.reason as Error);
+      signal.addEventListener("abort", onAbort, { once: true });
       const why = `${names} changed: its command was started again.`;
       run.renew({ why, prepare, onlyIfChanged: false });
-      signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
     });
+    try {
+      await started;
+    } finally {
+      // The signal is the workspace's, and a save is one of many.
+      signal.removeEventListener("abort", onAbort);
+    }
   }
 
   /** The program that takes all of these up by itself; null: it has to be started again. */
