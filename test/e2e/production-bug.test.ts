@@ -86,16 +86,25 @@ async function rewrite(path: string, what: string | RegExp, by: string): Promise
   await writeFile(join(work, path), after);
 }
 
-const untilReady =
-  "until curl -sf --max-time 5 http://back-end:3001/services > /dev/null; do sleep 0.2; done";
+/** Runs in the dev container, whose image has Node. */
+const asking = (path: string): string => `
+const ask = (path) => fetch("http://back-end:3001" + path);
+const ready = async () => {
+  const { ok } = await ask("/services").catch(() => ({ ok: false }));
+  if (ok) return;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await ready();
+};
+ready()
+  .then(() => ask("${path}"))
+  .then((answer) => answer.text())
+  .then((text) => console.log(text.trim()), () => console.log("cut off"));
+`;
 
 /** Asks the back end for its export from the dev container, once it is ready. */
 async function exportIn(mirror: string): Promise<{ workspace: string; answer: string }> {
   const { name } = await oneloop.loopJson<WorkspaceDetail>("open", url, "--mirror", mirror);
-  const asked = await inside(
-    name,
-    `${untilReady}; curl -s --max-time 60 http://back-end:3001/export || echo cut off`,
-  );
+  const asked = await inside(name, "node -", asking("/export"));
   return { workspace: name, answer: asked.stdout.trim() };
 }
 
@@ -114,7 +123,7 @@ it("a bug of production's settings does not show under the compose file", async 
 it("shows in the mirror of production, which says what became of the service", async () => {
   const { workspace, answer } = await exportIn("k8s");
   expect(answer).toBe("cut off");
-  await inside(workspace, untilReady);
+  await inside(workspace, "node -", asking("/health"));
   const { events } = await oneloop.loopJson<WorkspaceDetail>("show", workspace);
   expect(await backEnd(workspace)).toMatchObject({ restarts: 1 });
   expect(events.map(({ message }) => message).join("\n")).toMatch(/back-end.*memory/);
@@ -131,19 +140,21 @@ it("is explained by `loop drift`, which names both causes with the lines of both
   const causes = findings.filter(
     ({ class: kind, service }) => kind === "breaking" && service === "back-end",
   );
-  const compose = await lineOf("compose.yaml", "  back-end:");
   const b = (line: number) => expect.objectContaining({ file: "k8s/back-end.yaml", line });
-  const a = expect.objectContaining({ file: "compose.yaml", line: compose });
+  const a = (line: number) => expect.objectContaining({ file: "compose.yaml", line });
   expect(causes).toEqual(
     expect.arrayContaining([
       expect.objectContaining({
         id: "memory-limit:back-end",
-        a: { value: "no limit", where: a },
+        a: {
+          value: "no limit",
+          where: a(await lineOf("compose.yaml", "image: govapp/back-end:dev")),
+        },
         b: { value: "256Mi", where: b(await lineOf("k8s/back-end.yaml", "limits:")) },
       }),
       expect.objectContaining({
         id: "read-only-root:back-end",
-        a: { value: "writable", where: a },
+        a: { value: "writable", where: a(await lineOf("compose.yaml", "\n  back-end:\n")) },
         b: {
           value: "read-only",
           where: b(await lineOf("k8s/back-end.yaml", "readOnlyRootFilesystem")),
@@ -153,8 +164,9 @@ it("is explained by `loop drift`, which names both causes with the lines of both
   );
 });
 
-/** 1-based, of the first line with `text` in it. */
+/** 1-based, of the line where `text` is first; a line break before it does not count. */
 async function lineOf(path: string, text: string): Promise<number> {
-  const lines = (await readFile(join(work, path), "utf8")).split("\n");
-  return lines.findIndex((line) => line.includes(text)) + 1;
+  const all = await readFile(join(work, path), "utf8");
+  const at = all.indexOf(text) + (text.startsWith("\n") ? 1 : 0);
+  return all.slice(0, at).split("\n").length;
 }
