@@ -13,6 +13,7 @@ import { Lifetime } from "../../server/util/lifetime.ts";
 import { startBrowser, typeLine, waitForTerminal, type TestBrowser } from "../helpers/browser.ts";
 import { testAuthority } from "../helpers/certificates.ts";
 import { git } from "../helpers/git.ts";
+import { untilNetworksRest } from "../helpers/engine-objects.ts";
 import { Installation } from "../helpers/installation.ts";
 import { startNginx, type Nginx } from "../helpers/nginx.ts";
 import { freePort } from "../helpers/ports.ts";
@@ -66,6 +67,7 @@ beforeAll(async () => {
   await startInWorkspace(shell, ws.name, {
     command: "node /workspace/witness/witness.mjs 127.0.0.1 3000",
   });
+  await untilNetworksRest();
 });
 afterAll(() => lifetime[Symbol.asyncDispose]());
 

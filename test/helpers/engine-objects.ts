@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import Docker from "dockerode";
 
 /** The tests' own connection to the engine, beside the product's. */
@@ -52,4 +53,26 @@ export async function removeInstallation(installation: string): Promise<void> {
   for (const { Id } of await docker.listImages({ filters })) {
     await docker.getImage(Id).remove({ force: true });
   }
+}
+
+/** Longer than from one container of a workspace that is being made to the next. */
+const quietMs = 3000;
+
+/**
+ * Resolves when no container has joined or left a network for a while, as a sandbox that is made ahead
+ * does after each open: Chromium ends its requests then, and some are made only once.
+ */
+export async function untilNetworksRest(): Promise<void> {
+  const events = (await docker.getEvents({
+    filters: JSON.stringify({ type: ["network"] }),
+  })) as Readable;
+  await new Promise<void>((resolve, reject) => {
+    let timer = setTimeout(resolve, quietMs);
+    events.on("data", () => {
+      clearTimeout(timer);
+      timer = setTimeout(resolve, quietMs);
+    });
+    events.on("error", reject);
+  });
+  events.destroy();
 }
