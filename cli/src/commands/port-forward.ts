@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import { clean } from "../../../server/protocol/text.ts";
 import { createRun, withExamples, workspaceArgument } from "../action.ts";
@@ -8,6 +8,9 @@ import { explain, sshArguments, sshFailed, sshTarget } from "./ssh.ts";
 
 /** What ssh's LocalCommand prints when it is connected and every port is bound. */
 const ready = "ready";
+
+/** Between two processes that one key of the terminal ends, on a busy machine. */
+const lateSignalMs = 200;
 
 export function definePortForward(command: Command): void {
   command
@@ -33,15 +36,15 @@ export function definePortForward(command: Command): void {
         run.output.lines(forwards.map((forward) => clean(forwardLine(forward, target))));
         run.output.note("Ctrl+C ends it.");
       };
-      let interrupted = false;
-      const interrupt = (): void => void (interrupted = true);
+      let interrupt: () => void = () => undefined;
+      const interrupted = new Promise<true>((resolve) => (interrupt = () => resolve(true)));
       process.on("SIGINT", interrupt);
       const status = await runSsh(args, { onOutput });
       // Ctrl+C comes to both of us at once: that ssh has ended may be heard first.
-      await setImmediate();
+      const byUser = await Promise.race([interrupted, delay(lateSignalMs, false)]);
       process.off("SIGINT", interrupt);
       // It stood, and the user ended it: nothing failed.
-      if (connected && interrupted) return;
+      if (connected && byUser) return;
       run.exit(2);
       if (status === sshFailed && !connected) await explain(run, session);
     });
