@@ -9,8 +9,9 @@ type Taker = (chunk: Buffer) => boolean;
 const takers = new WeakMap<Socket, Taker | null>();
 
 /**
- * A connection that reads into one buffer of its own. It is a stream as any other, until `relay`
- * takes what it reads without a copy and without memory for each read.
+ * A connection that reads into one buffer of its own. It is a stream as any other, until `relay` or
+ * `takeReads` takes what it reads without a copy and without memory for each read. The buffer is never
+ * exchanged for another: Node 20 keeps a listener for each that a socket ever had.
  */
 export function connectForRelay(options: TcpNetConnectOpts): Socket {
   const socket: Socket = connect({

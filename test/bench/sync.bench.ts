@@ -169,6 +169,7 @@ const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
     renameSync(save + ".new", save);
     await until((answer) => answer === wanted[round]);
     took.push(performance.now() - began);
+    // As somebody who saves again: the rounds shall not fall into one another's quiet time.
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
   console.log("took " + JSON.stringify(took));

@@ -86,7 +86,10 @@ async function rewrite(path: string, what: string | RegExp, by: string): Promise
   await writeFile(join(work, path), after);
 }
 
-/** Runs in the dev container, whose image has Node. */
+/**
+ * Runs in the dev container, whose image has Node. A program there is told nothing of another
+ * service's readiness: it asks again, a few times a second, and the test's own time ends that.
+ */
 const asking = (path: string): string => `
 const ask = (path) => fetch("http://back-end:3001" + path);
 const ready = async () => {
