@@ -10,8 +10,8 @@ const takers = new WeakMap<Socket, Taker | null>();
 
 /**
  * A connection that reads into one buffer of its own. It is a stream as any other, until `relay` or
- * `takeReads` takes what it reads without a copy and without memory for each read. The buffer is never
- * exchanged for another: Node 20 keeps a listener for each that a socket ever had.
+ * `takeReads` takes what it reads without a copy and without memory for each read. The buffer stays
+ * the same: while a part of it waits to be written, nothing more is read.
  */
 export function connectForRelay(options: TcpNetConnectOpts): Socket {
   const socket: Socket = connect({
