@@ -97,7 +97,10 @@ describe("a database that does not answer in time", () => {
 
   test("is not waited for at the start", async () => {
     const sockets = new Set<Socket>();
-    const server = createServer((socket) => void sockets.add(socket)).listen(0, "127.0.0.1");
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      socket.on("error", () => undefined);
+    }).listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
     const silent = `postgres://nobody@127.0.0.1:${port}/none`;

@@ -164,7 +164,10 @@ async function startAgentWithSecurityKey(
   // SSH_AGENT_IDENTITIES_ANSWER: the number of keys, and each one with its comment.
   const one = Buffer.from([12, 0, 0, 0, 1]);
   const answer = field(Buffer.concat([one, field(blob), field("a security key")]));
-  const server = createServer((socket) => socket.on("data", () => socket.write(answer)));
+  const server = createServer((socket) => {
+    // The client was refused: it may go before it read the answer to its last question.
+    socket.on("error", () => undefined).on("data", () => socket.write(answer));
+  });
   server.listen(path);
   await once(server, "listening");
   return {
