@@ -38,6 +38,7 @@ import { randomIds } from "./util/ids.ts";
 import { Lifetime } from "./util/lifetime.ts";
 import { caFileOf } from "./util/settings.ts";
 import { ConfinedFetch } from "./workspaces/confined-fetch.ts";
+import { ConfinedKustomize } from "./workspaces/confined-kustomize.ts";
 import { Environments } from "./workspaces/environments.ts";
 import { imageReader } from "./workspaces/image-reader.ts";
 import { Inside } from "./workspaces/inside.ts";
@@ -180,6 +181,7 @@ export async function runControlPlane(
         allowNet: settings.ONELOOP_ALLOW_NET,
         caFile: caFileOf(settings),
       }),
+      kustomize: new ConfinedKustomize(engine),
       pool,
       settings: userSettings,
       ids,

@@ -31,6 +31,7 @@ const tools = [
   { program: "nginx", package: "nginx-light" },
   { program: "docker-compose", package: "docker-compose" },
   { program: "docker-registry", package: "docker-registry" },
+  { program: "kubectl", package: "kubernetes-client" },
 ];
 
 function run(program, programArgs) {

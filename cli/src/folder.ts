@@ -3,6 +3,7 @@ import { basename, join, resolve } from "node:path";
 import type { FolderFiles } from "../../server/protocol/preview.ts";
 import { searchedFolders, wantedTexts } from "../../server/sources/detect/detectors.ts";
 import { devfilePaths, readDevfile } from "../../server/sources/devfile/read.ts";
+import { kustomizeFiles } from "../../server/sources/kubernetes/kustomize-files.ts";
 import { offeredSources, readSources } from "../../server/sources/production.ts";
 import { OneloopError } from "../../server/protocol/errors.ts";
 import { Failure } from "./failure.ts";
@@ -65,7 +66,14 @@ async function productionFiles(
   const wanted = mirror === undefined ? attributeOf(known) : mirror;
   try {
     await offeredSources(files);
-    if (wanted !== null) await readSources(wanted, files, { prefers: "production" });
+    if (wanted !== null) {
+      // The control plane puts it together; what it takes for that is what is sent.
+      const render = async (folder: string): Promise<[]> => {
+        await kustomizeFiles(folder, files);
+        return [];
+      };
+      await readSources(wanted, files, { prefers: "production", render });
+    }
   } catch (error) {
     // What is wrong with it, the control plane says too, and where.
     if (!(error instanceof OneloopError)) throw error;

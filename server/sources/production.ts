@@ -12,6 +12,7 @@ import {
   type SourceFiles,
 } from "./files.ts";
 import { herokuPaths, readHeroku } from "./heroku/read.ts";
+import { kustomizationNames } from "./kubernetes/kustomize-files.ts";
 import { isKustomization } from "./kubernetes/kustomize.ts";
 import { readKubernetes, type KubernetesFile } from "./kubernetes/read.ts";
 import type { ReadResult } from "./result.ts";
@@ -22,7 +23,6 @@ const maxDepth = 6;
 /** A rendered chart of hundreds of objects has less; a larger file is data. */
 const maxFileBytes = 4 * 1024 * 1024;
 const passedOver: ReadonlySet<string> = new Set([".git", "node_modules"]);
-const kustomizationNames = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /** Where production's objects usually lie. */
 const offeredFolders = ["k8s", "kubernetes", "manifests", "deploy"];

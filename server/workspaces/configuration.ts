@@ -6,6 +6,7 @@ import { detect, foundFile } from "../sources/detect/read.ts";
 import type { DevfileDocuments } from "../sources/devfile/flatten.ts";
 import { devfilePaths, readDevfile } from "../sources/devfile/read.ts";
 import type { SourceFiles } from "../sources/files.ts";
+import type { SourceReading } from "../sources/production.ts";
 
 /** Far above every real devfile; a larger one is not read into memory. */
 export const maxDevfileBytes = 1024 * 1024;
@@ -16,6 +17,8 @@ const maxReadBytes = 256 * 1024;
 export interface Files extends SourceFiles {
   /** The repository's own name. */
   readonly name: string;
+  /** What kustomize makes of a folder; absent: nothing can. */
+  readonly render?: SourceReading["render"];
 }
 
 /** Which configuration counts. */

@@ -12,7 +12,7 @@ import { parseContextUrl, repositoryName, type ContextUrl } from "../repo/contex
 import { shortRef } from "../repo/ref-name.ts";
 import type { Remote } from "../repo/repositories.ts";
 import type { DevfileDocument } from "../sources/devfile/flatten.ts";
-import type { ListedFile } from "../sources/files.ts";
+import type { ListedFile, SourceFiles } from "../sources/files.ts";
 import { offeredSources } from "../sources/production.ts";
 import { sourceRoot } from "../sources/source-root.ts";
 import { deadline } from "../util/deadline.ts";
@@ -25,6 +25,7 @@ import {
   type Wish,
 } from "./configuration.ts";
 import type { ConfinedFetch } from "./confined-fetch.ts";
+import type { ConfinedKustomize } from "./confined-kustomize.ts";
 import { collectParents } from "./devfile-parents.ts";
 import type { OnPhase } from "./phases.ts";
 import { partsOf } from "./preview-parts.ts";
@@ -38,6 +39,7 @@ export interface PreviewParts extends RemoteParts {
   readonly store: WorkspaceStore;
   /** For the parents that devfiles name by URL. */
   readonly fetch: ConfinedFetch;
+  readonly kustomize: ConfinedKustomize;
   /** Images that stand in for production's, by production's reference. */
   readonly images: Readonly<Record<string, string>>;
   readonly onPhase?: OnPhase | undefined;
@@ -185,7 +187,8 @@ export async function previewFolder(
   using limit = deadline(null, openDeadlineMs);
   const { signal } = limit;
   const profile = await parts.settings.profile(user.id);
-  const folder = folderFiles(files);
+  const sent = folderFiles(files);
+  const folder = { ...sent, render: parts.kustomize.of(sent, signal) };
   const { configuration, development, production } = await readFiles(parts, {
     files: folder,
     request,
@@ -280,24 +283,24 @@ function wishOf(
 
 /** The files of a commit that is in the cache. */
 export function commitFiles(
-  { repositories }: PreviewParts,
+  { repositories, kustomize }: PreviewParts,
   { url, remote, key }: Resolved,
   signal: AbortSignal,
 ): Files {
   const { commit } = key;
   const listed = new Map<string, TreeEntry>();
-  return {
-    name: repositoryName(url),
+  const files: SourceFiles = {
     async list(paths) {
       const entries = await repositories.list(remote, { commit, paths }, signal);
       for (const entry of entries) listed.set(entry.path, entry);
       return entries;
     },
-    texts(files, maxBytes) {
-      const entries = files.flatMap(({ path }) => listed.get(path) ?? []);
+    texts(wanted, maxBytes) {
+      const entries = wanted.flatMap(({ path }) => listed.get(path) ?? []);
       return repositories.texts(remote, { files: entries, maxBytes }, signal);
     },
   };
+  return { ...files, name: repositoryName(url), render: kustomize.of(files, signal) };
 }
 
 /** The files of a folder, as somebody sent them. */

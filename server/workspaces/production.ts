@@ -35,13 +35,13 @@ export async function readProduction(
   const asked = request.mirror;
   const wanted = asked === undefined ? (valueOf(attribute?.source) ?? null) : asked;
   if (wanted === null) return noProduction(request);
-  const { source, result } = await readSources(wanted, files, { prefers: "production" }).catch(
-    (error: unknown) => {
-      throw asked === undefined && attribute !== undefined
-        ? atAttribute(error, attribute.source)
-        : error;
-    },
-  );
+  const { render } = files;
+  const reading = { prefers: "production", ...(render === undefined ? {} : { render }) } as const;
+  const { source, result } = await readSources(wanted, files, reading).catch((error: unknown) => {
+    throw asked === undefined && attribute !== undefined
+      ? atAttribute(error, attribute.source)
+      : error;
+  });
   if (!result.ok) {
     const count = result.diagnostics.filter(({ severity }) => severity === "error").length;
     throw new OneloopError(

@@ -123,6 +123,7 @@ function pathOf(openedBy: OpenedBy | null): string | null {
 /** Keeps the texts that are read, to show lines of them. */
 function remembering(files: Files): { files: Files; texts: Map<string, string> } {
   const texts = new Map<string, string>();
+  const { render } = files;
   return {
     texts,
     files: {
@@ -133,6 +134,13 @@ function remembering(files: Files): { files: Files; texts: Map<string, string> }
         for (const [path, text] of read) texts.set(path, text);
         return read;
       },
+      ...(render !== undefined && {
+        async render(folder: string) {
+          const made = await render(folder);
+          for (const { path, text } of made) texts.set(path, text);
+          return made;
+        },
+      }),
     },
   };
 }
