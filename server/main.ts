@@ -7,11 +7,13 @@ import { GrantSigner } from "./auth/grants.ts";
 import { LiveConnections } from "./auth/live.ts";
 import { keepLocalCode } from "./auth/local-code.ts";
 import { People } from "./auth/people.ts";
+import { SshCodes } from "./auth/ssh-codes.ts";
 import { UserSettings } from "./auth/user-settings.ts";
 import { Vault } from "./auth/vault.ts";
 import { AccountStore } from "./db/accounts.ts";
 import { Database, databaseFailure } from "./db/database.ts";
 import { EnvironmentStore } from "./db/environments.ts";
+import { SshCodeStore } from "./db/ssh-codes.ts";
 import { UserSettingsStore } from "./db/user-settings.ts";
 import { RegistryImageStore } from "./db/registry-images.ts";
 import { ServiceStore } from "./db/workspace-services.ts";
@@ -68,6 +70,10 @@ export async function runControlPlane(
     const database = lifetime.own(await Database.connect(options.databaseUrl, log));
     const accountStore = new AccountStore(database);
     const accounts = new Accounts(accountStore, { clock, ids });
+    const codesEnabled = settings.ONELOOP_SSH_CODES === "on";
+    const sshCodes = new SshCodes(new SshCodeStore(database), {
+      ...{ enabled: codesEnabled, clock, ids },
+    });
     const live = lifetime.own(
       new LiveConnections({
         revocations: database,
@@ -210,6 +216,9 @@ export async function runControlPlane(
         hostKeys,
         banner: settings.ONELOOP_SSH_BANNER,
         authenticate: ({ blob }) => orDatabaseFailure(accounts.userOfKey(blob)),
+        ...(codesEnabled
+          ? { spendCode: (typed: string) => orDatabaseFailure(sshCodes.spend(typed)) }
+          : {}),
         live,
         resolve: async (userId, login, { onWait, signal: gone }) => {
           using limit = deadline(gone, loginStartMs);
@@ -248,12 +257,13 @@ export async function runControlPlane(
       services: {
         accounts,
         people: new People(accountStore, { accounts, clock, ids }),
+        sshCodes,
         live,
         settings: userSettings,
         workspaces,
         environments,
         terminals,
-        config: { version: "0.1.0", ...address },
+        config: { version: "0.1.0", ...address, sshCodes: codesEnabled },
         log,
       },
       supervisors,

@@ -226,7 +226,7 @@ export class Session {
 
   async #codePath(): Promise<string> {
     // Loaded here only: it brings zod, which takes longer than most commands.
-    const { readSettings } = await import("../../server/util/settings.ts");
-    return join(readSettings(this.#env).ONELOOP_DATA_DIR, "sign-in-code");
+    const { readDataDir } = await import("../../server/util/settings.ts");
+    return join(readDataDir(this.#env), "sign-in-code");
   }
 }

@@ -2,6 +2,7 @@ import { initTRPC, TRPCError } from "@trpc/server";
 import type { Accounts, SignedIn } from "../auth/accounts.ts";
 import type { LiveConnections } from "../auth/live.ts";
 import type { People } from "../auth/people.ts";
+import type { SshCodes } from "../auth/ssh-codes.ts";
 import type { UserSettings } from "../auth/user-settings.ts";
 import { databaseFailure } from "../db/database.ts";
 import {
@@ -22,11 +23,14 @@ export interface PublicConfig {
   readonly domain: string;
   readonly sshHost: string;
   readonly sshPort: number;
+  /** Whether a one-time code signs in by ssh, too. */
+  readonly sshCodes: boolean;
 }
 
 export interface ApiServices {
   readonly accounts: Accounts;
   readonly people: People;
+  readonly sshCodes: SshCodes;
   readonly live: LiveConnections;
   readonly settings: UserSettings;
   readonly workspaces: Workspaces;

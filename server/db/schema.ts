@@ -125,6 +125,17 @@ export const tokens = pgTable(
   (table) => [index("tokens_user").on(table.userId)],
 );
 
+/** One-time codes that sign in by ssh: one for each session or token, and gone with it. */
+export const sshCodes = pgTable("ssh_codes", {
+  /** The session or token that asked for it. */
+  tokenId: text("token_id")
+    .primaryKey()
+    .references(() => tokens.id, { onDelete: "cascade" }),
+  /** SHA-256 of the code. */
+  hash: bytea("hash").notNull().unique(),
+  expiresAt: at("expires_at").notNull(),
+});
+
 export const sshKeys = pgTable(
   "ssh_keys",
   {
@@ -180,6 +191,8 @@ export const workspaces = pgTable(
     work: jsonb("work").$type<WorkCounts>(),
     /** The source volume holds a whole checkout: no later start touches it. */
     checkedOut: boolean("checked_out").notNull().default(false),
+    /** By name: containers of a stop that has begun, which are still to run after it; null: none. */
+    afterStop: jsonb("after_stop").$type<string[]>(),
     /** Set when a force-delete was asked for: the check for unsaved work is then over. */
     deleteForced: boolean("delete_forced").notNull().default(false),
     /** Raised by each new lease: a holder whose generation is old writes nothing any more. */

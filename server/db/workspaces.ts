@@ -231,6 +231,7 @@ export class WorkspaceStore {
       readonly state?: WorkspaceState;
       readonly desired?: DesiredState;
       readonly checkedOut?: boolean;
+      readonly afterStop?: readonly string[] | null;
       readonly error?: { readonly code: ErrorCode; readonly message: string } | null;
     },
   ): Promise<boolean> {
@@ -240,6 +241,9 @@ export class WorkspaceStore {
         ...(change.state === undefined ? {} : { state: change.state }),
         ...(change.desired === undefined ? {} : { desired: change.desired }),
         ...(change.checkedOut === undefined ? {} : { checkedOut: change.checkedOut }),
+        ...(change.afterStop === undefined
+          ? {}
+          : { afterStop: change.afterStop === null ? null : [...change.afterStop] }),
         ...(change.error === undefined
           ? {}
           : { errorCode: change.error?.code ?? null, errorMessage: change.error?.message ?? null }),

@@ -259,6 +259,14 @@ export const SshKeyView = z.object({
 });
 export type SshKeyView = z.infer<typeof SshKeyView>;
 
+/** A one-time code that signs in by ssh without a key. */
+export const SshCodeView = z.object({
+  /** As it is typed: letters in groups. */
+  code: z.string(),
+  expiresAt: z.string(),
+});
+export type SshCodeView = z.infer<typeof SshCodeView>;
+
 /** A command that a workspace offers. */
 export const CommandView = z.object({
   name: z.string(),

@@ -15,8 +15,10 @@ import { serveRemoteForwards } from "./remote-forward.ts";
 import { serveSession } from "./session.ts";
 import type { Transport } from "./transport.ts";
 
-/** OpenSSH's LoginGraceTime is 120 s, for a person who types a password; here none does. */
+/** For a key, of which the client needs no person. */
 const loginGraceMs = 20_000;
+/** As OpenSSH's LoginGraceTime: a person gets a code and types it. */
+const codeGraceMs = 120_000;
 
 /** Channels of one connection at a time: a browser behind `-L` opens some dozens. */
 const maxChannels = 256;
@@ -34,6 +36,8 @@ export class SshConnection implements Disposable {
   #authenticated = false;
   #identified = false;
   #wrongKeys = 0;
+  #grace: NodeJS.Timeout;
+  #asked = false;
   #channels = 0;
   #closedBy: ClosedBy | null = null;
 
@@ -42,13 +46,9 @@ export class SshConnection implements Disposable {
     this.place = place;
     this.#socket = socket;
     this.#gateway = gateway;
-    const grace = setTimeout(() => {
-      if (this.#authenticated) return;
-      this.#refuse(this.#identified ? "login-too-slow" : "handshake-too-slow");
-      socket.destroy();
-    }, gateway.loginGraceMs ?? loginGraceMs);
+    this.#grace = this.#endAfter(gateway.loginGraceMs ?? loginGraceMs);
     socket.on("close", () => {
-      clearTimeout(grace);
+      clearTimeout(this.#grace);
       this.#close("client");
     });
   }
@@ -57,7 +57,7 @@ export class SshConnection implements Disposable {
     return this.#authenticated;
   }
 
-  /** Keys were offered, and none of them was anybody's here. */
+  /** Keys or codes were offered, and none of them was anybody's here. */
   get triedInVain(): boolean {
     return !this.#authenticated && this.#wrongKeys > 0;
   }
@@ -83,23 +83,29 @@ export class SshConnection implements Disposable {
       }
       fail(error);
     });
-    authenticateConnection(client, this.#gateway.authenticate, {
-      onIdentity: (identity) => {
-        this.#identity = identity;
+    const { authenticate: userOfKey, spendCode } = this.#gateway;
+    authenticateConnection(
+      client,
+      { userOfKey, spendCode },
+      {
+        onIdentity: (identity) => {
+          this.#identity = identity;
+        },
+        onRefusal: (reason) => {
+          this.#wrongKeys += 1;
+          this.#refuse(reason);
+        },
+        onAsked: () => this.#giveTimeToType(),
+        onFailure: fail,
       },
-      onRefusal: (reason) => {
-        this.#wrongKeys += 1;
-        this.#refuse(reason);
-      },
-      onFailure: fail,
-    });
+    );
     limitPackets(client, () => {
       this.#refuse("tiny-packets");
       this.#socket.destroy();
     });
     client.on("ready", () => {
       this.#authenticated = true;
-      this.#endWithKey();
+      this.#endWithSignIn();
       this.#serve(client, fail);
     });
   }
@@ -107,6 +113,22 @@ export class SshConnection implements Disposable {
   [Symbol.dispose](): void {
     this.#close("gateway");
     this.#socket.destroy();
+  }
+
+  #endAfter(graceMs: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      if (this.#authenticated) return;
+      this.#refuse(this.#identified ? "login-too-slow" : "handshake-too-slow");
+      this.#socket.destroy();
+    }, graceMs);
+  }
+
+  /** Once: who asks again and again is not waited for any longer. */
+  #giveTimeToType(): void {
+    if (this.#asked) return;
+    this.#asked = true;
+    clearTimeout(this.#grace);
+    this.#grace = this.#endAfter(this.#gateway.codeGraceMs ?? codeGraceMs);
   }
 
   /** What we offer, say: a client with which we have nothing in common tells its user so. */
@@ -117,11 +139,9 @@ export class SshConnection implements Disposable {
   }
 
   /** As when the client goes away: what runs for it is told to end. */
-  #endWithKey(): void {
+  #endWithSignIn(): void {
     if (this.#identity === null) return;
-    const { userId, keyId } = this.#identity;
-    const by = { userId, credentialId: keyId };
-    const registered = this.#gateway.live.register(by, () => this.#socket.destroy());
+    const registered = this.#gateway.live.register(this.#identity, () => this.#socket.destroy());
     this.#socket.on("close", () => registered[Symbol.dispose]());
   }
 

@@ -1,4 +1,4 @@
-import type { LiveConnections } from "../auth/live.ts";
+import type { ConnectedBy, LiveConnections } from "../auth/live.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import type { OfferedKey } from "./authenticate.ts";
@@ -21,7 +21,12 @@ export interface SshGatewayOptions {
   readonly hostKeys: readonly string[];
   /** Whose key this is; `null` when nobody's. Called before the client has proved to hold it. */
   readonly authenticate: (key: OfferedKey) => Promise<{ userId: string; keyId: string } | null>;
-  /** Ends connections whose key is removed. */
+  /**
+   * Spends a one-time code, as somebody typed it: whose it was, or `null`. Without this nobody is
+   * asked for one.
+   */
+  readonly spendCode?: (typed: string) => Promise<ConnectedBy | null>;
+  /** Ends connections whose key, or whose code's session, is revoked. */
   readonly live: Pick<LiveConnections, "register">;
   /**
    * The workspace of a login name, started where it does not run; throws OneloopError, whose
@@ -38,6 +43,8 @@ export interface SshGatewayOptions {
   readonly clock?: Clock;
   /** From the first byte to the sign-in; 20 s when not given. */
   readonly loginGraceMs?: number;
+  /** The same for who is asked for a one-time code, from that on; 120 s when not given. */
+  readonly codeGraceMs?: number;
   /** A client that says nothing is asked; 30 s, and four times, when not given. */
   readonly keepalive?: { readonly everyMs: number; readonly times: number };
   /** A line that everybody is shown before the sign-in; none when not given. */

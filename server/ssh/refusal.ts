@@ -15,6 +15,8 @@ export const refusals = [
   "sha1-signature",
   "security-key",
   "key-type",
+  "wrong-code",
+  "abandoned-code",
   "password",
   "other-method",
   "too-many-attempts",

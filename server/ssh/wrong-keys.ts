@@ -13,7 +13,7 @@ interface Failures {
 }
 
 /**
- * Connections that ended without a sign-in although keys were offered, by the place that they came
+ * Connections that ended without a sign-in although keys or codes were offered, by the place that they came
  * from. From a place with too many of them no new connection is let in for a minute. What is open
  * stays open, whoever is at the same address: nobody can be locked out of what they hold.
  */

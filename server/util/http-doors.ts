@@ -96,7 +96,8 @@ const freePortAttempts = 10;
  * and ::1 for `*.localhost`: with one of them both are taken, so that nobody else answers there.
  *
  * @param wanted 0: any port that is free at each address.
- * @throws OneloopError `conflict` where a program has the port at one of the addresses.
+ * @throws OneloopError `conflict` where a program has the port at one of the addresses, `bad-input`
+ * where the address is not this machine's.
  */
 export async function listenHttp(
   lifetime: Lifetime,
@@ -156,7 +157,7 @@ async function listenAll(
     } catch (error) {
       await Promise.all(servers.map(close));
       const taken = error instanceof OneloopError && error.code === "conflict";
-      if (wanted !== 0 || !taken || attempt === freePortAttempts) throw error;
+      if (wanted !== 0 || !taken || attempt === freePortAttempts) throw explained(error, first);
     }
   }
 }
@@ -183,6 +184,19 @@ function bind(server: Server, host: string, port: number): Promise<number> {
       resolve((server.address() as AddressInfo).port);
     });
   });
+}
+
+/** What getaddrinfo(3) says of a name that nobody knows, or that nobody can be asked about. */
+const unknownName = new Set(["ENOTFOUND", "EAI_AGAIN"]);
+
+function explained(error: unknown, host: string): unknown {
+  const { code = "" } = error as NodeJS.ErrnoException;
+  if (!noSuchAddress.has(code) && !unknownName.has(code)) return error;
+  return new OneloopError(
+    "bad-input",
+    `This machine has no address ${host}. Set ONELOOP_HOST to one of its own, such as 127.0.0.1.`,
+    { cause: error },
+  );
 }
 
 function taken(host: string, port: number, cause: unknown): OneloopError {

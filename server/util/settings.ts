@@ -1,7 +1,9 @@
+import { isIP } from "node:net";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { z } from "zod";
 import { OneloopError } from "../protocol/errors.ts";
+import { parseImageReference } from "../protocol/image-reference.ts";
 import { readAllowNet } from "./allow-net.ts";
 
 interface Declared<Schema extends z.ZodType> {
@@ -32,33 +34,72 @@ const allowNet = list.superRefine((entries, context) => {
   context.addIssue(`${said}: write host:port, where a host is a name, an IPv4 address or a range`);
 });
 
-/** `from=to`, each with something on both sides. */
-const map = list.transform((entries, context) => {
+/** Image references, as `from=to`. */
+const imageMap = list.transform((entries, context) => {
   const pairs = entries.map((entry) => {
     const at = entry.indexOf("=");
     return [entry.slice(0, Math.max(at, 0)).trim(), entry.slice(at + 1).trim()] as const;
   });
-  const wrong = pairs.findIndex(([from, to]) => from === "" || to === "");
-  if (wrong !== -1) context.addIssue(`${entries[wrong]}: write from=to, separated by commas`);
+  const wrong = pairs.findIndex((pair) => !pair.every(isImage));
+  if (wrong !== -1) {
+    context.addIssue(
+      `${JSON.stringify(entries[wrong])}: write from=to, each an image, separated by commas`,
+    );
+  }
   return Object.fromEntries(pairs);
 });
 
-/** `/var/lib/oneloop` for root, whose home the database's own user cannot enter; else the XDG one. */
-function defaultDataDir(): string {
-  if (process.getuid?.() === 0) return "/var/lib/oneloop";
-  const base = process.env["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share");
-  return join(base, "oneloop");
+const folders = list.refine((paths) => paths.every((path) => isAbsolute(path)), {
+  error: ({ input }) => `absolute paths, and not ${JSON.stringify(input)}`,
+});
+
+/**
+ * The data folder of who has not set one: `/var/lib/oneloop` for root, whose home the database's own
+ * user cannot enter; else the one of the XDG Base Directory Specification, by which a relative
+ * XDG_DATA_HOME is ignored.
+ *
+ * @param home of the user, absolute.
+ */
+export function standardDataDir(
+  uid: number | undefined,
+  home: string,
+  env: Readonly<Record<string, string | undefined>>,
+): string {
+  if (uid === 0) return "/var/lib/oneloop";
+  const given = env["XDG_DATA_HOME"] ?? "";
+  return join(isAbsolute(given) ? given : join(home, ".local", "share"), "oneloop");
+}
+
+function isImage(text: string): boolean {
+  return parseImageReference(text) !== null;
+}
+
+/** An address, or a name that could be resolved; with digits at its end only an address is meant. */
+function isHost(text: string): boolean {
+  if (isIP(text) !== 0) return true;
+  const label = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
+  return new RegExp(`^(?:${label}\\.)*(?![0-9]+$)${label}$`, "i").test(text);
+}
+
+function isPostgresUrl(text: string): boolean {
+  return /^postgres(?:ql)?:\/\//.test(text) && URL.canParse(text);
 }
 
 /** Every environment variable that the control plane reads, declared once. */
 export const declaredSettings = {
   ONELOOP_DATA_DIR: declare(
-    z.string().startsWith("/").default(defaultDataDir),
+    z
+      .string()
+      .startsWith("/", "an absolute path")
+      .default(() => standardDataDir(process.getuid?.(), homedir(), process.env)),
     "Where the database, the secret key and the SSH host key are kept.",
     "`/var/lib/oneloop` for root, else `~/.local/share/oneloop`",
   ),
   ONELOOP_HOST: declare(
-    z.string().default("127.0.0.1"),
+    z
+      .string()
+      .refine(isHost, "an address of this machine, such as 127.0.0.1, without a port")
+      .default("127.0.0.1"),
     "The address that the HTTP and SSH doors listen on.",
   ),
   ONELOOP_PORT: declare(
@@ -74,6 +115,10 @@ export const declaredSettings = {
       .optional(),
     "A line that everybody who connects by ssh is shown before the sign-in.",
     "none",
+  ),
+  ONELOOP_SSH_CODES: declare(
+    z.enum(["on", "off"]).default("off"),
+    "`on` lets people sign in by ssh without a key, with a one-time code that `loop keys code` prints.",
   ),
   ONELOOP_DOMAIN: declare(
     z
@@ -104,7 +149,7 @@ export const declaredSettings = {
     "`off` starts workspaces without network rules: only for machines that nobody else shares.",
   ),
   ONELOOP_FILE_ROOTS: declare(
-    list.optional(),
+    folders.optional(),
     "Folders whose repositories `file://` URLs may name, separated by commas.",
     "any folder while ONELOOP_HOST is a loopback address, else none",
   ),
@@ -116,7 +161,7 @@ export const declaredSettings = {
     "The range from which each workspace's network takes a /28, or more for many services.",
   ),
   ONELOOP_IMAGE_MAP: declare(
-    map.default({}),
+    imageMap.default({}),
     "Images that stand in for production's where it is mirrored, as `from=to`, separated by commas.",
     "none",
   ),
@@ -130,7 +175,7 @@ export const declaredSettings = {
     "How much the control plane logs.",
   ),
   ONELOOP_BASE_IMAGE: declare(
-    z.string().optional(),
+    z.string().refine(isImage, "an image, such as debian:bookworm-slim").optional(),
     "The image to build Oneloop's own images on, where `debian:bookworm-slim` cannot be pulled.",
     "`debian:bookworm-slim`, else one made with mmdebstrap",
   ),
@@ -140,7 +185,10 @@ export const declaredSettings = {
     "none",
   ),
   DATABASE_URL: declare(
-    z.string().optional(),
+    z
+      .string()
+      .refine(isPostgresUrl, "a URL such as postgresql://user:password@host:5432/database")
+      .optional(),
     "A PostgreSQL of yours (14 or newer) instead of the one that Oneloop starts.",
     "a PostgreSQL of Oneloop's own, in the data folder",
   ),
@@ -155,6 +203,17 @@ export type Settings = {
     (typeof declaredSettings)[Name]["schema"]
   >;
 };
+
+/**
+ * The data folder alone, for who needs no other setting: a shell may have a DATABASE_URL that is
+ * another program's.
+ *
+ * @throws OneloopError `bad-input`
+ */
+export function readDataDir(env: Readonly<Record<string, string | undefined>>): string {
+  const { ONELOOP_DATA_DIR } = readSettings({ ONELOOP_DATA_DIR: env["ONELOOP_DATA_DIR"] });
+  return ONELOOP_DATA_DIR;
+}
 
 /**
  * Reads all settings at once.

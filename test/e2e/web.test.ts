@@ -325,6 +325,18 @@ describe("the settings", () => {
     await page.getByText("No key yet").waitFor();
   });
 
+  it("make a one-time code for ssh, and another in its place", async () => {
+    await page.goto(`${oneloop.url}/settings/keys`);
+    await button("Make a code").click();
+    const code = page.getByText(/^(?:[a-z]{4}-){3}[a-z]{4}$/);
+    const first = (await code.textContent()) ?? "";
+    await checkAxe();
+    await button("Make another").click();
+    await page.getByText(first).waitFor({ state: "detached" });
+    await code.waitFor();
+    await button("Copy: One-time code").waitFor();
+  });
+
   it("store a credential, and never show it again", async () => {
     await page.goto(`${oneloop.url}/settings/credentials`);
     await page.getByLabel("Host").fill("https://git.example.org");

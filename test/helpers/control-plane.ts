@@ -69,7 +69,12 @@ export class TestControlPlane implements AsyncDisposable {
     this.#logFile = parts.logFile;
   }
 
-  static async start(installation: TestInstallation, name: string): Promise<TestControlPlane> {
+  /** @param env more settings, such as ONELOOP_SSH_CODES. */
+  static async start(
+    installation: TestInstallation,
+    name: string,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<TestControlPlane> {
     const lifetime = new Lifetime();
     try {
       const { path } = lifetime.own(await enterableFolder());
@@ -81,6 +86,7 @@ export class TestControlPlane implements AsyncDisposable {
               ONELOOP_DATA_DIR: path,
               ONELOOP_PORT: "0",
               ONELOOP_SSH_PORT: "0",
+              ...env,
             }),
             installation: name,
             secretKey: installation.secretKey,

@@ -61,7 +61,8 @@ export async function startWebFixture(): Promise<WebFixture> {
     return pathToFileURL(path).href;
   };
   const [oneloop, govapp] = await Promise.all([
-    Installation.start(),
+    // What an operator may turn on is shown, too.
+    Installation.start({ env: { ONELOOP_SSH_CODES: "on" } }),
     createGovappRepository(folder),
     buildGovappImages(docker),
   ]);

@@ -14,7 +14,11 @@ interface Options {
 }
 
 export function defineKeys(command: Command): void {
-  command.addCommand(addCommand()).addCommand(listCommand()).addCommand(removeCommand());
+  command
+    .addCommand(addCommand())
+    .addCommand(listCommand())
+    .addCommand(removeCommand())
+    .addCommand(codeCommand());
   withExamples(command, ["loop keys add", "loop keys list"]);
 }
 
@@ -60,6 +64,21 @@ function removeCommand(): Command {
       else output.lines([clean(`Removed ${id}`)]);
     });
   return withExamples(withJson(command), ["loop keys remove k3yid"]);
+}
+
+function codeCommand(): Command {
+  const command = new Command("code")
+    .description("a one-time code that signs in by ssh without a key, if the operator allows it")
+    .action(async ({ json = false }: Options) => {
+      const { output, session } = createRun(json);
+      const { code, expiresAt } = await (await session()).run((api) => api.keys.code.mutate());
+      if (json) output.json({ code, expiresAt });
+      else {
+        output.lines([clean(code)]);
+        output.note("It works once, within 5 minutes: ssh asks for it where it finds no key.");
+      }
+    });
+  return withExamples(withJson(command), ["loop keys code"]);
 }
 
 /** What ssh-keygen makes, and what ssh tries, in this order. */

@@ -111,8 +111,13 @@ export const sshFailed = 255;
 /** The usual reason why a newcomer is refused, which ssh cannot know. */
 export async function explain(run: Run, session: Session): Promise<void> {
   try {
-    const keys = await session.run((api) => api.keys.list.query());
-    if (keys.length === 0) run.output.note("loop: you have no SSH key here. Add it: loop keys add");
+    const [keys, { sshCodes }] = await session.run((api) =>
+      Promise.all([api.keys.list.query(), api.config.query()]),
+    );
+    const or = sshCodes ? "; or sign in without one: loop keys code" : "";
+    if (keys.length === 0) {
+      run.output.note(`loop: you have no SSH key here. Add it: loop keys add${or}`);
+    }
   } catch {
     // ssh has said what it knows; the control plane may be what is missing.
   }

@@ -13,6 +13,9 @@ export const keys = router({
     )
     .mutation(({ input, ctx }) => ctx.services.accounts.addKey(ctx.user.id, input)),
 
+  /** A one-time code that signs in by ssh without a key, where the operator allows it. */
+  code: signedIn.mutation(({ ctx }) => ctx.services.sshCodes.issue(ctx.user)),
+
   remove: signedIn.input(byId).mutation(async ({ input, ctx }) => {
     if (!(await ctx.services.accounts.removeKey(ctx.user.id, input.id))) {
       throw new OneloopError("not-found", "There is no such key. `loop keys list` shows yours.");

@@ -39,9 +39,10 @@ beforeAll(async () => {
   await new AccountStore(database).ensureOwner({ id: "owners-id", name: "olive" });
   const { workspaceId } = installation;
   await insertWorkspace(database, { id: workspaceId, name: workspace, ownerId: "owners-id" });
-  here = lifetime.own(await TestControlPlane.start(installation, "planehre"));
+  const codes = { ONELOOP_SSH_CODES: "on" };
+  here = lifetime.own(await TestControlPlane.start(installation, "planehre", codes));
   await untilRunning(database, workspaceId);
-  there = lifetime.own(await TestControlPlane.start(installation, "planethe"));
+  there = lifetime.own(await TestControlPlane.start(installation, "planethe", codes));
   owner = await here.signIn(here.signInLink, "token", "the test");
   ({ path: folder } = lifetime.own(await enterableFolder()));
   program = createServer(({ url }, response) => {
@@ -158,6 +159,22 @@ async function openSsh(plane: TestControlPlane, key: string): Promise<ssh2.Clien
   return client;
 }
 
+/** By a one-time code of this sign-in. */
+async function openSshByCode(plane: TestControlPlane, who: Credentials): Promise<ssh2.Client> {
+  const { code } = await here.ok<{ code: string }>("keys.code", {}, who);
+  const client = new ssh2.Client();
+  const ready = once(client, "ready");
+  client.on("keyboard-interactive", (_name, _instructions, _language, _prompts, answer) => {
+    answer([code]);
+  });
+  client.connect({
+    ...{ host: "127.0.0.1", port: plane.sshPort, username: workspace },
+    tryKeyboard: true,
+  });
+  await ready;
+  return client;
+}
+
 async function addKey(name: string, who: Credentials): Promise<string> {
   await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(folder, name)]);
   const publicKey = await readFile(join(folder, `${name}.pub`), "utf8");
@@ -173,11 +190,16 @@ describe("a session that is revoked", () => {
       await openTerminal(here, credentials),
       await openPortSocket(there, cookie),
       await openRequest(there, "/", { host: portHost(there), cookie }),
+      await openSshByCode(there, credentials),
+      await openSshByCode(here, credentials),
     ];
     const watch = await subscribe(there, "workspaces.watch", credentials);
     const list = await subscribe(there, "workspaces.watchList", credentials);
     const others = await signIn("session");
     const kept = await openTerminal(there, others.credentials);
+    const keptSsh = await openSshByCode(there, others.credentials);
+    let othersEnded = false;
+    keptSsh.on("close", () => (othersEnded = true));
     const answers = [...live, watch.answer, list.answer];
     const ms = await tookMs(answers.map(ended), () => here.ok("sessions.revoke", { id }, owner));
     expect(ms).toBeLessThan(mostMs);
@@ -185,7 +207,9 @@ describe("a session that is revoked", () => {
     for (const { said } of [watch, list])
       expect(said()).toMatch(/serialized-error[^]*not-signed-in/);
     expect(kept.readyState).toBe(WebSocket.OPEN);
+    expect(othersEnded).toBe(false);
     kept.terminate();
+    keptSsh.end();
 
     const { failure } = await there.call("auth.me", {}, credentials);
     expect(failure?.code).toBe("not-signed-in");
@@ -249,6 +273,7 @@ describe("a person who is removed", () => {
       (await subscribe(here, "workspaces.watchList", session)).answer,
       await openPortSocket(there, cookie),
       await openSsh(there, "bobs"),
+      await openSshByCode(there, session),
     ];
     const ms = await tookMs(live.map(ended), () => here.ok("people.remove", { id: "bob" }, owner));
     expect(ms).toBeLessThan(mostMs);

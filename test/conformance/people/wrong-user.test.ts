@@ -160,6 +160,7 @@ const table: Readonly<Record<string, Entry>> = {
   "profile.update": own({ commitName: "Mallory" }),
   "keys.list": own(),
   "keys.add": own(() => ({ name: "mine", publicKey: hers.publicKey }), "conflict"),
+  "keys.code": own({}, "forbidden"),
   "keys.remove": onRow("key"),
   "credentials.list": own(),
   "credentials.set": own({ host: "forge.example", username: "mallory", secret: "x" }),

@@ -30,7 +30,11 @@ export interface OpenSsh extends AsyncDisposable {
   revoke(id: string): void;
   /** Arguments of ssh and sftp that make them use nothing of this machine's user. */
   options(key?: string, agent?: string): string[];
-  start(args: readonly string[], program?: "ssh" | "sftp"): ChildProcessWithoutNullStreams;
+  start(
+    args: readonly string[],
+    program?: "ssh" | "sftp",
+    env?: NodeJS.ProcessEnv,
+  ): ChildProcessWithoutNullStreams;
   ssh(args: readonly string[], input?: Buffer | string): Promise<Finished>;
 }
 
@@ -102,8 +106,8 @@ export async function startOpenSsh(
     ),
   ];
   const children = new Set<ChildProcessWithoutNullStreams>();
-  const start: OpenSsh["start"] = (args, program = "ssh") => {
-    const child = spawn(program, [...(args.includes("-F") ? [] : options()), ...args]);
+  const start: OpenSsh["start"] = (args, program = "ssh", env = process.env) => {
+    const child = spawn(program, [...(args.includes("-F") ? [] : options()), ...args], { env });
     children.add(child);
     child.on("close", () => children.delete(child));
     child.stdin.on("error", () => undefined);

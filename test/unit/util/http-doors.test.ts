@@ -159,4 +159,14 @@ describe("listening on a loopback address", () => {
     await once(again, "listening");
     free.defer(() => again.close());
   });
+
+  it("an address that is not this machine's is refused with the setting's name", async () => {
+    // TEST-NET-1 (RFC 5737): no machine has it.
+    const host = "192.0.2.1";
+    await using lifetime = new Lifetime();
+    await expect(listenHttp(lifetime, host, 0)).rejects.toMatchObject({
+      code: "bad-input",
+      message: expect.stringMatching(`no address ${host}\\. Set ONELOOP_HOST`) as string,
+    });
+  });
 });

@@ -1,7 +1,13 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { OneloopError } from "../../../server/protocol/errors.ts";
-import { caFileOf, readSettings, settingsTable } from "../../../server/util/settings.ts";
+import {
+  caFileOf,
+  readDataDir,
+  readSettings,
+  settingsTable,
+  standardDataDir,
+} from "../../../server/util/settings.ts";
 
 it("has defaults for a machine that nobody configured", () => {
   const settings = readSettings({});
@@ -17,6 +23,78 @@ it("has defaults for a machine that nobody configured", () => {
 
 it("an empty variable is one that is not set", () => {
   expect(readSettings({ ONELOOP_PORT: "" }).ONELOOP_PORT).toBe(7700);
+});
+
+it.each<[string, number | undefined, Record<string, string>, string]>([
+  ["root's", 0, {}, "/var/lib/oneloop"],
+  ["root's, whatever a desktop says", 0, { XDG_DATA_HOME: "/data" }, "/var/lib/oneloop"],
+  ["a user's", 1000, {}, "/home/ada/.local/share/oneloop"],
+  ["a user's who has another", 1000, { XDG_DATA_HOME: "/data" }, "/data/oneloop"],
+  ["an empty one is none", 1000, { XDG_DATA_HOME: "" }, "/home/ada/.local/share/oneloop"],
+  ["nor is a relative one", 1000, { XDG_DATA_HOME: "data" }, "/home/ada/.local/share/oneloop"],
+])("the data folder: %s", (_name, uid, env, expected) => {
+  expect(standardDataDir(uid, "/home/ada", env)).toBe(expected);
+});
+
+it("the data folder is read where another setting is wrong: it may be another program's", () => {
+  const env = { ONELOOP_DATA_DIR: "/data", DATABASE_URL: "mysql://127.0.0.1/theirs" };
+  expect(readDataDir(env)).toBe("/data");
+  expect(() => readDataDir({ ONELOOP_DATA_DIR: "data" })).toThrow(/ONELOOP_DATA_DIR: an absolute/);
+});
+
+const wrongValues: [string, string][] = [
+  ["ONELOOP_DATA_DIR", "data"],
+  ["ONELOOP_HOST", "127.0.0.1:7700"],
+  ["ONELOOP_HOST", "http://127.0.0.1"],
+  ["ONELOOP_HOST", "300.0.0.1"],
+  ["ONELOOP_HOST", "not a host"],
+  ["ONELOOP_FILE_ROOTS", "repositories"],
+  ["ONELOOP_FILE_ROOTS", "/srv/git,./more"],
+  ["ONELOOP_IMAGE_MAP", "postgres:16"],
+  ["ONELOOP_IMAGE_MAP", "postgres:16="],
+  ["ONELOOP_IMAGE_MAP", "postgres:16=my image"],
+  ["ONELOOP_IMAGE_MAP", "Postgres:16=postgres:17"],
+  ["ONELOOP_BASE_IMAGE", "https://registry.example/debian"],
+  ["ONELOOP_BASE_IMAGE", "Debian"],
+  ["DATABASE_URL", "mysql://127.0.0.1/theirs"],
+  ["DATABASE_URL", "127.0.0.1:5432/oneloop"],
+  ["DATABASE_URL", "postgresql://user@host:port/oneloop"],
+];
+
+it.each(wrongValues)("%s=%s is refused in one line that says what it should be", (name, value) => {
+  const line = new RegExp(`^Wrong settings\\. ${name}: [^\\n]{10,}$`);
+  expect(() => readSettings({ [name]: value })).toThrow(line);
+});
+
+it("a database's URL that is refused is not repeated: it may have a password", () => {
+  const env = { DATABASE_URL: "mysql://ada:s3cret@host/theirs" };
+  expect(() => readSettings(env)).toThrow(/^(?!.*s3cret)/);
+});
+
+it.each([
+  ["ONELOOP_HOST", "::1"],
+  ["ONELOOP_HOST", "0.0.0.0"],
+  ["ONELOOP_HOST", "localhost"],
+  ["ONELOOP_HOST", "oneloop-1.example.com"],
+  ["ONELOOP_BASE_IMAGE", "registry.example:5000/team/debian:12@sha256:" + "0".repeat(64)],
+  ["ONELOOP_BASE_IMAGE", "sha256:" + "0".repeat(64)],
+  ["DATABASE_URL", "postgres://ada:s3cret@10.0.0.5:5432/oneloop?sslmode=require"],
+  ["DATABASE_URL", "postgresql://oneloop@localhost/oneloop?host=%2Frun%2Fpostgresql"],
+  ["DATABASE_URL", "postgresql:///oneloop?host=/run/postgresql"],
+] as const)("%s=%s is taken as it is", (name, value) => {
+  expect(readSettings({ [name]: value })[name]).toBe(value);
+});
+
+it("reads folders and images", () => {
+  const settings = readSettings({
+    ONELOOP_FILE_ROOTS: "/srv/git, /home/ada/code",
+    ONELOOP_IMAGE_MAP: "postgres:16=registry.example/postgres:16, team/api=team/api:dev",
+  });
+  expect(settings.ONELOOP_FILE_ROOTS).toEqual(["/srv/git", "/home/ada/code"]);
+  expect(settings.ONELOOP_IMAGE_MAP).toEqual({
+    "postgres:16": "registry.example/postgres:16",
+    "team/api": "team/api:dev",
+  });
 });
 
 it("names every wrong variable at once", () => {

@@ -3,8 +3,9 @@ import { useState } from "react";
 import { queryClient, trpc } from "../../lib/api.ts";
 import { plainLine } from "../../lib/plain-text.ts";
 import { Button } from "../button.tsx";
+import { CopyButton } from "../copy-button.tsx";
 import { Failure } from "../failure.tsx";
-import { Code, Field, TextAreaField, technical } from "../field.tsx";
+import { Code, CodeLine, Field, TextAreaField, technical } from "../field.tsx";
 import { Loading } from "../loading.tsx";
 import { Card } from "../page.tsx";
 import { Ago } from "../time.tsx";
@@ -55,7 +56,33 @@ export function Keys() {
         )}
       </Card>
       <AddKey />
+      <OneTimeCode />
     </>
+  );
+}
+
+/** For a machine that has no key, where the operator allows it. */
+function OneTimeCode() {
+  const config = useQuery(trpc.config.queryOptions());
+  const code = useMutation(trpc.keys.code.mutationOptions({ meta: { quiet: true } }));
+  if (config.data?.sshCodes !== true) return null;
+  return (
+    <Card
+      title="One-time code"
+      intro="For a machine without a key of yours: ssh asks for a code there. It works once, within 5 minutes, and what it lets in ends when this sign-in ends."
+    >
+      <div className="space-y-3">
+        {code.data !== undefined && (
+          <CodeLine text={code.data.code}>
+            <CopyButton text={code.data.code} label="Copy: One-time code" />
+          </CodeLine>
+        )}
+        <Failure error={code.error} />
+        <Button kind="solid" busy={code.isPending} onClick={() => code.mutate()}>
+          {code.data === undefined ? "Make a code" : "Make another"}
+        </Button>
+      </div>
+    </Card>
   );
 }
 
