@@ -68,7 +68,7 @@ export class SshConnection implements Disposable {
     holdKexInit(this.#socket, identification);
     client.on("handshake", () => {
       this.#identified = true;
-      sharePacketMemory(client);
+      sharePacketMemory(client, this.#socket);
     });
     const fail = (error: unknown): void => {
       log.debug({ err: error }, "an SSH connection failed");

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { ServerChannel } from "ssh2";
+import { takeReads } from "../util/relayed-socket.ts";
 import { Turns } from "../util/turns.ts";
 import type { Door } from "./door.ts";
 
@@ -32,10 +33,15 @@ export async function join(
   });
   socket.on("drain", () => channel.resume());
   channel.on("end", () => socket.end());
-  socket.on("data", (chunk) => {
+  const pass = (chunk: Buffer): void => {
     turns.took(chunk.length);
     if (!writer.write("stdout", chunk)) turns.hold();
+  };
+  const taken = takeReads(socket, (chunk) => {
+    pass(chunk);
+    return !turns.waits;
   });
+  if (!taken) socket.on("data", pass);
   // In ssh2 the end of a server's channel closes it; the end of file alone is half of that.
   socket.on("end", () =>
     writer.whenEmpty(() => {

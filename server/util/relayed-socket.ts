@@ -1,4 +1,4 @@
-import { connect, type Socket, type TcpNetConnectOpts } from "node:net";
+import { connect, type NetConnectOpts, type Socket } from "node:net";
 
 /** Much of what waits in a socket is taken at once; pages that no read has reached cost nothing. */
 const readBytes = 256 * 1024;
@@ -13,7 +13,7 @@ const takers = new WeakMap<Socket, Taker | null>();
  * `takeReads` takes what it reads without a copy and without memory for each read. The buffer stays
  * the same: while a part of it waits to be written, nothing more is read.
  */
-export function connectForRelay(options: TcpNetConnectOpts): Socket {
+export function connectForRelay(options: NetConnectOpts): Socket {
   const socket: Socket = connect({
     ...options,
     onread: {

@@ -1,7 +1,8 @@
-import { connect, type Socket, type TcpSocketConnectOpts } from "node:net";
+import type { Socket, TcpSocketConnectOpts } from "node:net";
 import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import type { DialRequest } from "../../server/protocol/supervisor.ts";
+import { connectForRelay, relay } from "../../server/util/relayed-socket.ts";
 import { Refusal } from "./refusal.ts";
 
 /** On the workspace's own network an answer takes milliseconds; this is a dropped packet. */
@@ -66,7 +67,7 @@ function connectTo(
   signal: AbortSignal,
 ): Promise<Socket> {
   return new Promise((succeed, reject) => {
-    const socket = connect({ ...to, allowHalfOpen: true });
+    const socket = connectForRelay({ ...to, allowHalfOpen: true });
     const giveUp = (): void => void socket.destroy(new Error("timeout"));
     const timer = setTimeout(giveUp, connectTimeoutMs);
     signal.addEventListener("abort", giveUp);
@@ -96,7 +97,7 @@ export function splice(a: Socket, b: Socket): void {
     [a, b],
     [b, a],
   ] as const) {
-    from.pipe(to);
+    if (!relay(from, to)) from.pipe(to);
     from.on("error", () => {
       // A unix socket knows no reset. While its end is on its way out, libuv refuses to reset a socket,
       // and Node 20 never closes it.
