@@ -1,9 +1,17 @@
-import { lstat, readdir, readFile, realpath } from "node:fs/promises";
+import { lstat, open, readdir, readFile, realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ListedFile, SourceFiles } from "../../server/sources/files.ts";
 
-/** A folder of this machine as readers see a repository: links are not followed, as there. */
-export function localFiles(root: string): SourceFiles {
+/** A larger file is no configuration, or no reader would take it. */
+export const maxFileBytes = 4 * 1024 * 1024;
+
+/**
+ * A folder of this machine as readers see a repository: links are not followed, as there.
+ *
+ * @param options.cut Of a file with more than `maxFileBytes` the beginning is given, as a text that
+ * is larger than readers take: they say so with its place. Without it, there is no text.
+ */
+export function localFiles(root: string, { cut = false } = {}): SourceFiles {
   /** Not where a folder on the way is a link: that is no folder of the repository. */
   const isBelow = async (path: string): Promise<boolean> => {
     const folder = dirname(path);
@@ -13,7 +21,8 @@ export function localFiles(root: string): SourceFiles {
     try {
       const found = await lstat(join(root, path));
       if (!(await isBelow(path))) return [];
-      if (found.isFile()) return [{ path, kind: "file", size: found.size }];
+      const size = cut ? Math.min(found.size, maxFileBytes) : found.size;
+      if (found.isFile()) return [{ path, kind: "file", size }];
       return found.isDirectory() ? [{ path, kind: "folder", size: 0 }] : [];
     } catch {
       return [];
@@ -38,12 +47,31 @@ export function localFiles(root: string): SourceFiles {
       const read = files
         .filter(({ size }) => size <= maxBytes)
         .map(async ({ path }) => {
-          const text = await readFile(join(root, path), "utf8").catch(() => null);
+          const file = join(root, path);
+          const text = await (cut ? beginningOf(file) : readFile(file, "utf8")).catch(() => null);
           return text === null ? [] : [[path, text] as const];
         });
       return new Map((await Promise.all(read)).flat());
     },
   };
+}
+
+/** The whole text, or where that is too large one that is, too: never a shorter one that is right. */
+async function beginningOf(path: string): Promise<string> {
+  const file = await open(path);
+  try {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const beginning = file.createReadStream({ end: maxFileBytes, autoClose: false });
+    for await (const chunk of beginning as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      chunks.push(chunk);
+    }
+    const text = Buffer.concat(chunks).toString("utf8");
+    return length > maxFileBytes ? text.padEnd(maxFileBytes + 1) : text;
+  } finally {
+    await file.close();
+  }
 }
 
 /** The same, and the texts of all that was read. */

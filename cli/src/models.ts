@@ -38,7 +38,7 @@ export async function readHere(given: string): Promise<ReadResult> {
   const folder = await isFolder(given);
   const { root, path } = placeOf(given, folder ? given : dirname(given));
   try {
-    const { result } = await readSource(sourcePath(path), localFiles(root), {
+    const { result } = await readSource(sourcePath(path), localFiles(root, { cut: true }), {
       prefers: "development",
       render: (below) => renderKustomization(join(root, below)),
       nameOf: (below) => join(root, below),

@@ -8,13 +8,11 @@ import { herokuPaths } from "../../server/sources/heroku/read.ts";
 import { offeredSources } from "../../server/sources/production.ts";
 import type { ReadResult } from "../../server/sources/result.ts";
 import { Failure } from "./failure.ts";
-import { localFiles } from "./local-files.ts";
+import { localFiles, maxFileBytes } from "./local-files.ts";
 import { isFolder, placeOf, readHere } from "./models.ts";
 import type { Diagnostic } from "./wire.ts";
 
 const devfileFolder = ".devfile";
-/** A larger file is no configuration, or no reader would take it. */
-const maxFileBytes = 4 * 1024 * 1024;
 
 export interface Validated {
   /** What was read: files, or the folder of Kubernetes objects. */
@@ -94,7 +92,7 @@ async function devfilesIn(folder: string): Promise<string[]> {
 /** The files that `docker compose` would take there, over one another. */
 async function composeIn(folder: string): Promise<Validated[]> {
   const { root, path } = placeOf(folder, folder);
-  const find = findIn(localFiles(root), maxFileBytes);
+  const find = findIn(localFiles(root, { cut: true }), maxFileBytes);
   const paths = await readFilesWith(find, (read) => defaultComposeFiles(path, read));
   if (paths.length === 0) return [];
   const result = await readFilesWith(find, (read) => readCompose(paths, { read, folder: path }));
@@ -119,7 +117,7 @@ export async function documentsBeside(
 ): Promise<{ documents: Map<string, { text: string } | { failure: string }>; unread: string[] }> {
   const documents = new Map<string, { text: string } | { failure: string }>();
   // As a repository has it: what a link leads to is not its own, and is sent to nobody.
-  const find = findIn(localFiles(root), maxFileBytes);
+  const find = findIn(localFiles(root, { cut: true }), maxFileBytes);
   for (;;) {
     const needed = neededDocuments(text, path, documents);
     const here = needed.filter(({ location }) => location.kind === "repository");

@@ -58,16 +58,12 @@ export function because(model: SourceModel, decided: Decided): Because[] {
     return { part: `command ${planned}`, where: uniquePlaces([where, ...places(facts)]) };
   });
   const paths = new Set(projects.map(({ path }) => path));
-  const checkouts = model.projects.flatMap(({ name, url, revision, clonePath, where }) =>
-    clonePath.known && paths.has(`${sourceRoot}/${clonePath.value}`)
-      ? [
-          {
-            part: `project ${name}`,
-            where: uniquePlaces([where, ...places([url, revision, clonePath])]),
-          },
-        ]
-      : [],
-  );
+  const checkouts = model.projects.flatMap((project) => {
+    const { name, url, revision, clonePath, otherRemotes = [], where } = project;
+    if (!clonePath.known || !paths.has(`${sourceRoot}/${clonePath.value}`)) return [];
+    const facts = [url, revision, clonePath, ...otherRemotes.map((remote) => remote.url)];
+    return [{ part: `project ${name}`, where: uniquePlaces([where, ...places(facts)]) }];
+  });
   const chosen = model.services[dev];
   if (chosen === undefined) return [...services, ...ports, ...volumes];
   const { name, sourcePath, command, args } = chosen;

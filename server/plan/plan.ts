@@ -10,7 +10,7 @@ import { Facts } from "./facts.ts";
 import { withManifests } from "./manifests.ts";
 import { planMirror, type MirrorChoices } from "./mirror/index.ts";
 import { planOneShots } from "./one-shots.ts";
-import { planProjects } from "./projects.ts";
+import { planProjects, withRemotes } from "./projects.ts";
 import { planService } from "./service.ts";
 import { planTasks } from "./tasks.ts";
 
@@ -97,7 +97,7 @@ export function plan(
     devService: dev.name,
     services: mirrored?.services ?? members,
     volumes: [...volumes.planned, ...(mirrored?.volumes ?? [])],
-    checkout: choices.checkout,
+    checkout: choices.checkout === null ? null : withRemotes(development, choices.checkout),
     projects,
     tasks,
     ...(oneShots.length === 0 ? {} : { oneShots }),

@@ -13,9 +13,13 @@ export interface ProjectToCheckOut {
   readonly revision: string | null;
   /** Absolute, such as `/workspace/libs/tool`. */
   readonly path: string;
+  /** The names of its remotes, and the URLs of the further ones. */
+  readonly remotes: Remotes;
   /** Where the URL stands in the file. */
   readonly where: Place;
 }
+
+type Remotes = Pick<Checkout, "remote" | "otherRemotes">;
 
 type Opened = Pick<Checkout, "url" | "path">;
 
@@ -31,9 +35,27 @@ export function projectsToCheckOut(model: SourceModel, opened: Opened | null): P
     if (judged.why !== null) return [];
     const { name, revision, url } = project;
     const ref = revision.known ? revision.value : null;
-    return [{ name, url: judged.url, revision: ref, path: judged.path, where: url.where }];
+    const { url: remote, path } = judged;
+    const remotes = remotesOf(project);
+    return [{ name, url: remote, revision: ref, path, remotes, where: url.where }];
   });
   return wanted.sort((a, b) => a.path.split("/").length - b.path.split("/").length);
+}
+
+/** The opened checkout, with the remotes of the project that names the same repository. */
+export function withRemotes(model: SourceModel, opened: Checkout): Checkout {
+  const same = model.projects.find(({ url }) => url.known && sameRepository(url.value, opened.url));
+  return same === undefined ? opened : { ...opened, ...remotesOf(same) };
+}
+
+function remotesOf({ remote, otherRemotes = [] }: SourceProject): Remotes {
+  const others = otherRemotes.flatMap(({ name, url }) =>
+    url.known ? [{ name, url: url.value }] : [],
+  );
+  return {
+    ...(remote === undefined ? {} : { remote }),
+    ...(others.length === 0 ? {} : { otherRemotes: others }),
+  };
 }
 
 type Judged =

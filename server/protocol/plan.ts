@@ -58,6 +58,10 @@ export type PlannedOneShot = z.infer<typeof PlannedOneShot>;
 export const Checkout = z.object({
   /** The remote as the user named it: no credential in it. */
   url: z.string(),
+  /** What the checkout calls the remote of this URL; absent: `origin`. */
+  remote: z.string().optional(),
+  /** The checkout's further remotes: nothing is fetched from them. Absent: none. */
+  otherRemotes: z.array(z.object({ name: z.string(), url: z.string() })).optional(),
   /** What the repository cache knows it by; absent in an older plan, where it is the URL. */
   key: z.string().optional(),
   /** The full ref, such as `refs/heads/main`; `null` for a bare commit. */

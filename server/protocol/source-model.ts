@@ -67,6 +67,10 @@ export type SourceCommand = z.infer<typeof SourceCommand>;
 export const SourceProject = z.object({
   name: z.string(),
   url: Fact(z.string()),
+  /** What its checkout calls the remote of this URL; absent: `origin`. */
+  remote: z.string().optional(),
+  /** The checkout's further remotes; absent: none. */
+  otherRemotes: z.array(z.object({ name: z.string(), url: Fact(z.string()) })).optional(),
   /** A branch, tag or commit; null: the remote's default branch. */
   revision: Fact(z.string().nullable()),
   /** Below the source root, without a leading slash. */

@@ -27,7 +27,7 @@ export const cachePath = "/repositories";
 
 /** A remote as it is asked. */
 export interface Remote {
-  /** What git is given, and what the checkout's `origin` is. No credential in it. */
+  /** What git is given, and what the checkout's remote is. No credential in it. */
   readonly url: string;
   /** What its cache is found by: the `repositoryKey` of its context URL. */
   readonly key: string;

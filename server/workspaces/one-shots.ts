@@ -18,11 +18,20 @@ export function oneShotsOf(
  * Runs the containers of one time to their ends, each after those that it needs, the others beside
  * each other. The first that fails ends the rest.
  *
+ * @param onDone is told of each that ended well, before what needs it begins.
  * @throws OneloopError `container-exited` with its name and the end of its output
  */
 export async function runOneShots(
   engine: Engine,
-  { spec, when }: { spec: WorkspaceSpec; when: PlannedOneShot["when"] },
+  {
+    spec,
+    when,
+    onDone,
+  }: {
+    spec: WorkspaceSpec;
+    when: PlannedOneShot["when"];
+    onDone?: (name: string) => Promise<void>;
+  },
   options: StepOptions,
 ): Promise<void> {
   const done = new Map<string, Promise<void>>();
@@ -30,9 +39,9 @@ export async function runOneShots(
     oneShotsOf(spec.plan, when).map((one) => {
       // What it needs stands before it in the list.
       const needed = one.needs.flatMap((name) => done.get(name) ?? []);
-      const run = Promise.all(needed).then(() =>
-        runOne(engine, { spec, one }, { ...options, signal }),
-      );
+      const run = Promise.all(needed)
+        .then(() => runOne(engine, { spec, one }, { ...options, signal }))
+        .then(() => onDone?.(one.name));
       done.set(one.name, run);
       return run;
     }),

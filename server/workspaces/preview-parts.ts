@@ -41,9 +41,14 @@ export function partsOf(plan: WorkspacePlan): PreviewPart[] {
     const purpose = group === null ? "" : `${group.kind}${group.isDefault ? " (default)" : ""}: `;
     return part("command", name, `${purpose}${commandText(command)}`);
   });
-  const projects = (plan.projects ?? []).map(({ url, path }) =>
-    part("project", path.slice(path.lastIndexOf("/") + 1), `${url} in ${path}`),
-  );
+  const projects = (plan.projects ?? []).map(({ url, path, otherRemotes = [] }) => {
+    const others = otherRemotes.map((remote) => `, also ${remote.name} ${remote.url}`);
+    return part(
+      "project",
+      path.slice(path.lastIndexOf("/") + 1),
+      `${url} in ${path}${others.join("")}`,
+    );
+  });
   return [...services, ...ports, ...volumes, ...oneShots, ...tasks, ...commands, ...projects];
 }
 

@@ -62,14 +62,15 @@ export function resolveProjects(
   { wanted, signal }: { wanted: readonly ProjectToCheckOut[]; signal: AbortSignal },
 ): Promise<Checkout[]> {
   return Promise.all(
-    wanted.map(async ({ name, url, revision, path }) => {
+    wanted.map(async ({ name, url, revision, path, remotes }) => {
       try {
         const parsed = parseContextUrl(url);
         const remote = await remoteOf(parts, user, parsed);
         const target = revision === null ? parsed.target : revisionTarget(revision);
         const { ref, commit } = await parts.repositories.resolve(remote, target, signal);
         await parts.repositories.ensureCommit(remote, { ref, commit }, signal);
-        return { url: parsed.remote, key: parsed.repositoryKey, ref, commit, path };
+        const key = parsed.repositoryKey;
+        return { url: parsed.remote, ...remotes, key, ref, commit, path };
       } catch (error) {
         const failure = toOneloopError(error);
         throw new OneloopError(

@@ -28,14 +28,17 @@ IFS= read -r url
 IFS= read -r commit
 IFS= read -r branch
 IFS= read -r lfs
+IFS= read -r remote
 chown "$uid:$gid" /volumes/source /volumes/home
 exec setpriv --reuid "$uid" --regid "$gid" --clear-groups -- \\
-  sh -eu -c "$INNER" checkout "$cache" "$folder" "$url" "$commit" "$branch" "$lfs"
+  sh -eu -c "$INNER" checkout "$cache" "$folder" "$url" "$commit" "$branch" "$lfs" \\
+  "$remote"
 `;
 
 /**
- * $1 cache repository, $2 folder, $3 remote URL, $4 commit, $5 branch or "", $6 "lfs" or "". The
- * rest of the orders are submodules, five lines each. The folder appears by one rename: a run that
+ * $1 cache repository, $2 folder, $3 remote URL, $4 commit, $5 branch or "", $6 "lfs" or "",
+ * $7 the remote's name. The rest of the orders are further remotes, two lines each, an empty line,
+ * and submodules, five lines each. The folder appears by one rename: a run that
  * was killed leaves nothing that looks like a checkout, and an existing one is never touched.
  *
  * Submodules come from the cache, too: git is told to look there for their URLs, in a file of this
@@ -53,12 +56,15 @@ mkdir -p "$(dirname "$target")"
 git config --global uploadpack.allowAnySHA1InWant true
 # Another open may have fetched since, and the branch be gone: its commit is still here.
 if [ -n "$5" ] && git --git-dir="$1" show-ref --verify --quiet "refs/heads/$5"; then
-  git clone --quiet --no-checkout --no-hardlinks --branch "$5" -- "$1" "$partial"
+  git clone --quiet --no-checkout --no-hardlinks --origin "$7" --branch "$5" -- "$1" "$partial"
 else
-  git clone --quiet --no-checkout --no-hardlinks -- "$1" "$partial"
+  git clone --quiet --no-checkout --no-hardlinks --origin "$7" -- "$1" "$partial"
 fi
 cd "$partial"
-git remote set-url origin "$3"
+git remote set-url -- "$7" "$3"
+while IFS= read -r name && [ -n "$name" ] && IFS= read -r url; do
+  git remote add -- "$name" "$url"
+done
 default=$(git symbolic-ref --quiet --short HEAD || true)
 if [ -n "$5" ]; then
   git checkout --quiet -B "$5" "$4"
@@ -154,6 +160,9 @@ export async function checkOut(
     checkout.commit,
     checkout.ref?.startsWith("refs/heads/") ? checkout.ref.slice(11) : "",
     checkout.lfs === true ? "lfs" : "",
+    checkout.remote ?? "origin",
+    ...(checkout.otherRemotes ?? []).flatMap(({ name, url }) => [name, url]),
+    "",
     ...(checkout.submodules ?? []).flatMap(({ within, name, path, url, key }) => [
       ...[within, name, path, url],
       `${cachePath}/${cacheKey(key)}`,

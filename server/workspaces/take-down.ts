@@ -27,10 +27,8 @@ export interface TakeDownParts extends Pick<BringUpParts, "archive"> {
 export async function stopAll(parts: TakeDownParts, turn: Turn): Promise<void> {
   const { engine, inside, supervisors } = parts;
   const { spec, step, interrupted } = turn;
-  const { owner, plan } = spec;
-  const after = oneShotsOf(plan, "after-stop");
-  // What comes after a stop comes once: nothing is stopped of what has stopped.
-  const ran = after.length > 0 && (await anyRuns(engine, owner));
+  const { owner } = spec;
+  const after = await owedAfterStop(engine, turn);
   await inside.ended(owner.id);
   supervisors.forget(owner);
   const stop = (): Promise<void> =>
@@ -38,7 +36,7 @@ export async function stopAll(parts: TakeDownParts, turn: Turn): Promise<void> {
       engine.stop(owner, { ...options, graceMs: stopGraceMs }),
     );
   await stop();
-  if (!ran) return;
+  if (after.length === 0) return;
   try {
     await runAfterStop(parts, turn, after);
   } catch (error) {
@@ -47,7 +45,31 @@ export async function stopAll(parts: TakeDownParts, turn: Turn): Promise<void> {
     const { code, message } = toOneloopError(error);
     await parts.store.addEvent(owner.id, { level: "error", code, message });
   }
+  await turn.record({ afterStop: null });
   await stop();
+}
+
+/**
+ * What is to run after this stop, written down before anything ends: whoever goes on after a kill of
+ * the control plane finds nothing that runs, and the rest of the list. Each is taken off it when it
+ * has ended, so it runs once; one that a kill caught in the middle, or between its end and that
+ * word, runs again from its beginning. Where nothing runs and no such stop has begun, nothing comes
+ * after it; a start that somebody wishes meanwhile ends it.
+ */
+async function owedAfterStop(engine: Engine, turn: Turn): Promise<PlannedOneShot[]> {
+  const { row, spec, record } = turn;
+  const all = oneShotsOf(spec.plan, "after-stop");
+  if (all.length === 0) return [];
+  if (row.desired === "running") {
+    await record({ afterStop: null });
+    return [];
+  }
+  if (await anyRuns(engine, spec.owner)) {
+    await record({ afterStop: all.map(({ name }) => name) });
+    return all;
+  }
+  const left = new Set(row.afterStop);
+  return all.filter(({ name }) => left.has(name));
 }
 
 async function anyRuns(engine: Engine, owner: Owner): Promise<boolean> {
@@ -78,10 +100,16 @@ async function runAfterStop(
     void parts.store
       .addEvent(spec.owner.id, { level: "info", code: "after-stop", message })
       .catch(() => undefined);
+  const left = new Set(after.map(({ name }) => name));
+  const plan = builds.named({ ...spec.plan, oneShots: [...after] });
+  const onDone = async (name: string): Promise<void> => {
+    left.delete(name);
+    await turn.record({ afterStop: [...left] });
+  };
   await step("after-stop", interrupted, (options) =>
     runOneShots(
       engine,
-      { spec: { ...spec, plan: builds.named(spec.plan) }, when: "after-stop" },
+      { spec: { ...spec, plan }, when: "after-stop", onDone },
       { ...options, onProgress: note },
     ),
   );

@@ -145,6 +145,12 @@ function readExec(command: Body, self: MapCursor, context: CommandContext): Exec
   if (line !== null && lineText?.trim() === "") {
     line.error("empty-command", "This command runs nothing: write a line for a shell.");
   }
+  const reloads = self.get("hotReloadCapable");
+  if (reloads?.boolean() === false) {
+    const why = "No command is started again when files change: who wants that starts it again.";
+    const what = `hotReloadCapable of command ${quote(command.id.text)}`;
+    context.leftOut.push({ what, why, where: reloads.where });
+  }
   const folder = self.get("workingDir");
   const folderText = folder?.string() ?? null;
   if (component === null || line === null || lineText === null) return null;

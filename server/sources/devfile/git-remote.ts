@@ -23,6 +23,28 @@ export function wrongRemote(url: string): string | null {
   return null;
 }
 
+/** A folder of refs is named by it. In UTF-16 code units. */
+const maxNameChars = 100;
+
+/**
+ * What is wrong with a remote's name, as a sentence that says what to do; null where git takes it:
+ * `refs/remotes/NAME/x` has to be a ref's name (git-check-ref-format(1)), and none of the others' or
+ * below it.
+ */
+export function wrongRemoteName(name: string, others: Iterable<string>): string | null {
+  const isPart = (part: string): boolean =>
+    part !== "" && !part.startsWith(".") && !part.endsWith(".lock");
+  const isRef = name.split("/").every(isPart) && !/[\s\p{Cc}~^:?*[\\]|\.\.|@\{/u.test(name);
+  if (!isRef || name.startsWith("-") || name.length > maxNameChars) {
+    return "Git takes no remote of this name: use letters and digits, as in origin.";
+  }
+  for (const other of others) {
+    if (!name.startsWith(`${other}/`) && !other.startsWith(`${name}/`)) continue;
+    return `Its branches would be in the folder of the remote ${other}: use another name.`;
+  }
+  return null;
+}
+
 const noUrl = { protocol: "", hostname: "", pathname: "", username: "", password: "" };
 
 function parse(text: string): URL | null {

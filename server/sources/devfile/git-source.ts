@@ -3,11 +3,10 @@ import type { Fact } from "../../protocol/fact.ts";
 import { didYouMean } from "../near-names.ts";
 import type { Cursor, MapCursor } from "../yaml/cursor.ts";
 import { quote } from "../yaml/source-text.ts";
-import { wrongRemote } from "./git-remote.ts";
+import { wrongRemote, wrongRemoteName } from "./git-remote.ts";
 import type { Named } from "./model.ts";
 
-export interface Remote {
-  readonly at: Cursor;
+interface Remote {
   /** Null: it has a mistake, which was reported. */
   readonly url: Fact<string> | null;
 }
@@ -16,8 +15,10 @@ export interface Remote {
 export interface GitCheckout {
   readonly url: Fact<string>;
   readonly revision: Fact<string | null>;
-  /** By their names: the remotes that are not checked out. */
-  readonly others: ReadonlyMap<string, Remote>;
+  /** The name of the remote that is checked out. */
+  readonly remote: string;
+  /** The remotes that are not, in the order of the file. */
+  readonly others: readonly { readonly name: string; readonly url: Fact<string> }[];
 }
 
 /**
@@ -52,9 +53,10 @@ export function readCheckout(
   });
   const chosen = wanted === null ? undefined : remotes.get(wanted);
   if (wanted === null || chosen === undefined || chosen.url === null) return null;
-  const others = new Map(remotes);
-  others.delete(wanted);
-  return { url: chosen.url, revision, others };
+  const others = Array.from(remotes).flatMap(([name, { url }]) =>
+    name === wanted || url === null ? [] : [{ name, url }],
+  );
+  return { url: chosen.url, revision, remote: wanted, others };
 }
 
 /** Null, and reported, where not all names are known. */
@@ -72,10 +74,9 @@ function readRemotes(at: Cursor): Map<string, Remote> | null {
     else if (remotes.has(name)) {
       keyAt.error("duplicate-key", `The remote ${quote(name)} stands here twice: remove one.`);
     } else {
-      remotes.set(name, {
-        at: keyAt,
-        url: url !== null && wrong === null ? urlAt.fact(url) : null,
-      });
+      const wrongName = wrongRemoteName(name, remotes.keys());
+      if (wrongName !== null) keyAt.error("bad-remote-name", wrongName);
+      remotes.set(name, { url: url !== null && wrong === null ? urlAt.fact(url) : null });
     }
   }
   if (map.entries.length === 0) {

@@ -129,7 +129,7 @@ function readClonePath({ map, name }: Project): ClonePath | null {
   return { path, at, fact: at.fact(path) };
 }
 
-type GitSource = Pick<SourceProject, "url" | "revision">;
+type GitSource = Pick<SourceProject, "url" | "revision" | "remote" | "otherRemotes">;
 
 function readSource(project: Project, context: DevfileContext): GitSource | null {
   const { map, name, one } = project;
@@ -150,9 +150,11 @@ function readSource(project: Project, context: DevfileContext): GitSource | null
   }
   const checkout = readCheckout(self, { several: "allowed", self });
   if (checkout === null) return null;
-  for (const [other, { at }] of checkout.others) {
-    const why = "Only the remote that is checked out is set up.";
-    context.leftOut.push({ what: `remote ${quote(other)} of ${what}`, why, where: at.where });
-  }
-  return { url: checkout.url, revision: checkout.revision };
+  const { url, revision, remote, others } = checkout;
+  return {
+    url,
+    revision,
+    ...(remote === "origin" ? {} : { remote }),
+    ...(others.length === 0 ? {} : { otherRemotes: [...others] }),
+  };
 }

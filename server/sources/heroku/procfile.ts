@@ -1,6 +1,10 @@
 import type { Place } from "../../protocol/fact.ts";
+import { refuseText } from "../yaml/refuse.ts";
 import { quote } from "../yaml/source-text.ts";
 import type { SourceText } from "../yaml/source-text.ts";
+
+/** A Procfile has a handful of lines. In UTF-16 code units. */
+const maxChars = 1024 * 1024;
 
 /** A line of a Procfile. */
 export interface Process {
@@ -15,6 +19,7 @@ export interface Process {
  * lines are passed over. Mistakes are reported to the file.
  */
 export function readProcfile(source: SourceText): Process[] {
+  if (refuseText(source, maxChars)) return [];
   const processes = new Map<string, Process>();
   let start = 0;
   for (const line of source.text.split("\n")) {
@@ -29,8 +34,8 @@ export function readProcfile(source: SourceText): Process[] {
     const [, name = "", command = ""] = match ?? [];
     if (match === null) fail("bad-process", "This is no process: write `NAME: COMMAND`.");
     else if (command === "") fail("bad-process", `${quote(name)} has no command: add one.`);
-    else if (/[\0\p{Surrogate}]/u.test(command)) {
-      fail("bad-character", "This text has a NUL or half a character in it: remove it.");
+    else if (/\p{Surrogate}/u.test(command)) {
+      fail("bad-character", "This text has half a character in it: remove it.");
     } else if (processes.has(name)) {
       fail("duplicate-process", `${quote(name)} stands here twice: rename one.`);
     } else {

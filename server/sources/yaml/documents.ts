@@ -1,5 +1,6 @@
 import { OverLimit, parseInFull } from "./parse-in-full.ts";
 import { parsePlain } from "./parse-plain.ts";
+import { refuseText } from "./refuse.ts";
 import type { SourceText, TextRange } from "./source-text.ts";
 import type { TreeNode } from "./tree.ts";
 import { fileError } from "./words.ts";
@@ -21,18 +22,7 @@ export interface YamlDocument {
  * Documents without content are left out. Bounded as `parseYaml`; never throws.
  */
 export function parseDocuments(source: SourceText): YamlDocument[] {
-  const start = { start: 0, end: 1 };
-  if (source.text.length > maxFileChars) {
-    const advice = `The file is larger than ${maxFileChars} characters: split it.`;
-    source.report(start, fileError("file-too-large", advice));
-    return [];
-  }
-  // What was UTF-16 has a NUL in every other place, and its byte order mark is no UTF-8.
-  if (/^\uFFFD\uFFFD|\0/.test(source.text)) {
-    const advice = "This file is not UTF-8 text (UTF-16, perhaps): save it as UTF-8.";
-    source.report(start, fileError("not-utf-8", advice));
-    return [];
-  }
+  if (refuseText(source, maxFileChars)) return [];
   const documents: YamlDocument[] = [];
   let wrongChars = 0;
   for (const range of rangesOf(source.text)) {

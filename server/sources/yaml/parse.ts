@@ -1,7 +1,7 @@
 import { Cursor } from "./cursor.ts";
 import { OverLimit, parseInFull } from "./parse-in-full.ts";
 import { parsePlain } from "./parse-plain.ts";
-import { fileError } from "./words.ts";
+import { refuseText } from "./refuse.ts";
 import type { SourceText } from "./source-text.ts";
 import type { TreeNode } from "./tree.ts";
 
@@ -24,18 +24,7 @@ export function parseYaml(source: SourceText): Cursor | null {
  * @param tags Those that the format has, such as `!reset`.
  */
 export function parseTree(source: SourceText, tags: readonly string[] = []): TreeNode | null {
-  const start = { start: 0, end: 1 };
-  if (source.text.length > maxTextChars) {
-    const advice = `The file is larger than ${maxTextChars} characters: split it.`;
-    source.report(start, fileError("file-too-large", advice));
-    return null;
-  }
-  // What was UTF-16 has a NUL in every other place, and its byte order mark is no UTF-8.
-  if (/^\uFFFD\uFFFD|\0/.test(source.text)) {
-    const advice = "This file is not UTF-8 text (UTF-16, perhaps): save it as UTF-8.";
-    source.report(start, fileError("not-utf-8", advice));
-    return null;
-  }
+  if (refuseText(source, maxTextChars)) return null;
   try {
     return parsePlain(source) ?? parseInFull(source, tags);
   } catch (thrown) {

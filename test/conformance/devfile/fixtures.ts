@@ -8,9 +8,12 @@ import type { Version } from "../../../server/sources/devfile/version.ts";
 import { parseTree } from "../../../server/sources/yaml/parse.ts";
 import { SourceText } from "../../../server/sources/yaml/source-text.ts";
 
-/** The specification's own data (devfile/api, Apache-2.0), where it is at hand. */
-export const fixtures = resolve(import.meta.dirname, "../../../../shared/fixtures/devfile-api");
-export const atHand = existsSync(fixtures);
+const allFixtures = resolve(import.meta.dirname, "../../../../shared/fixtures");
+
+/** The specification's own data (devfile/api, Apache-2.0). */
+export const fixtures = join(allFixtures, "devfile-api");
+/** Where any fixtures are, a set that is missing is a failure. */
+export const atHand = existsSync(allFixtures);
 
 export function fixture(path: string): string {
   return readFileSync(join(fixtures, path), "utf8");

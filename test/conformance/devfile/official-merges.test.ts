@@ -167,6 +167,8 @@ describe.skipIf(!atHand)("the specification's own variables", () => {
     passed.variables += 1;
   });
 
+  test("are all tried", () => expect(outputs.length).toBe(17));
+
   test("that are missing are each reported at their place", () => {
     const { source, tree } = load(fixture(`${variables}/all/devfile-bad.yaml`), "devfile.yaml");
     replaceVariables(tree, [2, 3, 0]);

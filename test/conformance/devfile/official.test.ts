@@ -20,6 +20,12 @@ const lists: readonly { list: string; kind: DocumentKind; begins: string }[] = [
 /** Listed as passing, and no YAML: a key stands in them twice. */
 const twice = ["metadataAll.yaml", "parentAll.yaml", "parentMinimum.yaml"];
 
+/** Listed, and disabled, with a file that the specification lacks. */
+const absent = ["componentContainerEndpointBadProtocol.yaml"];
+
+/** In all lists, at the commit that the fixtures are of. */
+const listed = 284;
+
 /** All lists are held to the newest schema there. */
 const version = [2, 3, 0] as const;
 
@@ -42,9 +48,15 @@ describe.skipIf(!atHand)("the specification's own lists", () => {
     "$list: $part is accepted and rejected as listed",
     ({ list, kind, begins, part }) => {
       const { Tests } = JSON.parse(fixture(join("test/v200/json", part))) as { Tests: Entry[] };
-      // Those that the specification disabled are judged as the others; one names a file that it lacks.
-      const entries = Tests.filter(({ Files }) => Files.every((file) => has(`test/v200/${file}`)));
-      const outcomes = entries.map(({ FileName, ExpectOutcome, Files }) => {
+      // Those that the specification disabled are judged as the others.
+      const outcomes = Tests.map(({ FileName, ExpectOutcome, Files }) => {
+        const missing = Files.filter((file) => !has(`test/v200/${file}`));
+        if (absent.includes(FileName)) {
+          // Else it can be judged by now.
+          expect(missing.length).toBeGreaterThan(0);
+          return { FileName, excepted: true, asListed: true, found: [] };
+        }
+        expect(missing).toEqual([]);
         const text = begins + Files.map((file) => fixture(join("test/v200", file))).join("\n");
         const found = mistakes(text, { kind, version });
         const excepted = ExpectOutcome === "PASS" && twice.includes(FileName);
@@ -58,11 +70,17 @@ describe.skipIf(!atHand)("the specification's own lists", () => {
       });
       rows.push({
         set: `${list.replace(/^test-|\.json$/g, "")}: ${part.replace("-tests.json", "")}`,
-        entries: entries.length,
+        entries: Tests.length,
         asListed: outcomes.filter(({ asListed }) => asListed).length,
         excepted: outcomes.filter(({ excepted }) => excepted).map(({ FileName }) => FileName),
       });
       expect(outcomes.filter(({ asListed }) => !asListed)).toEqual([]);
     },
   );
+
+  test("are tried with every entry", () => {
+    expect(rows.reduce((sum, { entries }) => sum + entries, 0)).toBe(listed);
+    const excepted = rows.flatMap((row) => row.excepted);
+    expect(new Set(excepted)).toEqual(new Set([...twice, ...absent]));
+  });
 });

@@ -238,6 +238,28 @@ describe("loop validate", () => {
     await expect(loop("validate", "empty")).rejects.toMatchObject({ code: "usage", status: 2 });
   });
 
+  const tooLarge = (begins: string, line: string): string =>
+    begins + line.repeat(Math.ceil((4.5 * 1024 * 1024) / Buffer.byteLength(line)));
+
+  test.each([
+    ["compose.yaml", "services:\n  a: {image: x}\n"],
+    ["k8s/a.yaml", "apiVersion: v1\nkind: Service\n"],
+    ["Procfile", "web: x\n"],
+    ["devfile.yaml", "schemaVersion: 2.2.0\n"],
+  ])(
+    "says of one that is too large that it is, in its folder and by its name: %s",
+    async (path, begins) => {
+      // Its characters are fewer than its bytes.
+      await write({ [path]: tooLarge(begins, "# üüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüü\n") });
+      for (const given of [".", path]) {
+        const { diagnostics } = await validate(given);
+        expect(diagnostics.map(({ file, line, code }) => `${file}:${line} ${code}`)).toEqual([
+          `${path}:1 file-too-large`,
+        ]);
+      }
+    },
+  );
+
   test("gives SARIF of compose files, too", async () => {
     await write(others);
     const { out } = await loop("validate", "--format", "sarif", "compose.yaml", "k8s");

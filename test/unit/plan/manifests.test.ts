@@ -31,7 +31,7 @@ ${indented(deployment("broker", "rabbit:3") + "---\n" + deployment("search", "el
   - {name: database, kubernetes: {uri: ../k8s/db.yaml}}
   - {name: app, openshift: {uri: deploy.yaml}}
   - {name: later, kubernetes: {uri: later.yaml, deployByDefault: false}}
-  - {name: asked, kubernetes: {uri: asked.yaml, deployByDefault: false}}
+  - {name: asked, openshift: {uri: asked.yaml, deployByDefault: false}}
   - {name: gone, kubernetes: {uri: gone.yaml}}
   - {name: far, kubernetes: {uri: "https://example.org/x.yaml"}}
   - {name: wrong, kubernetes: {inlined: "kind: Deployment\\napiVersion: apps/v1\\n"}}

@@ -42,6 +42,7 @@ describe("the projects to check out", () => {
         url: tool,
         revision: "v1",
         path: "/workspace/libs/tool",
+        remotes: {},
         where: { file: "devfile.yaml", line: 11, column: 17 },
       },
     ]);
@@ -86,6 +87,38 @@ describe("a plan", () => {
       ].map(([line, column]) => ({ file: "devfile.yaml", line, column })),
     );
     expect(planned.leftOut).toEqual([]);
+  });
+
+  test("has every remote of a project, and those of the opened repository", () => {
+    const remotes = (name: string) => ({
+      remotes: { origin: `https://example.org/acme/${name}`, mine: `git@example.org:me/${name}` },
+      checkoutFrom: { remote: name === "tool" ? "mine" : "origin" },
+    });
+    const source = read(
+      stringify({
+        schemaVersion: "2.2.2",
+        components: [{ name: "tools", container: { image: "i" } }],
+        projects: ["tool", "govapp"].map((name) => ({ name, git: remotes(name) })),
+      }),
+    );
+    const [wanted] = projectsToCheckOut(source, opened);
+    expect(wanted).toMatchObject({
+      url: "git@example.org:me/tool",
+      remotes: {
+        remote: "mine",
+        otherRemotes: [{ name: "origin", url: "https://example.org/acme/tool" }],
+      },
+    });
+    const projects = [at("git@example.org:me/tool", "/workspace/tool")];
+    const made = plan(source, null, { checkout: opened, projects });
+    const { checkout, because } = WorkspacePlan.parse(made);
+    const { where } = because.find(({ part }) => part === "project tool") ?? {};
+    // Its name, both remotes, and which of them.
+    expect(where?.length).toBe(4);
+    expect(checkout).toEqual({
+      ...opened,
+      otherRemotes: [{ name: "mine", url: "git@example.org:me/govapp" }],
+    });
   });
 
   test("lists each project that is not checked out, with the reason", () => {

@@ -32,7 +32,7 @@ function order(text: string): string[] {
 
 describe("a command", () => {
   test("is read with every field, at its place", () => {
-    const { commands } = read(
+    const { commands, leftOut: left } = read(
       devfile([
         "- id: build",
         "  exec:",
@@ -59,6 +59,13 @@ describe("a command", () => {
         where: { line: 7, column: 9 },
       },
     ]);
+    expect(left).toMatchObject([
+      { what: 'hotReloadCapable of command "build"', where: { line: 15, column: 25 } },
+    ]);
+  });
+
+  test("that reloads by itself is never started again, as it says: nothing is left out", () => {
+    expect(leftOut(read(devfile([exec("x", ", hotReloadCapable: true")])))).toEqual([]);
   });
 
   test("is offered to who asks for it, whether an event runs it or not", () => {

@@ -11,8 +11,7 @@ test("every example of the page on devfiles is read whole: nothing is wrong in i
   // The last one has the first as its parent.
   const others = { "stacks/node.yaml": examples[0] ?? "" };
   const leftOut = examples.flatMap((text) => read(text, others).leftOut.map(({ what }) => what));
-  // The page says of this one that it is left out.
-  expect(leftOut).toEqual(['remote "origin" of project "client"']);
+  expect(leftOut).toEqual([]);
 });
 
 test("the mistake that the page shows looks as it says", () => {

@@ -170,6 +170,11 @@ describe("a mistake in a devfile", () => {
       container("cpuLimit: 500m", "cpuRequest: '1'"),
       "7:19 request-over-limit",
     ],
+    [
+      "a memory request above its limit",
+      container("memoryLimit: 1Gi", "memoryRequest: 1025Mi"),
+      "7:22 request-over-limit",
+    ],
     ["a volume that is none", container("volumeMounts: [{name: data}]"), "6:29 unknown-volume"],
     [
       "a reserved variable",

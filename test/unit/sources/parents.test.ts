@@ -3,7 +3,11 @@ import { formatDiagnostic } from "../../../server/protocol/errors.ts";
 import { formatPlace } from "../../../server/protocol/fact.ts";
 import type { SourceModel } from "../../../server/protocol/source-model.ts";
 import type { DevfileDocument } from "../../../server/sources/devfile/flatten.ts";
+import { mergeParts } from "../../../server/sources/devfile/merge.ts";
 import { neededDocuments, readDevfile } from "../../../server/sources/devfile/read.ts";
+import { parseTree } from "../../../server/sources/yaml/parse.ts";
+import { SourceText } from "../../../server/sources/yaml/source-text.ts";
+import { toPlain, type MapNode } from "../../../server/sources/yaml/tree.ts";
 
 /** By their names, such as `devfile.yaml` or `https://example.org/parent.yaml`. */
 type Texts = Readonly<Record<string, string>>;
@@ -291,7 +295,7 @@ events: {postStart: [${event}]}
   });
 });
 
-test("of variables with one name in a parent and a plugin the later counts", () => {
+test("a variable that overrides a parent's counts in the parent's own text, too", () => {
   const of = (value: string, name: string): string =>
     `schemaVersion: 2.1.0\nvariables: {who: ${value}}\ncomponents: [{name: ${name}, container: {image: "{{who}}"}}]`;
   const middle = "schemaVersion: 2.1.0\nparent: {uri: a.yaml, variables: {who: middle}}";
@@ -303,5 +307,54 @@ test("of variables with one name in a parent and a plugin the later counts", () 
   expect(model.services[0]?.image).toMatchObject({
     value: "middle",
     where: { file: "a.yaml", line: 3 },
+  });
+});
+
+test("an attribute that overrides a parent's counts, with its own place", () => {
+  const attributes = "attributes: {mirror: compose.yaml, develop: api}";
+  const model = read({
+    "devfile.yaml": child("parent: {uri: a.yaml, attributes: {mirror: k8s/}}"),
+    "a.yaml": `schemaVersion: 2.2.2\n${attributes}\ncomponents: [{name: a, container: {image: a}}]`,
+  });
+  expect(model.mirror).toMatchObject({
+    source: { value: "k8s/", where: { file: "devfile.yaml", line: 3 } },
+    develop: { value: ["api"], where: { file: "a.yaml", line: 2 } },
+  });
+});
+
+/** Devfiles with variables have no plugins any more, and templates have both. */
+test("of variables and attributes with one name in a parent and plugins the later counts", () => {
+  const tree = (text: string, file: string): MapNode => {
+    const parsed = parseTree(new SourceText(text, file));
+    if (parsed?.kind !== "map") throw new Error(`${file} is no map`);
+    return parsed;
+  };
+  const of = (name: string, more = ""): string =>
+    `variables: {who: ${name}, of-${name}: x${more}}\nattributes: {who: [${name}], of-${name}: x}\n`;
+  const taken = [
+    ["the parent", of("parent", ", both: parent")],
+    ['plugin "a"', of("a", ", both: a")],
+    ['plugin "b"', of("b")],
+  ] as const;
+  const main = tree("variables: {own: main}\nattributes: {own: main}\n", "devfile.yaml");
+  const merge = (order: readonly number[]): unknown =>
+    toPlain(
+      mergeParts({
+        main,
+        takenIn: order.flatMap((at) => {
+          const [from, text] = taken[at] ?? [];
+          return from === undefined ? [] : [{ from, content: tree(text ?? "", from) }];
+        }),
+        replaced: new Set(),
+      }),
+    );
+  const own = { "of-parent": "x", "of-a": "x", "of-b": "x", own: "main" };
+  expect(merge([0, 1, 2])).toEqual({
+    variables: { ...own, who: "b", both: "a" },
+    attributes: { ...own, who: ["b"] },
+  });
+  expect(merge([2, 1, 0])).toEqual({
+    variables: { ...own, who: "parent", both: "parent" },
+    attributes: { ...own, who: ["parent"] },
   });
 });

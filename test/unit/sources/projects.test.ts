@@ -1,5 +1,6 @@
+import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
-import { wrongRemote } from "../../../server/sources/devfile/git-remote.ts";
+import { wrongRemote, wrongRemoteName } from "../../../server/sources/devfile/git-remote.ts";
 import { leftOut, marked, read, shown, wrong } from "./reading.ts";
 
 /** A devfile whose projects' lines begin on line 3. */
@@ -28,6 +29,8 @@ describe("a project", () => {
       {
         name: "tool",
         url: { value: "git@example.org:me/a.git", where: { line: 8, column: 15 } },
+        remote: "mine",
+        otherRemotes: [{ name: "origin", url: { value: url, where: { line: 7, column: 17 } } }],
         revision: { value: "feature/x", where: { line: 9, column: 46 } },
         clonePath: { value: "libs/tool", where: { line: 4, column: 16 } },
         where: { line: 3, column: 11 },
@@ -41,7 +44,7 @@ describe("a project", () => {
     ]);
   });
 
-  test("that is not checked out is named with its line, and so is every remote", () => {
+  test("that is not checked out is named with its line", () => {
     const model = read(
       devfile(
         "- {name: z, zip: {location: a.zip}}",
@@ -52,7 +55,6 @@ describe("a project", () => {
     expect(leftOut(model)).toEqual([
       '3 project "z" (zip)',
       '4 attributes of project "a"',
-      '4 remote "fork" of project "a"',
       '5 starter project "s"',
     ]);
   });
@@ -85,6 +87,15 @@ describe("a mistake in a project", () => {
       "two remotes and a revision",
       [git(`checkoutFrom: ▸{revision: x}, ${two}`)],
       "no-checkout-remote",
+    ],
+    ["a name that git refuses", [git(`remotes: {▸a..b: '${url}'}`)], "bad-remote-name"],
+    ["a name that is an option", [git(`remotes: {▸--mirror: '${url}'}`)], "bad-remote-name"],
+    ["a name with a break", [git(`remotes: {▸"a\\nb": '${url}'}`)], "bad-remote-name"],
+    ["no name", [git(`remotes: {▸'': '${url}'}`)], "bad-remote-name"],
+    [
+      "a remote in another's folder",
+      [git(`remotes: {a: '${url}', ▸a/b: '${url}'}, checkoutFrom: {remote: a}`)],
+      "bad-remote-name",
     ],
     [
       "a remote that is none",
@@ -143,4 +154,15 @@ test.each([
   ["", false],
 ])("%j may be fetched: %s", (text, right) => {
   expect(wrongRemote(text) === null).toBe(right);
+});
+
+test("a remote may have the names that git takes", () => {
+  const names = ["origin", "a/b", "a.b", "a.", "@", "ü", "a-b_c", "a@b", "x.lockx", "A"];
+  const refused = ["", ".a", "a/.b", "a..b", "a.lock", "a.lock/b", "a b", "a~", "a^", "a:b", "a?"];
+  refused.push("a*", "a[", "a\\b", "a//b", "/a", "a/", "a@{b", "a\tb", "a\u007f");
+  for (const name of [...names, ...refused]) {
+    const { status } = spawnSync("git", ["check-ref-format", `refs/remotes/${name}/x`]);
+    expect(`${name}: ${status === 0}`).toBe(`${name}: ${names.includes(name)}`);
+    expect(`${name}: ${wrongRemoteName(name, []) === null}`).toBe(`${name}: ${status === 0}`);
+  }
 });

@@ -76,8 +76,8 @@ it("a second entry for a submodule's folder does not lead git into another's cac
   await git(tree, "push", "--quiet", app, "main");
   const opened = await git(tree, "rev-parse", "HEAD");
   const done = await checkOut({
-    args: [app, "app", "https://h.example/app", opened, "main", ""],
-    input: ["", "asked", "sub", "https://h.example/own", own],
+    args: [app, "app", "https://h.example/app", opened, "main", "", "origin"],
+    input: ["", "", "asked", "sub", "https://h.example/own", own],
   });
   expect(done.exitCode, done.stderr).toBe(0);
   const config = await git(folder, "config", "--file", "source/app/.git/config", "--list");
@@ -99,8 +99,16 @@ it("a submodule comes from its cache, and remembers its own URL", async () => {
   await git(tree, "push", "--quiet", app, "main");
   const url = "https://h.example/library.git";
   const done = await checkOut({
-    args: [app, "app", "https://h.example/app", await git(tree, "rev-parse", "HEAD"), "main", ""],
-    input: ["", "a library", "lib", url, library],
+    args: [
+      app,
+      "app",
+      "https://h.example/app",
+      await git(tree, "rev-parse", "HEAD"),
+      "main",
+      "",
+      "origin",
+    ],
+    input: ["", "", "a library", "lib", url, library],
   });
   expect(done.exitCode, done.stderr).toBe(0);
   const inside = join(folder, "source", "app", "lib");
@@ -121,8 +129,8 @@ it("what stands where an LFS object's id should be is no path out of the cache",
   await writeFile(program, `#!/bin/sh\nprintf '%s - x\\n%s - y\\n' ${id} ${traversal}\n`);
   await chmod(program, 0o755);
   const opened = await git(join(folder, "app"), "rev-parse", "HEAD");
-  const args = [app, "app", "https://h.example/app", opened, "main", "lfs"];
-  const done = await checkOut({ args, input: [] });
+  const args = [app, "app", "https://h.example/app", opened, "main", "lfs", "origin"];
+  const done = await checkOut({ args, input: [""] });
   expect(done.exitCode, done.stderr).toBe(0);
   const found = await git(folder, "grep", "--no-index", "-rl", "another's refs", "source").catch(
     () => "nothing",
@@ -137,10 +145,32 @@ it("a branch that is gone meanwhile is checked out from its commit", async () =>
   await git(tree, "push", "--quiet", app, "HEAD:gone");
   await git(app, "update-ref", "-d", "refs/heads/gone");
   const opened = await git(tree, "rev-parse", "HEAD");
-  const args = [app, "app", "https://h.example/app", opened, "gone", ""];
-  const done = await checkOut({ args, input: [] });
+  const args = [app, "app", "https://h.example/app", opened, "gone", "", "origin"];
+  const done = await checkOut({ args, input: [""] });
   expect(done.exitCode, done.stderr).toBe(0);
   const source = join(folder, "source", "app");
   expect(await git(source, "log", "-1", "--format=%D")).toBe("HEAD -> gone");
   expect(await git(source, "branch", "--format=%(refname:short)")).toBe("gone");
+});
+
+it("the remotes have their names, and the branch follows the one that it came from", async () => {
+  const app = await cached("app", { "a.txt": "one\n" });
+  const opened = await git(join(folder, "app"), "rev-parse", "HEAD");
+  const [fork, origin, other] = ["fork", "origin", "other"].map((of) => `https://h.example/${of}`);
+  const done = await checkOut({
+    args: [app, "app", String(fork), opened, "main", "", "fork"],
+    input: ["origin", String(origin), "a/other", String(other), ""],
+  });
+  expect(done.exitCode, done.stderr).toBe(0);
+  const source = join(folder, "source", "app");
+  expect((await git(source, "remote", "--verbose")).split("\n")).toEqual(
+    [
+      ["a/other", other],
+      ["fork", fork],
+      ["origin", origin],
+    ].flatMap(([name, url]) => [`${name}\t${url} (fetch)`, `${name}\t${url} (push)`]),
+  );
+  expect(await git(source, "branch", "--format=%(refname:short) %(upstream:short)")).toBe(
+    "main fork/main",
+  );
 });

@@ -113,6 +113,7 @@ projects:
   const project = {
     ...{ url: "https://git.example/lib.git", ref: null, commit: "0".repeat(40) },
     path: "/workspace/lib",
+    otherRemotes: [{ name: "fork", url: "https://git.example/fork.git" }],
   };
   const parts = partsOf(plan(read.model, null, { checkout: null, projects: [project] }));
   expect(parts.map(({ kind, name, says }) => `${kind} ${name}: ${says}`)).toEqual([
@@ -125,7 +126,7 @@ projects:
     "command setup: make setup",
     "command go: run (default): make go",
     "command bye: make bye",
-    "project lib: https://git.example/lib.git in /workspace/lib",
+    "project lib: https://git.example/lib.git in /workspace/lib, also fork https://git.example/fork.git",
   ]);
   for (const { name, where } of parts) {
     expect(where.length, name).toBeGreaterThan(0);

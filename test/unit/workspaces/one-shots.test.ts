@@ -49,15 +49,19 @@ function one(name: string, more: Partial<PlannedOneShot> = {}): PlannedOneShot {
 
 function workspace(oneShots: PlannedOneShot[], deadlines = stepDeadlines) {
   const plan = { ...planOf([service("dev")]), oneShots };
-  const row = { id: owner.id, name: "w", plan, commit: "0".repeat(40), checkedOut: false };
+  const row = {
+    ...{ id: owner.id, name: "w", plan, commit: "0".repeat(40), checkedOut: false },
+    desired: "stopped",
+    afterStop: null as string[] | null,
+  };
   const interrupt = new AbortController();
-  const turn: Turn = {
+  const turn = (interrupted: AbortSignal): Turn => ({
     row: row as unknown as WorkspaceRow,
     spec: { owner, name: "w", plan },
-    interrupted: interrupt.signal,
+    interrupted,
     step: stepRunner({ deadlines }),
-    record: () => Promise.resolve(),
-  };
+    record: (change) => Promise.resolve(void Object.assign(row, change)),
+  });
   const parts = {
     engine,
     store: { addEvent: (_: string, event: NewEvent) => Promise.resolve(void events.push(event)) },
@@ -67,7 +71,14 @@ function workspace(oneShots: PlannedOneShot[], deadlines = stepDeadlines) {
     environmentOf: () => ({ env: {} }),
     archive: () => Promise.reject(new Error("nothing is built here")),
   } as unknown as BringUpParts & Parameters<typeof stopAll>[0];
-  return { start: () => bringUp(parts, turn), stop: () => stopAll(parts, turn), interrupt };
+  return {
+    start: () => bringUp(parts, turn(interrupt.signal)),
+    stop: () => stopAll(parts, turn(interrupt.signal)),
+    /** As a control plane that was started again does it. */
+    goOn: () => stopAll(parts, turn(new AbortController().signal)),
+    interrupt,
+    row,
+  };
 }
 
 const calls = (...names: string[]): string[] => engine.calls.filter((call) => names.includes(call));
@@ -154,12 +165,51 @@ describe("after the stop", () => {
 
   test("a start that somebody wishes meanwhile ends it", async () => {
     endless.add("a");
-    const { start, stop, interrupt } = workspace([one("a", after)]);
+    const { start, stop, goOn, interrupt, row } = workspace([one("a", after)]);
     await start();
     const stopping = stop();
     await expect.poll(() => ran.length).toBe(1);
     interrupt.abort();
     await expect(stopping).rejects.toThrow(/abort/);
     expect(said("error")).toEqual([]);
+    row.desired = "running";
+    await goOn();
+    expect(row.afterStop).toBeNull();
+    row.desired = "stopped";
+    await goOn();
+    expect(ran).toEqual(["begin a"]);
+  });
+
+  test("what a control plane that ended in the middle had not done is done by the next", async () => {
+    endless.add("b");
+    const { start, stop, goOn, interrupt, row } = workspace([
+      ...[one("a", after), one("b", { ...after, needs: ["a"] })],
+      one("c", { ...after, needs: ["b"] }),
+    ]);
+    await start();
+    const stopping = stop();
+    await expect.poll(() => ran.length).toBe(3);
+    expect(row.afterStop).toEqual(["b", "c"]);
+    interrupt.abort();
+    await expect(stopping).rejects.toThrow(/abort/);
+    endless.clear();
+    await goOn();
+    expect(ran).toEqual([
+      ...["begin a", "end a", "begin b"],
+      ...["begin b", "end b", "begin c", "end c"],
+    ]);
+    await goOn();
+    expect(ran).toHaveLength(7);
+  });
+
+  test("what was to come after a stop that ended before anything ran is not forgotten", async () => {
+    const { start, stop, goOn, interrupt } = workspace([one("a", after)]);
+    await start();
+    interrupt.abort();
+    await expect(stop()).rejects.toThrow("The step was cancelled.");
+    // The members' stop goes on in the engine.
+    await engine.stop(owner, { signal: new AbortController().signal, graceMs: 0 });
+    await goOn();
+    expect(ran).toEqual(["begin a", "end a"]);
   });
 });
