@@ -34,6 +34,13 @@ const maxOfferedFolders = 10;
 const composeOver = ["compose", "docker-compose"].flatMap((name) =>
   ["prod", "production"].flatMap((kind) => [`${name}.${kind}.yaml`, `${name}.${kind}.yml`]),
 );
+/** Files of which a folder is known for what it is. */
+const wholeNames: ReadonlySet<string> = new Set([
+  ...composePaths,
+  ...herokuPaths,
+  ...devfilePaths,
+  ...kustomizationNames,
+]);
 /** To find out whether there are objects in a folder, a few of its files are enough. */
 const maxLookedAt = 20;
 const maxLookedAtBytes = 256 * 1024;
@@ -123,12 +130,7 @@ export async function readSource(
   if (entry === undefined) throw noSuchSource(path, await offeredSources(files));
   if (entry === null) return { source: ".", result: await ofFolder(path, parts) };
   if (entry.kind === "folder") return { source: `${path}/`, result: await ofFolder(path, parts) };
-  if (entry.size > maxFileBytes) {
-    throw new OneloopError(
-      "bad-input",
-      `${path} has ${entry.size} bytes; at most ${maxFileBytes} are read.`,
-    );
-  }
+  refuseLarge([entry]);
   return { source: path, result: await ofFile(path, parts) };
 }
 
@@ -194,9 +196,9 @@ interface Parts {
 async function ofFolder(folder: string, parts: Parts): Promise<ReadResult> {
   const { files, find, reading } = parts;
   const entries = await files.list(folder === "." ? [] : [`${folder}/`]);
-  const names = new Set(
-    entries.filter(({ kind }) => kind === "file").map(({ path }) => basename(path)),
-  );
+  const found = entries.filter(({ kind }) => kind === "file");
+  const names = new Set(found.map(({ path }) => basename(path)));
+  refuseLarge(found.filter(({ path }) => wholeNames.has(basename(path))));
   const kustomization = kustomizationNames.find((name) => names.has(name));
   if (kustomization !== undefined) {
     const text = await find(inFolder(folder, kustomization));
@@ -302,11 +304,22 @@ async function manifests(folder: string, parts: Parts): Promise<KubernetesFile[]
       .filter(({ path, kind }) => kind === "folder" && !passedOver.has(basename(path)))
       .map(({ path }) => `${path}/`);
   }
+  refuseLarge(found);
   const texts = await files.texts(found, maxFileBytes);
   return found
     .map(({ path }) => ({ path: reading.nameOf?.(path) ?? path, text: texts.get(path) ?? "" }))
     .filter(({ text }) => hasObjects(text))
     .toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** @throws OneloopError `bad-input`: what is passed over in silence would be missing in the mirror. */
+function refuseLarge(files: readonly ListedFile[]): void {
+  const large = files.find(({ size }) => size > maxFileBytes);
+  if (large === undefined) return;
+  throw new OneloopError(
+    "bad-input",
+    `${large.path} has ${large.size} bytes; at most ${maxFileBytes} are read. Split it; if it says nothing of services, name another file or folder.`,
+  );
 }
 
 function isManifest(path: string): boolean {

@@ -87,6 +87,19 @@ describe("what reads a path", () => {
     expect(message).toContain("kubectl kustomize overlay > mirror.yaml");
   });
 
+  it.each(["k8s/large.yaml", "k8s/api/large.json", "compose.yaml", "heroku/Procfile"])(
+    "passes over no file in silence: %s, which is too large",
+    async (path) => {
+      const large = files({ "k8s/api.yaml": deployment, [path]: " ".repeat(4 * 1024 * 1024 + 1) });
+      const folder = path.split("/").at(-2) === undefined ? "." : path.split("/")[0];
+      const { code, message } = await failure(
+        readSource(sourcePath(folder ?? "."), large, { prefers: "production" }),
+      );
+      expect(code).toBe("bad-input");
+      expect(message).toContain(`${path} has 4194305 bytes; at most 4194304 are read.`);
+    },
+  );
+
   it("names what there is where there is nothing", async () => {
     const { message } = await failure(readSource("k9s", repository, { prefers: "production" }));
     expect(message).toBe(
