@@ -44,6 +44,7 @@ if (flags.help) {
 // After the check: these files may use what an old Node does not have.
 const { createSteps } = await import("./start/steps.js");
 const { build, installDependencies } = await import("./start/build.js");
+const { checkSettings } = await import("./start/check-settings.js");
 
 /** For what is still written to a pipe. */
 const endGraceMs = 5_000;
@@ -52,6 +53,7 @@ const steps = createSteps(process.stdout);
 const yes = flags.yes || process.env.CI === "true";
 try {
   await installDependencies({ root, steps });
+  if (!flags["build-only"]) await checkSettings({ root, steps });
   await build({ root, steps });
   if (!flags["build-only"]) {
     const entry = pathToFileURL(join(root, "dist/server/start/index.js")).href;

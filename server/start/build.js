@@ -92,9 +92,15 @@ export async function build({ root, steps }) {
   }
 }
 
-function findStale(root) {
+/** Whether one of the builds is there, made from what its sources are now. */
+export function isBuilt(root, name) {
+  return findStale(root, [name]).length === 0;
+}
+
+function findStale(root, names = builds.map(({ name }) => name)) {
   const lock = fileDigest(join(root, "package-lock.json"));
-  return builds.flatMap((one) => {
+  const looked = builds.filter(({ name }) => names.includes(name));
+  return looked.flatMap((one) => {
     const stamp = stampOf(root, { inputs: [...common, ...one.inputs], extra: lock });
     const file = join(root, "dist", `.stamp-${one.name}`);
     const fresh = isFresh({ file, stamp, output: join(root, one.output) });

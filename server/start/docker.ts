@@ -11,6 +11,8 @@ export interface DockerFacts {
   /** What a ping over the socket gave. */
   readonly ping: "answers" | "nobody" | "forbidden";
   readonly socketPath: string;
+  /** That is where an engine of this machine listens: the operator names no other. */
+  readonly standardSocket: boolean;
   readonly root: boolean;
   /** Debian or a child of it, such as Ubuntu: apt installs packages. */
   readonly debian: boolean;
@@ -42,7 +44,7 @@ export function decideDocker(facts: DockerFacts): DockerDecision {
         'Run `sudo usermod -aG docker "$USER"`, sign in again, and run npm start again.',
     };
   }
-  if (facts.socketPath !== defaultSocket) {
+  if (!facts.standardSocket) {
     return {
       do: "refuse",
       message:
@@ -116,7 +118,29 @@ export interface EnsureDockerOptions {
   /** `null`: nobody can answer. */
   readonly ask: (question: string) => Promise<boolean | null>;
   readonly say: (line: string) => void;
+  /** Another than this one. */
+  readonly machine?: Machine;
 }
+
+/** Where what the engine's start looks at is on a machine. */
+export interface Machine {
+  readonly root: boolean;
+  /** os-release(5) */
+  readonly osRelease: string;
+  /** Is there where systemd runs the machine (sd_booted(3)). */
+  readonly systemdFolder: string;
+  /** Where its engine listens unless it is told otherwise. */
+  readonly socketPath: string;
+  readonly pidFile: string;
+}
+
+const thisMachine: Machine = {
+  root: process.getuid?.() === 0,
+  osRelease: "/etc/os-release",
+  systemdFolder: "/run/systemd/system",
+  socketPath: defaultSocket,
+  pidFile: "/var/run/docker.pid",
+};
 
 /**
  * Makes sure that the Docker engine answers; as root on Debian installs and starts it where it is
@@ -126,17 +150,18 @@ export interface EnsureDockerOptions {
  * @throws OneloopError `engine-unreachable` that names the command to run.
  */
 export async function ensureDocker(options: EnsureDockerOptions): Promise<string> {
-  const { execer, ask, say } = options;
+  const { execer, ask, say, machine = thisMachine } = options;
   const socketPath = dockerSocketPath(options.dockerHost);
   const ping = await pingDocker(socketPath);
   if (ping === "answers") return "answers";
   const decision = decideDocker({
     ping,
     socketPath,
-    root: process.getuid?.() === 0,
-    debian: isDebian(readText("/etc/os-release")),
+    standardSocket: socketPath === machine.socketPath,
+    root: machine.root,
+    debian: isDebian(readText(machine.osRelease)),
     installed: (await execer.run("sh", ["-c", "command -v dockerd"])).exitCode === 0,
-    systemd: (await stat("/run/systemd/system").catch(() => null)) !== null,
+    systemd: (await stat(machine.systemdFolder).catch(() => null)) !== null,
     yes: options.yes,
   });
   switch (decision.do) {
@@ -154,11 +179,11 @@ export async function ensureDocker(options: EnsureDockerOptions): Promise<string
         );
       }
       await install(execer, say);
-      await startEngine(decision.by, options, socketPath);
+      await startEngine(decision.by, options, machine);
       break;
     }
     case "start":
-      await startEngine(decision.by, options, socketPath);
+      await startEngine(decision.by, options, machine);
       break;
   }
   return decision.do === "install" ? "docker.io installed with apt-get, and started" : "started";
@@ -209,7 +234,7 @@ const engineTimeoutMs = 60_000;
 async function startEngine(
   by: "systemd" | "dockerd",
   { execer, logFile }: EnsureDockerOptions,
-  socketPath: string,
+  { socketPath, pidFile }: Machine,
 ): Promise<void> {
   if (by === "systemd") {
     const result = await execer.run("systemctl", ["start", "docker"], {
@@ -222,7 +247,7 @@ async function startEngine(
       { cause: new Error(result.stderr) },
     );
   }
-  await removeStalePidFile("/var/run/docker.pid");
+  await removeStalePidFile(pidFile);
   await mkdir(dirname(logFile), { recursive: true });
   const log = await open(logFile, "a");
   const { size } = await log.stat();

@@ -7,12 +7,13 @@ import { systemExecer } from "../util/execer.ts";
 import { randomIds } from "../util/ids.ts";
 import { Lifetime } from "../util/lifetime.ts";
 import { createLog } from "../util/log.ts";
-import { caFileOf, readSettings, type Settings } from "../util/settings.ts";
+import { caFileOf, type Settings } from "../util/settings.ts";
 import { crashOnPhase } from "./crash.ts";
 import { prepareDataDir, type DataDir } from "./data-dir.ts";
 import { dockerSocketPath, ensureDocker } from "./docker.ts";
 import { lockDataDir } from "./lock.ts";
 import { startPostgres } from "./postgres.ts";
+import { settingsOfStart } from "./settings.ts";
 import type { Steps } from "./types.ts";
 
 export interface StartOptions {
@@ -29,9 +30,7 @@ export interface StartOptions {
  */
 export async function start({ root, steps, yes }: StartOptions): Promise<void> {
   const signal = endOnSignals();
-  const settings = readSettings(process.env);
-  // Refused before anything is made or started.
-  dockerSocketPath(settings.DOCKER_HOST);
+  const settings = settingsOfStart(process.env);
   await using lifetime = new Lifetime();
   const data = await steps.run("Data folder", async ({ note }) => {
     const prepared = await prepareDataDir(settings, randomIds);

@@ -17,8 +17,11 @@ export class StepFailure extends Error {
   }
 }
 
-/** @param {NodeJS.WriteStream} stream */
-export function createSteps(stream) {
+/**
+ * @param {NodeJS.WriteStream} stream
+ * @param {NodeJS.ReadStream} input where answers come from.
+ */
+export function createSteps(stream, input = process.stdin) {
   const inPlace = stream.isTTY;
   /** Running steps, the one that spoke last at the end. */
   const running = new Map();
@@ -75,10 +78,10 @@ export function createSteps(stream) {
 
   /** Asks a yes-or-no question; `null` where nobody can answer. */
   async function ask(question) {
-    if (!inPlace || !process.stdin.isTTY) return null;
+    if (!inPlace || !input.isTTY) return null;
     held = true;
     stream.write("\r\u001B[K");
-    const lines = createInterface({ input: process.stdin, output: stream });
+    const lines = createInterface({ input, output: stream });
     try {
       const answer = await lines.question(`${question} [Y/n] `);
       return /^(y(es)?)?$/i.test(answer.trim());

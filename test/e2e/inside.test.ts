@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { WorkspaceDetail } from "../../server/protocol/workspace.ts";
 import { Lifetime } from "../../server/util/lifetime.ts";
 import { docker, objectsWith } from "../helpers/engine-objects.ts";
+import { git } from "../helpers/git.ts";
 import { startGitServer, type GitServer } from "../helpers/git-server.ts";
 import { Installation, run, type CommandResult } from "../helpers/installation.ts";
 import { freePort, machineAddress } from "../helpers/ports.ts";
@@ -51,8 +52,13 @@ commands:
     exec:
       component: dev
       commandLine: exit 9
+  - id: goodbye
+    exec:
+      component: dev
+      commandLine: kill -0 $(cat ~/other) && echo "goodbye, \${GREETING}" >> ~/goodbye
 events:
   postStart: [prepare, broken]
+  preStop: [goodbye]
 `;
 
 beforeAll(async () => {
@@ -240,6 +246,47 @@ describe("the repository and the person", () => {
   });
 });
 
+describe("a repository on this machine whose own configuration names programs", () => {
+  it("is opened and looked at, and none of them runs on this machine", async () => {
+    const name = "trapped";
+    const { path } = await makeRepository(folder, name, {
+      files: { ".gitattributes": "* filter=trap\n", "file.txt": "text\n" },
+    });
+    const tree = join(folder, "tree");
+    await git(folder, "clone", "--quiet", path, tree);
+    const marks = join(folder, "marks");
+    await mkdir(marks);
+    const trap = async (place: string, also = ""): Promise<string> => {
+      const text = `#!/bin/sh\ntouch ${marks}/${basename(place)}\n${also}\n`;
+      await writeFile(join(tree, ".git", place), text, { mode: 0o755 });
+      return join(tree, ".git", place);
+    };
+    await git(tree, "config", "core.fsmonitor", await trap("fsmonitor"));
+    await git(tree, "config", "uploadpack.packObjectsHook", await trap("pack"));
+    const filter = await trap("filter", "cat");
+    for (const side of ["clean", "smudge"])
+      await git(tree, "config", `filter.trap.${side}`, filter);
+    for (const hook of ["post-checkout", "pre-commit"]) await trap(join("hooks", hook));
+
+    const url = `file://${tree}`;
+    expect((await oneloop.loop("plan", url)).exitCode).toBe(0);
+    const opened = await oneloop.loopJson<WorkspaceDetail>("open", url);
+    expect(opened).toMatchObject({ state: "running", branch: "main" });
+    await oneloop.loopJson("list");
+    await must("stop", opened.name);
+    await must("delete", opened.name);
+    expect(await readdir(marks)).toEqual([]);
+
+    // They are no empty threat: here git runs each, but for the one that it takes from nobody.
+    await writeFile(join(tree, "file.txt"), "changed\n");
+    await git(tree, "commit", "--quiet", "--all", "--message", "x");
+    await git(tree, "checkout", "--quiet", "-b", "other");
+    expect((await readdir(marks)).toSorted()).toEqual([
+      ...["filter", "fsmonitor", "post-checkout", "pre-commit"],
+    ]);
+  });
+});
+
 describe("`loop` inside, without a sign-in", () => {
   it("gives addresses and shows the workspace", async () => {
     const url = await ssh("loop url 3000");
@@ -262,15 +309,18 @@ describe("`loop` inside, without a sign-in", () => {
     expect(ports.stdout, ports.stderr).toContain(`http://4567-${ws.name}.localhost`);
   });
 
-  it("stops the workspace, and keeps what is in it", async () => {
-    await ssh("echo kept > ~/kept");
+  it("stops the workspace, and keeps what is in it; before anything ends, preStop runs", async () => {
+    const other = "setsid sleep infinity > /dev/null 2>&1 < /dev/null & echo $! > ~/other";
+    const said = await ssh(`echo kept > ~/kept; ${other}; cat ~/goodbye`);
+    expect(said.stderr).toContain("No such file");
     await ssh("loop stop");
     // The session ends with the workspace's programs, before the last of it is taken down.
     await expect
       .poll(() => oneloop.loopJson<WorkspaceDetail>("show", ws.name), { timeout: 60_000 })
       .toMatchObject({ state: "stopped" });
     await must("start", ws.name);
-    expect((await ssh("cat ~/kept")).stdout).toBe("kept\n");
+    const { stdout } = await ssh("cat ~/kept ~/goodbye");
+    expect(stdout).toBe("kept\ngoodbye, hello from the devfile\n");
   });
 });
 

@@ -169,7 +169,7 @@ export class Installation implements AsyncDisposable {
   }
 
   async #removeOwnImages(): Promise<void> {
-    const caFile = this.env["ONELOOP_CA_FILE"];
+    const caFile = this.env["ONELOOP_CA_FILE"] || this.env["NODE_EXTRA_CA_CERTS"];
     if (caFile === undefined) return;
     const { ownId } = await readTrust(caFile);
     if (ownId !== null) await removeTrusting(ownId);

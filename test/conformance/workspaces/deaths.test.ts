@@ -1,3 +1,4 @@
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GrantSigner } from "../../../server/auth/grants.ts";
@@ -14,7 +15,9 @@ import { Poke } from "../../../server/util/poke.ts";
 import { ownerOf, Reconciler } from "../../../server/workspaces/reconciler.ts";
 import { docker } from "../../helpers/engine-objects.ts";
 import { root } from "../../helpers/installation.ts";
+import { listening } from "../../helpers/listening.ts";
 import { planOf, service } from "../../helpers/plans.ts";
+import { machineAddress } from "../../helpers/ports.ts";
 import { throwawayPostgres } from "../../helpers/postgres.ts";
 import { untilEvent, untilRow, type Rows } from "../../helpers/rows.ts";
 import {
@@ -49,6 +52,9 @@ let test: TestEngine;
 let rows: Rows;
 let reconciler: Reconciler;
 let row: WorkspaceRow;
+/** Listeners on this machine: one that workspaces may reach, and one that they may not. */
+let allowedPort: number;
+let refusedPort: number;
 
 beforeAll(async () => {
   const log = createLog({ level: "silent" });
@@ -59,7 +65,9 @@ beforeAll(async () => {
   rows = { database, store };
   const { id: ownerId } = await new AccountStore(database).ensureOwner({ id: "ada", name: "ada" });
   await store.ensureMachine({ id: "local", name: "this machine", engine: "docker" });
-  test = lifetime.own(await startTestEngine());
+  [allowedPort, refusedPort] = [await greeter(), await greeter()];
+  const allowNet = [`${machineAddress()}:${allowedPort}`];
+  test = lifetime.own(await startTestEngine({ allowNet }));
   const { engine, images } = test;
   const signer = new GrantSigner("s".repeat(32), { clock: systemClock, ids: randomIds });
   reconciler = lifetime.own(
@@ -107,6 +115,25 @@ beforeAll(async () => {
   await inside(ownerOf(row), "dev", ["sh", "-c", "echo kept > /workspace/f"]);
 });
 afterAll(() => lifetime[Symbol.asyncDispose]());
+
+/** On every address of this machine. */
+async function greeter(): Promise<number> {
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.end("reached\n");
+  });
+  return lifetime.own(await listening(server, { host: "0.0.0.0" })).port;
+}
+
+/** What a service's root has of the two listeners. */
+async function reached(name: string): Promise<string> {
+  const dials = [allowedPort, refusedPort].map(
+    (port) =>
+      `timeout 5 bash -c 'cat < /dev/tcp/${machineAddress()}/${port}' 2> /dev/null || echo not`,
+  );
+  const { output } = await inside(ownerOf(row), name, ["bash", "-c", dials.join("; ")]);
+  return output.trim().replaceAll("\n", ", ");
+}
 
 const started = (): Promise<unknown> =>
   untilRow(rows, row.id, { wanted: (now) => now?.state === "running", ms: 60_000 });
@@ -180,10 +207,13 @@ describe("a container that dies by itself", () => {
   });
 
   it("the sandbox: all is started again by itself, with its rules", async () => {
+    const services = ["dev", "db"];
+    for (const name of services) expect(await reached(name)).toBe("reached, not");
     const event = await nextEvent("engine-restarted");
     await docker.getContainer(await sandbox()).kill({ signal: "KILL" });
     await event();
     await started();
+    for (const name of services) expect(await reached(name)).toBe("reached, not");
     await start();
   });
 

@@ -97,9 +97,14 @@ describe.runIf(process.getuid?.() === 0)("git over a folder of this machine", ()
       await writeFile(path, text, { mode: 0o755 });
       return path;
     };
-    const { path, commit } = await makeRepository(folder, "hostile", { files });
+    const { path, commit } = await makeRepository(folder, "hostile", {
+      files: { ...files, ".gitattributes": "* filter=trap\n" },
+    });
     const hook = await program(join(path, "hook"));
-    for (const key of ["core.fsmonitor", "uploadpack.packObjectsHook", "core.alternateRefsCommand"])
+    for (const key of [
+      ...["core.fsmonitor", "uploadpack.packObjectsHook", "core.alternateRefsCommand"],
+      ...["filter.trap.clean", "filter.trap.smudge", "filter.trap.process"],
+    ])
       await git(path, "config", key, hook);
     for (const name of [
       "post-checkout",

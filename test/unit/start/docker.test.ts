@@ -19,6 +19,7 @@ import type { Execer } from "../../../server/util/execer.ts";
 const bare: DockerFacts = {
   ping: "nobody",
   socketPath: "/var/run/docker.sock",
+  standardSocket: true,
   root: true,
   debian: true,
   installed: false,
@@ -51,7 +52,11 @@ test.each<[string, Partial<DockerFacts>, RegExp]>([
   ],
   ["a user outside the group", { ping: "forbidden", root: false }, /usermod -aG docker/],
   ["another system than Debian", { debian: false }, /docs\.docker\.com/],
-  ["an engine of the operator's own", { socketPath: "/run/mine.sock" }, /unset DOCKER_HOST/],
+  [
+    "an engine of the operator's own",
+    { socketPath: "/run/mine.sock", standardSocket: false },
+    /unset DOCKER_HOST/,
+  ],
 ])("refused with what to do: %s", (_name, facts, message) => {
   const decision = decideDocker({ ...bare, ...facts });
   expect(decision.do === "refuse" ? decision.message : decision.do).toMatch(message);

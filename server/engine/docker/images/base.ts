@@ -23,23 +23,31 @@ export interface Base {
   readonly id: string;
 }
 
+export interface BaseOptions {
+  /** The operator's. */
+  readonly baseImage: string | undefined;
+  readonly execer: Execer;
+  /** Another machine than this one. */
+  readonly machine?: { readonly root: boolean; readonly programs: string };
+}
+
+/** Where apt-get and mmdebstrap are. */
+const thisMachine = { root: process.getuid?.() === 0, programs: "/usr/bin" };
+
 /**
  * The Debian image that Oneloop's own images stand on: the operator's, the one that is there, the
  * upstream one, or one made with mmdebstrap (Debian and Ubuntu, as root), in this order.
  *
  * @throws OneloopError `image-unavailable`, `engine-unreachable`, `cancelled`
  */
-export async function ensureBase(
-  step: ImageStep,
-  options: { baseImage: string | undefined; execer: Execer },
-): Promise<Base> {
+export async function ensureBase(step: ImageStep, options: BaseOptions): Promise<Base> {
   try {
     if (options.baseImage !== undefined) return await operatorsBase(step, options.baseImage);
     const ref = `${ownBase.repo}:${ownBase.tag}`;
     return (
       (await inspect(step, ref)) ??
       (await pulledBase(step, ref)) ??
-      (await madeBase(step, options.execer, ref))
+      (await madeBase(step, options, ref))
     );
   } catch (error) {
     throw stepError(error, step.signal, advice);
@@ -86,13 +94,15 @@ async function pulledBase(step: ImageStep, ref: string): Promise<Base | null> {
   return inspect(step, ref);
 }
 
-async function madeBase(step: ImageStep, execer: Execer, ref: string): Promise<Base> {
-  const aptGet = "/usr/bin/apt-get";
-  const hasApt = await access(aptGet).then(
-    () => true,
-    () => false,
-  );
-  if (process.getuid?.() !== 0 || !hasApt) throw new OneloopError("image-unavailable", advice);
+async function madeBase(
+  step: ImageStep,
+  { execer, machine = thisMachine }: BaseOptions,
+  ref: string,
+): Promise<Base> {
+  const aptGet = join(machine.programs, "apt-get");
+  if (!machine.root || !(await isThere(aptGet))) {
+    throw new OneloopError("image-unavailable", advice);
+  }
 
   const run = async (program: string, args: string[]): Promise<void> => {
     const { exitCode, stderr } = await execer.run(program, args, {
@@ -103,12 +113,8 @@ async function madeBase(step: ImageStep, execer: Execer, ref: string): Promise<B
     if (exitCode !== 0) throw new Error(`${program} failed (${exitCode}): ${stderr.slice(-2000)}`);
   };
 
-  const mmdebstrap = "/usr/bin/mmdebstrap";
-  const installed = await access(mmdebstrap).then(
-    () => true,
-    () => false,
-  );
-  if (!installed) {
+  const mmdebstrap = join(machine.programs, "mmdebstrap");
+  if (!(await isThere(mmdebstrap))) {
     const packages = ["mmdebstrap", "debian-archive-keyring"];
     await run(aptGet, ["update"]);
     await run(aptGet, ["install", "-y", "--no-install-recommends", ...packages]);
@@ -133,4 +139,11 @@ async function madeBase(step: ImageStep, execer: Execer, ref: string): Promise<B
   const base = await inspect(step, ref);
   if (base === null) throw new Error(`${ref} is missing after its import`);
   return base;
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
