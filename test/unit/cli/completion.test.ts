@@ -76,7 +76,7 @@ const isThere = (shell: Shell): boolean => spawnSync(shell, ["--version"]).error
 describe.each(["bash", "zsh", "fish"] as const)("completion in %s", (shell) => {
   it.skipIf(!isThere(shell)).each([
     ["loop st", ["start", "stop"]],
-    ["loop keys ", ["add", "list", "remove"]],
+    ["loop keys ", ["add", "code", "list", "remove"]],
     ["loop show ", ["govapp-feat-xyz", "govapp-main-abc"]],
     ["loop show govapp-m", ["govapp-main-abc"]],
     ["loop ssh govapp-main-abc.", ["govapp-main-abc.db"]],
