@@ -35,6 +35,11 @@ const address = new RegExp(
   "gi",
 );
 
+/** What makes more of a text than words: where none of it stands, a name is one only as a whole. */
+const marks = /[:@/]/;
+const name = new RegExp(`^${label}(?:\\.${label})*$`);
+const separators = /[,;\s]+/;
+
 /** Names that are always somebody: the container itself, the machine, an address in numbers. */
 const elsewhere =
   /^(?:localhost|host\.docker\.internal|\d+(?:\.\d+){3}|.*\.local(?:host|domain))$/i;
@@ -77,6 +82,8 @@ export class Addresses {
 
   /** All places of a text that lead, or seem to lead, to a service. */
   references(text: string): Reference[] {
+    // Most values are words, and an environment has thousands of them.
+    if (!marks.test(text)) return this.#named(text);
     return Array.from(text.matchAll(address), (match) => this.#reference(match, text)).filter(
       ({ target, certain }) => target !== null || certain,
     );
@@ -100,13 +107,21 @@ export class Addresses {
     });
   }
 
+  /** `references` of a text without marks. */
+  #named(text: string): Reference[] {
+    const words = separators.test(text) ? text.split(separators) : [text];
+    return words
+      .filter((word) => this.#find(word) !== null && name.test(word))
+      .map((word) => this.#reference([word, undefined, word], text));
+  }
+
   #reference(groups: readonly (string | undefined)[], text: string): Reference {
     const [whole = "", scheme, host = "", written] = groups;
     const port =
       written === undefined ? (schemePorts[scheme?.toLowerCase() ?? ""] ?? null) : Number(written);
     const marked = scheme !== undefined || whole.startsWith("@") || whole.startsWith("//");
     // A word alone is a name only where nothing else stands, or in a list.
-    const alone = text.split(/[,;\s]+/).includes(whole);
+    const alone = text.split(separators).includes(whole);
     const named = this.#find(host);
     const certain =
       (scheme !== undefined || written !== undefined) &&

@@ -183,7 +183,10 @@ function compareLiterals(literals: Literals, context: Context): void {
   const deadA = deadOf({ own: ofA, others: ofB, text: left }, variable);
   const deadB = deadOf({ own: ofB, others: ofA, text: right }, variable);
   const dead = (deadA === null) !== (deadB === null);
-  const means = addresses.a.meaning(left) === addresses.b.meaning(right);
+  // Without a name of a service in it, a text means itself.
+  const meaning = (at: "a" | "b", text: string, found: readonly Reference[]): string =>
+    found.some(({ target }) => target !== null) ? addresses[at].meaning(text) : text;
+  const means = meaning("a", left, ofA) === meaning("b", right, ofB);
   const same = !dead && (means || (left === right && literals.left === literals.right));
   draft.count(same);
   if (same) return;

@@ -9,6 +9,8 @@ const secretName =
 
 /** A part shorter than this would hide half of every sentence. */
 const minChars = 4;
+/** What looks like a key has so many characters at least: its mark, and twelve more. */
+const minKeyChars = 14;
 /** A key has some fifty. */
 const maxSecretLines = 200;
 
@@ -103,6 +105,8 @@ export function isSecretOption(option: string): boolean {
 /** Passwords in URLs, values of secret words in texts (`password=…`), and what looks like a key. */
 function passwordsIn(text: string): string[] {
   const found: string[] = [];
+  // An environment has thousands of values, and most are words.
+  if (text.length < minKeyChars && !/[=:]/.test(text)) return found;
   for (const match of text.matchAll(/:\/\/[^\s/:@]*:([^\s@/]+)@/g)) found.push(match[1] ?? "");
   for (const match of text.matchAll(/([\w-]{2,40})\s*[=:]\s*("[^"]*"|'[^']*'|[^\s;,&"']+)/g)) {
     const [, name = "", value = ""] = match;

@@ -54,12 +54,24 @@ function checkFields(object: ApiObject, fields: Fields, value: Value): void {
     if (field.unread === null || isEmpty(child) || child.raw === field.usual) continue;
     object.leave(key, field.unread);
   }
-  for (const [name, field] of Object.entries(fields)) {
+  for (const name of requiredOf(fields)) {
     // To the API an empty text is an absent one.
-    if (!field.required || (value.get(name) !== null && value.text(name) !== "")) continue;
+    if (value.get(name) !== null && value.text(name) !== "") continue;
     const at = new Value(value.node, join(value.path, name));
     object.refuse(at, "required-value", "Required value.");
   }
+}
+
+const required = new WeakMap<Fields, readonly string[]>();
+
+/** The names of those that must be there: of a hundred that a container has, one. */
+function requiredOf(fields: Fields): readonly string[] {
+  let names = required.get(fields);
+  if (names === undefined) {
+    names = Object.keys(fields).filter((name) => fields[name]?.required === true);
+    required.set(fields, names);
+  }
+  return names;
 }
 
 function unknownField(

@@ -10,12 +10,25 @@ import type { TreeNode } from "../yaml/tree.ts";
  */
 export class Value {
   readonly node: TreeNode;
-  /** Such as `spec.template.spec.containers[0].env`; empty for the object itself. */
-  readonly path: string;
+  readonly #within: string | Value;
+  readonly #step: string | number;
 
-  constructor(node: TreeNode, path: string) {
+  /**
+   * @param within Its path; or what it is a part of, and by which key or at which place. Few paths are
+   * ever said, and a large file has a hundred thousand values.
+   */
+  constructor(node: TreeNode, within: string | Value, step: string | number = "") {
     this.node = node;
-    this.path = path;
+    this.#within = within;
+    this.#step = step;
+  }
+
+  /** Such as `spec.template.spec.containers[0].env`; empty for the object itself. */
+  get path(): string {
+    const within = this.#within;
+    if (typeof within === "string") return within;
+    const step = this.#step;
+    return typeof step === "number" ? `${within.path}[${step}]` : join(within.path, step);
   }
 
   get where(): Place {
@@ -30,7 +43,7 @@ export class Value {
   get(name: string): Value | null {
     const node = entryOf(this.node, name)?.value;
     if (node === undefined || (node.kind === "scalar" && node.value === null)) return null;
-    return new Value(node, join(this.path, name));
+    return new Value(node, this, name);
   }
 
   /** By several keys, one inside the other. */
@@ -46,7 +59,7 @@ export class Value {
 
   get list(): Value[] {
     if (this.node.kind !== "list") return [];
-    return this.node.items.map((item, at) => new Value(item, `${this.path}[${at}]`));
+    return this.node.items.map((item, at) => new Value(item, this, at));
   }
 
   /** The entries of a map; those without a value are left out. */
@@ -56,8 +69,8 @@ export class Value {
       .filter(({ value }) => value.kind !== "scalar" || value.value !== null)
       .map(({ name, key, value }) => ({
         name,
-        key: new Value(key, join(this.path, name)),
-        value: new Value(value, join(this.path, name)),
+        key: new Value(key, this, name),
+        value: new Value(value, this, name),
       }));
   }
 
