@@ -2,11 +2,12 @@ import { known } from "../../protocol/fact.ts";
 import type { Fact } from "../../protocol/fact.ts";
 import type { LeftOut, SourceModel, SourceVolume } from "../../protocol/source-model.ts";
 import type { SourceService } from "../../protocol/service.ts";
+import { networkPolicies, publishedOf } from "../network-policies.ts";
+import type { Attached } from "../network-policies.ts";
 import { checkConfigs } from "./config-files.ts";
 import { checkCycles, withJobs } from "./dependencies.ts";
 import { volumeKeys } from "./keys.ts";
-import { checkNetworks, networkPolicies } from "./networks.ts";
-import type { Attached } from "./networks.ts";
+import { checkNetworks, isInternal } from "./networks.ts";
 import { checkClashes } from "./ports.ts";
 import type { NamedService, Project } from "./project.ts";
 import { readService } from "./service.ts";
@@ -36,7 +37,10 @@ export function modelOf(project: Project, name: Fact<string>): SourceModel {
     tasks: [],
     projects: [],
     routes: [],
-    policies: networkPolicies(running.flatMap(attached), project),
+    policies: networkPolicies(running.flatMap(attached), {
+      isInternal: (network) => isInternal(network, project),
+      spend: (names) => project.loader.budget.spend(names),
+    }),
     leftOut: inOrder(project),
   };
 }
@@ -46,12 +50,10 @@ function attached({ named, service, attachments }: Running): Attached[] {
   const mode = named.section.get("network_mode");
   const isNone = mode?.kind === "scalar" && mode.value === "none";
   if (mode !== null && !isNone) return [];
-  const published = service.endpoints.flatMap((each): Attached["published"] => {
-    if (!each.known || each.value.exposure !== "public") return [];
-    const { targetPort, protocol } = each.value;
-    return [{ port: targetPort, protocol: protocol === "udp" ? "udp" : "tcp" }];
-  });
-  return [{ name: named.name, key: named.key, attachments, published }];
+  const [first = named.key] = attachments.values();
+  const networks = [...attachments.keys()];
+  const published = publishedOf(service);
+  return [{ name: named.name, networks, published, where: first.where }];
 }
 
 /** Names that one service gives another are names of that other. */

@@ -1,10 +1,10 @@
 import { known, unknown, type Fact, type Place } from "../../protocol/fact.ts";
 import type { SourceService } from "../../protocol/service.ts";
 import type { LeftOut, SourceModel, SourceVolume } from "../../protocol/source-model.ts";
+import { networkPolicies, publishedOf, type Attached } from "../network-policies.ts";
 import { Container, Image, NetworkList, parseAnswer } from "./answers.ts";
 import { readContainer } from "./container.ts";
 import type { Given } from "./given.ts";
-import { networkPolicies, type Attached } from "./networks.ts";
 import { composeLabel, isUpState, type Selected } from "./select.ts";
 import { isAnonymous } from "./machine.ts";
 
@@ -135,7 +135,7 @@ function modelOf(copies: readonly Copy[], { answers, environment, internal }: Ar
     tasks: [],
     projects: [],
     routes: [],
-    policies: networkPolicies(attached, new Set(internal)),
+    policies: networkPolicies(attached, { isInternal: (name) => internal.includes(name) }),
     leftOut,
   };
 }
@@ -244,11 +244,7 @@ function attachedOf(name: string, { container, at }: Copy, service: SourceServic
   return {
     name,
     networks: networks.filter((each) => each !== "none").toSorted(),
-    published: service.endpoints.flatMap((each) => {
-      if (!each.known || each.value.exposure !== "public") return [];
-      const { targetPort, protocol } = each.value;
-      return [{ port: targetPort, protocol: protocol === "udp" ? "udp" : "tcp" }];
-    }),
+    published: publishedOf(service),
     where: at("NetworkSettings.Networks"),
   };
 }
