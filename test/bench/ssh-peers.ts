@@ -79,6 +79,18 @@ export class Side {
     return took;
   }
 
+  /** The client's own time, in ms: it starts and asks a master, which asks no server. */
+  check(path: string): Promise<number> {
+    return this.timeProgram("ssh", [
+      ...this.options(),
+      "-S",
+      path,
+      "-O",
+      "check",
+      this.destination,
+    ]);
+  }
+
   /** A connection that later ssh's with its options use. */
   async master(path: string): Promise<{ readonly options: string[] } & AsyncDisposable> {
     const args = [...this.options(), "-M", "-N", "-S", path, this.destination];

@@ -6,7 +6,7 @@ import { Installation, run } from "../helpers/installation.ts";
 import { listenerAt } from "../helpers/listener-at.ts";
 import { makeRepository } from "../helpers/repositories.ts";
 import type { WorkspaceDetail } from "../../server/protocol/workspace.ts";
-import { report, summarize, type Comparison, type Goal, type Series } from "./measure.ts";
+import { median, report, summarize, type Comparison, type Goal, type Series } from "./measure.ts";
 import * as lines from "./ssh-lines.ts";
 import { idleMemory, sshdProcesses } from "./ssh-memory.ts";
 import { buildSshImage, Side, sshImage, startSshd } from "./ssh-peers.ts";
@@ -144,9 +144,15 @@ async function compareAll(sides: Sides, options: Options): Promise<Comparison[]>
   await add("exec on an existing connection", { atMost: 0.6 }, async () => {
     await using ours = await sides.ours.master(join(ground.folder, "ours"));
     await using peer = await sides.peer.master(join(ground.folder, "peer"));
-    return await inTurns(sides, times, (side) =>
+    const series = await inTurns(sides, times, (side) =>
       side.time("true", side === sides.ours ? ours : peer),
     );
+    const alone: number[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      alone.push(await sides.peer.check(join(ground.folder, "peer")));
+    }
+    console.log(`… of which OpenSSH's client alone: ${median(alone).toFixed(1)} ms`);
+    return series;
   });
   for (const cipher of ["aes128-gcm@openssh.com", "chacha20-poly1305@openssh.com"] as const) {
     const [name] = cipher.split("@");
