@@ -22,9 +22,9 @@ const phases: readonly {
   end: readonly string[];
 }[] = [
   { name: "source", title: "Source", lines: ["storage", "checkout"], end: ["checked-out"] },
-  { name: "images", title: "Images", lines: ["image"], end: ["images-ready"] },
+  { name: "images", title: "Images", lines: ["image", "build"], end: ["images-ready"] },
   { name: "network", title: "Network", lines: ["sandbox"], end: ["sandbox-ready"] },
-  { name: "services", title: "Services", lines: ["start"], end: ["started"] },
+  { name: "services", title: "Services", lines: ["before-start", "start"], end: ["started"] },
 ];
 
 /** Which phase an error is of; an error of none of them is told above, not in a phase. */
