@@ -104,7 +104,7 @@ export type JobMount =
       readonly path: string;
       readonly readOnly: boolean;
     }
-  /** A folder of the host that the operator allowed; always read-only. */
+  /** A folder of the host that the operator allowed, or a program of it; always read-only. */
   | { readonly kind: "host"; readonly hostPath: string; readonly path: string };
 
 export interface JobResult {
