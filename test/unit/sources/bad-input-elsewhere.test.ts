@@ -5,6 +5,7 @@ import { readCompose } from "../../../server/sources/compose/read.ts";
 import { readHeroku } from "../../../server/sources/heroku/read.ts";
 import { readKubernetes } from "../../../server/sources/kubernetes/read.ts";
 import type { ReadResult } from "../../../server/sources/result.ts";
+import { laughs, mergeBomb } from "./bombs.ts";
 
 /** A person waits: more is no answer. */
 const promisedMs = 5000;
@@ -55,18 +56,6 @@ const readers: Readonly<Record<string, Reader>> = {
       ),
   },
 };
-
-/** Each level has nine of the one below: 9¹⁰ values. */
-const laughs = Array.from("abcdefghij", (letter, at) => {
-  const inner = at === 0 ? "x" : `*${"abcdefghij"[at - 1]}`;
-  return `${letter}: &${letter} [${Array.from({ length: 9 }, () => inner).join(",")}]`;
-}).join("\n");
-
-const mergeBomb = Array.from({ length: 30 }, (_, at) =>
-  at === 0
-    ? "m0: &m0 {k: v}"
-    : `m${at}: &m${at} {a${at}: *m${at - 1}, b${at}: *m${at - 1}, <<: *m${at - 1}}`,
-).join("\n");
 
 const utf16 = (text: string): Buffer => Buffer.from(text, "utf16le");
 

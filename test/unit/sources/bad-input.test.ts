@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Diagnostic } from "../../../server/protocol/errors.ts";
 import { SourceModel } from "../../../server/protocol/source-model.ts";
 import { readDevfile } from "../../../server/sources/devfile/read.ts";
+import { laughs, mergeBomb } from "./bombs.ts";
 
 /** A person waits: more is no answer. */
 const promisedMs = 5000;
@@ -14,18 +15,6 @@ function errorsOf(text: string): readonly Diagnostic[] {
 }
 
 const head = "schemaVersion: 2.2.2\ncomponents:\n  - name: a\n    container:\n      image: a\n";
-
-/** Each level has nine of the one below: 9¹⁰ values. */
-const laughs = Array.from("abcdefghij", (letter, at) => {
-  const inner = at === 0 ? "x" : `*${"abcdefghij"[at - 1]}`;
-  return `${letter}: &${letter} [${Array.from({ length: 9 }, () => inner).join(",")}]`;
-}).join("\n");
-
-const mergeBomb = Array.from({ length: 30 }, (_, at) =>
-  at === 0
-    ? "m0: &m0 {k: v}"
-    : `m${at}: &m${at} {a${at}: *m${at - 1}, b${at}: *m${at - 1}, <<: *m${at - 1}}`,
-).join("\n");
 
 const inputs: readonly [string, () => string, string][] = [
   ["a bomb of aliases", () => laughs, "too-many-nodes"],

@@ -20,7 +20,7 @@ class Screen extends PassThrough {
   }
 
   get lines(): string[] {
-    // oxlint-disable-next-line no-control-regex
+    // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
     return this.#text.split("\n").map((line) => line.replace(/^.*\r\u001B\[K/s, ""));
   }
 }
