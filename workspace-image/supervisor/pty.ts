@@ -4,7 +4,7 @@ import type { OnReadOpts, SocketConstructorOpts } from "node:net";
 import { ReadStream } from "node:tty";
 import type { Program } from "./environment.ts";
 import { masterOpened } from "./open-masters.ts";
-import { pieceBytes, Pieces } from "./pieces.ts";
+import { ReadPieces } from "./pieces.ts";
 import { signalName, type Processes, type RunningProcess } from "./processes.ts";
 import { prepared, preparedByte, type PtyWishes } from "./pty-preparation.ts";
 
@@ -55,9 +55,6 @@ const muchBytes = readBytes / 2;
 /** Where the event loop reads: what is here is used or copied before anything else runs. */
 const landing = Buffer.allocUnsafeSlow(readBytes);
 
-/** Where the rest is read to; given away when it is well filled. */
-let piece: Buffer | null = null;
-
 export interface PtyEnd {
   readonly code: number | null;
   /** Without SIG. */
@@ -65,7 +62,8 @@ export interface PtyEnd {
 }
 
 export interface PtyListeners {
-  readonly onData: (chunk: Buffer) => void;
+  /** @returns whether the chunk is done with; else its bytes stay as they are. */
+  readonly onData: (chunk: Buffer) => boolean;
   /** Once: the program has ended, and all of its output was given to `onData`. */
   readonly onEnd: (end: PtyEnd) => void;
   /** After a `write` that gave false: there is room again. */
@@ -81,18 +79,13 @@ function loadNative(): NativePty {
   return native;
 }
 
-function joined(chunks: readonly Buffer[]): Buffer {
-  const [first, ...more] = chunks;
-  return first === undefined || more.length > 0 ? Buffer.concat(chunks) : first;
-}
-
 /** A program on a pseudo-terminal. */
 export class Pty {
   readonly process: RunningProcess;
   readonly #fd: number;
   readonly #output: ReadStream;
   readonly #listeners: PtyListeners;
-  readonly #pieces = new Pieces((chunks) => this.#give(joined(chunks)));
+  readonly #pieces = new ReadPieces((piece) => this.#give(piece));
   readonly #input: Buffer[] = [];
   #inputBytes = 0;
   #inputBehind = false;
@@ -131,13 +124,16 @@ export class Pty {
     this.#fd = started.fd;
     const master = masterOpened(started.fd);
     this.process = options.processes.add(started.pid);
+    // What the kernel has after a read that suggests that it has more. One event, and one write to
+    // each client, for what would be a dozen: half of the time that much output takes.
+    const readMore = (into: Buffer, at: number): number => this.#readInto(into, at);
     const onread = {
       buffer: landing,
       callback: (length: number): boolean => {
         this.#lastOutputTimer?.refresh();
-        if (length >= muchBytes) this.#pieces.add(this.#withMore(length));
-        else if (this.#pieces.waiting) this.#pieces.add(Buffer.from(landing.subarray(0, length)));
-        else this.#give(Buffer.from(landing.subarray(0, length)));
+        const landed = landing.subarray(0, length);
+        if (length < muchBytes && !this.#pieces.waiting) this.#give(Buffer.from(landed));
+        else this.#pieces.fill(landed, readBytes, readMore);
         return true;
       },
     };
@@ -203,36 +199,14 @@ export class Pty {
     }
   }
 
-  /**
-   * What the kernel has after a read that suggests that it has more. One event, and one write to
-   * each client, for what would be a dozen: half of the time that much output takes.
-   *
-   * @param length of what has landed.
-   */
-  #withMore(length: number): Buffer {
-    const into = (piece ??= Buffer.allocUnsafeSlow(pieceBytes));
-    landing.copy(into, 0, 0, length);
-    let filled = length;
-    while (filled <= into.length - readBytes) {
-      const more = this.#readInto(into, filled);
-      if (more === 0) break;
-      filled += more;
-    }
-    const read = into.subarray(0, filled);
-    if (filled <= into.length / 2) return Buffer.from(read);
-    piece = null;
-    return read;
-  }
-
-  #give(chunk: Buffer): void {
-    if (!this.#preparing) {
-      this.#listeners.onData(chunk);
-      return;
-    }
+  /** @returns whether the chunk's memory may be used again. */
+  #give(chunk: Buffer): boolean {
+    if (!this.#preparing) return this.#listeners.onData(chunk);
     this.#preparing = false;
     const rest = chunk[0] === preparedByte ? chunk.subarray(1) : chunk;
-    if (rest.length > 0) this.#listeners.onData(rest);
+    const done = rest.length === 0 || this.#listeners.onData(rest);
     this.#flush();
+    return done;
   }
 
   /** 0: there is nothing now, or (EIO) nothing will come. */

@@ -73,6 +73,11 @@ export class Follower implements Disposable {
     return this.#terminal.ring.end - this.#next + this.#sink.queuedBytes;
   }
 
+  /** The connection has taken every byte that it was given. */
+  get holdsNothing(): boolean {
+    return this.#sink.queuedBytes === 0;
+  }
+
   /** Whether the program waits for it. */
   get holds(): boolean {
     return this.#sink.onlooker !== true;
@@ -249,10 +254,16 @@ export class Terminal {
     }
   }
 
-  #output(chunk: Buffer): void {
+  /** @returns whether nobody needs the chunk any more: what is still to be given is in the ring. */
+  #output(chunk: Buffer): boolean {
     this.ring.append(chunk);
-    for (const follower of this.#followers) follower.offer(chunk);
+    let done = true;
+    for (const follower of this.#followers) {
+      follower.offer(chunk);
+      done &&= follower.holdsNothing;
+    }
     this.regulate();
+    return done;
   }
 
   #ended(end: PtyEnd): void {
