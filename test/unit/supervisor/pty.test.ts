@@ -24,7 +24,10 @@ async function endUnread(line: string) {
     },
     { cols: 80, rows: 24, processes },
     {
-      onData: (chunk) => chunks.push(chunk),
+      onData: (chunk) => {
+        chunks.push(chunk);
+        return false;
+      },
       onEnd: (ended) => reportEnd(ended),
       onInputDrained: () => undefined,
     },
@@ -60,10 +63,14 @@ test("a program without a terminal is given none of those that are open", async 
     let drop = (): void => undefined;
     const running = new Promise<void>((resolve) => (runs = resolve));
     const ended = new Promise<void>((resolve) => (drop = resolve));
+    const onData = (): boolean => {
+      runs();
+      return true;
+    };
     const pty = new Pty(
       program("echo here; exec sleep 60"),
       { cols: 80, rows: 24, processes: new Processes() },
-      { onData: () => runs(), onEnd: () => drop(), onInputDrained: () => undefined },
+      { onData, onEnd: () => drop(), onInputDrained: () => undefined },
     );
     return { pty, running, ended };
   });
