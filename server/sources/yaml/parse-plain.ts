@@ -40,6 +40,8 @@ class PlainParser {
   readonly #lines: Lines;
   #nodes = 0;
   #depth = 0;
+  /** The key that was found last: an item of a list is looked at before its map is. */
+  #lastKey: { readonly at: number; readonly node: ScalarNode } | null = null;
 
   constructor(source: SourceText, part: TextRange) {
     this.#source = source;
@@ -184,15 +186,23 @@ class PlainParser {
 
   /** The key that begins here, with a colon behind it; null where none does. */
   #key(at: number): ScalarNode | null {
+    if (this.#lastKey?.at === at) return this.#lastKey.node;
+    const node = this.#readKey(at);
+    if (node !== null) this.#lastKey = { at, node };
+    return node;
+  }
+
+  #readKey(at: number): ScalarNode | null {
     const first = this.#text[at];
     if (first === '"' || first === "'") {
       const node = quotedAt(this.#source, at);
       return this.#isColon(node.written.end) ? node : null;
     }
     plainKey.lastIndex = at;
-    const raw = plainKey.exec(this.#text)?.[0];
-    if (raw === undefined || !this.#isColon(at + raw.length)) return null;
-    const node = resolvePlain(this.#source, raw, at);
+    if (!plainKey.test(this.#text)) return null;
+    const end = plainKey.lastIndex;
+    if (!this.#isColon(end)) return null;
+    const node = resolvePlain(this.#source, this.#text.slice(at, end), at);
     if (typeof node.value !== "string") throw notPlain;
     return node;
   }

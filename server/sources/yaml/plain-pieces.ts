@@ -37,10 +37,25 @@ const special =
 
 /** A value without quotes, which may be a number, or true, or nothing. */
 export function resolvePlain(source: SourceText, raw: string, start: number): ScalarNode {
-  if (raw === "" || indicator.test(raw)) throw notPlain;
+  const isWord = beginsAsText(raw);
+  if (!isWord && (raw === "" || indicator.test(raw))) throw notPlain;
   const written = { start, end: start + raw.length };
-  return { kind: "scalar", value: plainValue(raw), raw, source, written };
+  return { kind: "scalar", value: isWord ? raw : plainValue(raw), raw, source, written };
 }
+
+/** A letter that neither `special` nor an indicator begins with: nearly all keys and values. */
+function beginsAsText(raw: string): boolean {
+  const letter = raw.charCodeAt(0) | lowerCase;
+  if (letter < letterA || letter > letterZ) return false;
+  return letter !== letterF && letter !== letterN && letter !== letterT;
+}
+
+const lowerCase = 0x20;
+const letterA = 0x61;
+const letterF = 0x66;
+const letterN = 0x6e;
+const letterT = 0x74;
+const letterZ = 0x7a;
 
 function plainValue(raw: string): ScalarNode["value"] {
   if (!special.test(raw)) return raw;
@@ -136,7 +151,8 @@ class FlowReader {
     }
     const pattern = isKey ? flowKey : flowText;
     pattern.lastIndex = this.at;
-    const raw = pattern.exec(this.#text)?.[0] ?? "";
+    const end = pattern.test(this.#text) ? pattern.lastIndex : this.at;
+    const raw = this.#text.slice(this.at, end);
     const node = resolvePlain(this.#source, raw, this.at);
     this.at += raw.length;
     return node;
