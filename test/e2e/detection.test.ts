@@ -5,9 +5,14 @@ import { spawn as spawnPty } from "node-pty";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Preview } from "../../server/protocol/preview.ts";
 import type { CommandView, WorkspaceDetail } from "../../server/protocol/workspace.ts";
+import { imageVersions } from "../../server/sources/detect/versions.ts";
 import { Lifetime } from "../../server/util/lifetime.ts";
 import { startBrowser, waitForTerminal, type TestBrowser } from "../helpers/browser.ts";
+import { git } from "../helpers/git.ts";
+import { startGitServer } from "../helpers/git-server.ts";
+import { startGoMirror } from "../helpers/go-mirror.ts";
 import { Installation, root, run, type CommandResult } from "../helpers/installation.ts";
+import { freePort, machineAddress } from "../helpers/ports.ts";
 import { makeRepository, type Files } from "../helpers/repositories.ts";
 
 const program = join(root, "cli/bin/loop.js");
@@ -37,10 +42,16 @@ const shop: Files = {
   "report/main.py": "import sys\nprint('venv' if sys.prefix != sys.base_prefix else 'system')\n",
 };
 
+/** No release of Go has this number: what answers with it came from this test. */
+const goVersion = "1.99.5";
+const host = machineAddress();
+
 const lifetime = new Lifetime();
 let folder: string;
 let oneloop: Installation;
 let browser: TestBrowser;
+/** Nobody listens there before a test does. */
+let goPort: number;
 /** As a user has it: without the signs of a test. */
 let env: NodeJS.ProcessEnv;
 
@@ -66,15 +77,43 @@ components:
   await makeRepository(folder, "several", {
     files: { "devfile.yaml": devfile("front"), ".devfile/api.devfile.yaml": devfile("api") },
   });
-  oneloop = lifetime.own(await Installation.start());
+  await makeRepository(folder, "gopher", {
+    files: { "go.mod": `module gopher\n\ngo ${goVersion}\n` },
+  });
+  const releases = await makeRepository(folder, "go-releases", { files: {} });
+  await git(releases.path, "tag", `go${goVersion}`, "main");
+  const gitPort = await freePort();
+  const gitServer = lifetime.own(await startGitServer({ root: folder, host, port: gitPort }));
+  goPort = await freePort();
+  oneloop = lifetime.own(
+    await Installation.start({
+      env: { ONELOOP_ALLOW_NET: `${host}:${gitPort},${host}:${goPort}` },
+    }),
+  );
   env = { ...oneloop.env, HOME: folder, TERM: "xterm" };
   await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(folder, "key")]);
   await mkdir(join(folder, ".ssh"), { mode: 0o700 });
   await writeFile(join(folder, ".ssh/config"), `IdentityFile ${join(folder, "key")}\n`);
+  await mkdir(join(folder, "bin"));
+  await writeFile(
+    join(folder, "bin/ssh"),
+    `#!/bin/sh\nexec /usr/bin/ssh -F none -i ${join(folder, "key")} -o IdentitiesOnly=yes "$@"\n`,
+    { mode: 0o755 },
+  );
   await oneloop.loopJson("keys", "add", join(folder, "key.pub"));
   // Nobody is asked for it, then.
   await oneloop.loopJson("profile", "--name", "Ada Example", "--email", "ada@example.org");
+  // mise's own settings: where Go's releases are listed, and where they lie.
+  for (const variable of [
+    `MISE_GO_REPO=${gitServer.url("go-releases.git")}`,
+    `MISE_GO_DOWNLOAD_MIRROR=http://${host}:${goPort}`,
+  ])
+    await oneloop.loopJson("variables", "set", variable);
   browser = lifetime.own(await startBrowser());
+  const page = await browser.newPage();
+  await page.goto(oneloop.signInLink);
+  await page.getByRole("heading", { name: "Open a workspace" }).waitFor();
+  await page.close();
 });
 
 afterAll(() => lifetime[Symbol.asyncDispose]());
@@ -171,12 +210,6 @@ describe("a repository without a devfile", () => {
       ["test", "test", true],
       ["report-run", "run", false],
     ]);
-    await mkdir(join(folder, "bin"));
-    await writeFile(
-      join(folder, "bin/ssh"),
-      `#!/bin/sh\nexec /usr/bin/ssh -F none -i ${join(folder, "key")} -o IdentitiesOnly=yes "$@"\n`,
-      { mode: 0o755 },
-    );
     const tested = await loopRun(ws.name, "test");
     expect(tested.stdout, tested.stderr).toContain("tested-42");
     expect(tested.exitCode).toBe(3);
@@ -205,8 +238,6 @@ describe("the page", () => {
     "shows what was found and starts it by a click; a language comes as Debian's package, in a terminal",
     async () => {
       const page = await browser.newPage();
-      await page.goto(oneloop.signInLink);
-      await page.getByRole("heading", { name: "Open a workspace" }).waitFor();
       await page.goto(`${oneloop.url}/new#${url("pages")}`);
       await page.getByRole("button", { name: "Open", exact: true }).click();
       const shown = page.getByRole("region", { name: "What would run" });
@@ -228,6 +259,15 @@ describe("the page", () => {
         "php /workspace/pages/index.php; composer --version",
       );
       expect(printed.stdout, printed.stderr).toMatch(/^php42\n?.*Composer/s);
+      // What detection holds a repository's wishes to is what Debian has.
+      const { python, go, ruby } = imageVersions;
+      const offered = await ssh(
+        ws?.name ?? "",
+        `apt-cache policy golang-${go.slice(0, 2).join(".")}-go ruby${ruby.slice(0, 2).join(".")}; python3 --version`,
+      );
+      for (const version of [`Candidate: ${go.join(".")}-`, `Candidate: ${ruby.join(".")}-`])
+        expect(offered.stdout).toContain(version);
+      expect(offered.stdout).toContain(`Python ${python.join(".")}\n`);
 
       await page.getByRole("button", { name: "Run a command" }).click();
       await page.getByRole("menuitem", { name: /^run/ }).click();
@@ -237,6 +277,60 @@ describe("the page", () => {
     },
     installTimeoutMs,
   );
+});
+
+describe("a version that Debian does not have", () => {
+  let name: string;
+  const mark = "/var/tmp/.oneloop/tasks/install-go";
+
+  it("is looked for in a terminal, which says what to do where its host does not answer", async () => {
+    const preview = await oneloop.loopJson<Preview>("plan", url("gopher"));
+    const part = preview.parts.find((one) => one.name === "install-go");
+    expect(part).toMatchObject({ kind: "task", where: ["go.mod:3:1"] });
+    expect(part?.says).toContain(`mise install --yes go@${goVersion}`);
+
+    ({ name } = await oneloop.loopJson<WorkspaceDetail>("open", url("gopher")));
+    const page = await browser.newPage();
+    await page.goto(`${oneloop.url}/workspaces/${name}?view=events`);
+    await page
+      .getByText("The task install-go ended with status 1. Its terminal says why.")
+      .waitFor({ timeout: installTimeoutMs });
+    await page.getByRole("tab", { name: "install-go" }).click();
+    const front = page.locator('[role="tabpanel"]:not([hidden])');
+    await front.filter({ hasText: "Connection refused" }).waitFor();
+    await front
+      .filter({ hasText: `Go ${goVersion}, which go.mod:3 asks for, could not be installed` })
+      .waitFor();
+    await page.close();
+    const without = await ssh(name, `ls ${mark}.done; go version`);
+    expect(without.exitCode).toBe(127);
+    expect(without.stderr).toContain("No such file");
+  }, 240_000);
+
+  it("is installed by a later start, and every shell and command has it", async () => {
+    await using mirror = await startGoMirror({ version: goVersion, host, port: goPort });
+    await oneloop.loop("stop", name);
+    await oneloop.loop("start", name);
+    await untilDone(name, mark);
+    const version = `go version go${goVersion} linux/test\n`;
+    expect(await ssh(name, "go version")).toMatchObject({ stdout: version });
+    expect(await ssh(name, "bash --login -ic 'go version'")).toMatchObject({ stdout: version });
+    const built = await loopRun(name, "build");
+    expect(built).toMatchObject({ exitCode: 0, stdout: `go${goVersion} build ./...\n` });
+
+    const asked = mirror.requests.length;
+    expect(asked).toBeGreaterThan(0);
+    // An installation takes seconds: it would be seen at work.
+    const when = `pgrep -f "[n]pm install|[m]ise " || stat -c %Y.%Z ${mark}.done`;
+    const before = await ssh(name, when);
+    await oneloop.loop("stop", name);
+    await oneloop.loop("start", name);
+    expect(await ssh(name, `${when}; go version`)).toMatchObject({
+      stdout: `${before.stdout}${version}`,
+    });
+    expect(mirror.requests).toHaveLength(asked);
+    await oneloop.loop("delete", name, "--force");
+  }, 240_000);
 });
 
 describe("a repository with several devfiles", () => {

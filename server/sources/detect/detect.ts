@@ -52,6 +52,7 @@ export function findProjects(listing: Listing): Found {
     ({ detector, project }) => ({ detector, project, finding: detector.detect(project) }),
   );
   const named = new Names();
+  const setUp = all.flatMap(({ finding, project }) => named.give(finding.setUp ?? [], project));
   return {
     projects: all.map(({ detector, project }) => ({
       name: detector.name,
@@ -64,12 +65,31 @@ export function findProjects(listing: Listing): Found {
       ({ name }) => name,
     ),
     ports: portsOf(all.map(({ finding }) => finding)),
-    setUp: all.flatMap(({ finding, project }) => named.give(finding.setUp ?? [], project)),
+    setUp,
     commands: withDefaults(
       all.flatMap(({ finding, project }) => named.give(finding.commands ?? [], project)),
     ),
-    leftOut: all.flatMap(({ finding }) => finding.leftOut ?? []),
+    leftOut: [
+      ...all.flatMap(({ finding }) => finding.leftOut ?? []),
+      ...secondVersions(all, setUp),
+    ],
   };
+}
+
+/** A container has one version of each language: that of the project that came first. */
+function secondVersions(
+  all: readonly { readonly finding: Finding }[],
+  installed: readonly (Pick<NamedCommand, "id"> & { readonly version?: string })[],
+): LeftOut[] {
+  const first = new Map(installed.map(({ id, version }) => [id, version]));
+  return all.flatMap(({ finding }) =>
+    (finding.setUp ?? []).flatMap(({ id, version, reason }) => {
+      const kept = first.get(id);
+      if (version === undefined || kept === undefined || kept === version) return [];
+      const why = `The container has ${kept}, for another project: for both, write a devfile with two components.`;
+      return [{ what: version, why, where: reason.at }];
+    }),
+  );
 }
 
 function applies({ marks }: Detector, project: Project): boolean {

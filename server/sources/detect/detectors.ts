@@ -2,9 +2,11 @@ import type { Detector } from "./finding.ts";
 import { compose, dockerfile, make, procfile } from "./files/make.ts";
 import { deno } from "./languages/deno.ts";
 import { go } from "./languages/go.ts";
+import { gradle, maven } from "./languages/java.ts";
 import { node } from "./languages/node.ts";
-import { elixir, gradle, maven, php, ruby, rust } from "./languages/others.ts";
+import { elixir, php, rust } from "./languages/others.ts";
 import { python } from "./languages/python.ts";
+import { ruby } from "./languages/ruby.ts";
 
 /** All, in their order: of two commands for one purpose, the earlier's is the default. */
 export const detectors: readonly Detector[] = [

@@ -32,6 +32,8 @@ export interface OfferedCommand extends FoundCommand {
 export interface SetUpCommand extends FoundCommand {
   /** `container`: what it changes lies outside of source and home. */
   readonly once: "workspace" | "container";
+  /** Which version of what, such as `Go 1.22`: a container has one. */
+  readonly version?: string;
 }
 
 /** What a detector found in one folder. Absent is nothing. */

@@ -58,6 +58,12 @@ export class Project {
     this.#texts = texts;
   }
 
+  /** This folder, and then the root: where version managers look for their files. */
+  *upward(): Generator<Project> {
+    yield this;
+    if (this.folder !== "") yield new Project("", { paths: this.#paths, texts: this.#texts });
+  }
+
   has(name: string): boolean {
     return this.#paths.has(this.#path(name));
   }

@@ -1,9 +1,12 @@
-/** Of the default image: Debian 12's packages, and the Node.js that comes from npm. */
+/**
+ * Of the default image: Debian 12's packages, and the Node.js that comes from npm. What security
+ * updates change is not said: Debian's Java and PHP follow those of their makers.
+ */
 export const imageVersions = {
   node: [24],
-  python: [3, 11],
-  go: [1, 19],
-  ruby: [3, 1],
+  python: [3, 11, 2],
+  go: [1, 19, 8],
+  ruby: [3, 1, 2],
   rust: [1, 63],
   java: [17],
   php: [8, 2],
@@ -52,8 +55,13 @@ function meets(have: Part, bound: string): boolean {
     case "<":
       return order < 0;
     case "^":
-    case "~>":
       return have[0] === wanted[0] && order >= 0;
+    // Ruby's and Python's (PEP 440, "Compatible release"): the last number may grow.
+    case "~>":
+    case "~=": {
+      const series = Math.max(wanted.length - 1, 1);
+      return compare(have.slice(0, series), wanted.slice(0, series)) === 0 && order >= 0;
+    }
     case "~":
       return compare(have.slice(0, 2), wanted.slice(0, 2)) === 0 && order >= 0;
     default:
@@ -68,4 +76,37 @@ export function newestNamed(range: string): number | null {
     ([, below, major]) => Number(major) - (below === undefined ? 0 : 1),
   );
   return majors.length === 0 ? null : Math.max(...majors);
+}
+
+/**
+ * A version or series (`3.12`) for an installer that knows no ranges: the one that is named, or the
+ * oldest series that the range allows. Null where it names none.
+ */
+export function versionIn(range: string): string | null {
+  const bounds = [...range.matchAll(/([<>=^~!]*)\s*(\d{1,5}(?:\.\d{1,5}){0,2})/g)].map(
+    ([, sign = "", text = ""]) => ({ sign, wanted: parseVersion(text) ?? [] }),
+  );
+  const named = (isOf: (sign: string) => boolean) => bounds.filter(({ sign }) => isOf(sign));
+  const candidates = [
+    ...named((sign) => /^=*$/.test(sign)).map(({ wanted }) => wanted),
+    ...named((sign) => /^(?:>=?|[\^~]|~>|~=)$/.test(sign)).flatMap(({ wanted }) => {
+      const [major = 0, minor] = wanted;
+      return minor === undefined
+        ? [[major], [major + 1]]
+        : [
+            [major, minor],
+            [major, minor + 1],
+          ];
+    }),
+    ...named((sign) => /^<=?$/.test(sign)).flatMap(({ wanted }) => {
+      const [major = 0, minor = 0] = wanted;
+      return minor === 0
+        ? [[major, minor]]
+        : [
+            [major, minor],
+            [major, minor - 1],
+          ];
+    }),
+  ];
+  return candidates.find((candidate) => inRange(candidate, range))?.join(".") ?? null;
 }

@@ -72,6 +72,11 @@ interface Heard {
 
 const nothingHeard: Heard = { workspace: undefined, events: new Map(), deleted: false };
 
+/** A task's terminal may have come or gone with what happened. */
+function refreshTerminals(workspace: string): Promise<void> {
+  return queryClient.invalidateQueries(trpc.terminals.list.queryFilter({ workspace }));
+}
+
 /** One workspace with its events, kept current by the control plane. Mount it anew for another. */
 export function useWorkspace(name: string): LiveWorkspace {
   const enabled = useVisible();
@@ -90,12 +95,10 @@ export function useWorkspace(name: string): LiveWorkspace {
               void queryClient.invalidateQueries(
                 trpc.workspaces.show.queryFilter({ workspace: name }),
               );
-              // A task's terminal may have come or gone with it.
-              void queryClient.invalidateQueries(
-                trpc.terminals.list.queryFilter({ workspace: name }),
-              );
+              void refreshTerminals(name);
               break;
             case "event":
+              void refreshTerminals(name);
               setHeard((before) => ({
                 ...before,
                 events: new Map(before.events).set(update.event.id, update.event),

@@ -1,11 +1,14 @@
 import type { Detector, OfferedCommand, Reason } from "../finding.ts";
-import { tooOld } from "./too-old.ts";
+import type { Project, RepositoryFile } from "../tree.ts";
+import { compare, imageVersions, parseVersion } from "../versions.ts";
+import { askedVersion, managerFiles, pinned, type Wanted } from "./asked.ts";
+import { miseInstall } from "./mise.ts";
 
 export const go: Detector = {
   name: "Go",
   language: true,
   marks: ["go.mod"],
-  reads: [".tool-versions"],
+  reads: [...managerFiles, ".go-version"],
   detect(project) {
     const file = project.first(["go.mod"]);
     if (file === null) return {};
@@ -21,20 +24,23 @@ export const go: Detector = {
     });
     const sums = project.first(["go.sum"]);
     const main = project.first(["main.go"]);
-    const version = file.find(/^go[ \t]+(\d+\.\d+)/m);
+    const wanted = wantedGo(project, file);
+    const other = miseInstall({ tool: "go", name: "Go", debian: imageVersions.go }, wanted);
     return {
-      packages: [{ name: "golang", reason: module }],
-      setUp:
-        sums === null
+      packages: other.setUp.length > 0 ? [] : [{ name: "golang", reason: module }],
+      setUp: [
+        ...other.setUp,
+        ...(sums === null
           ? []
           : [
               {
                 id: "install-dependencies",
                 line: "go mod download",
-                once: "workspace",
+                once: "workspace" as const,
                 reason: { at: sums.place(), why: "it says which modules the project needs" },
               },
-            ],
+            ]),
+      ],
       commands: [
         ...(main === null
           ? []
@@ -42,7 +48,20 @@ export const go: Detector = {
         offer("test", "go test ./..."),
         offer("build", "go build ./..."),
       ],
-      leftOut: tooOld("go", { name: "Go", found: version }),
+      leftOut: other.leftOut,
     };
   },
 };
+
+/** go.mod says the oldest that will do, and perhaps the one to take (Go Modules Reference). */
+function wantedGo(project: Project, file: RepositoryFile): Wanted | null {
+  const have = imageVersions.go;
+  const asked = askedVersion(project, ["go", "golang"], [[".go-version", /^[ \t]*([^\s#]+)/m]]);
+  if (asked !== null) return pinned(asked, have);
+  const oldest = file.find(/^go[ \t]+(\d[\w.]*)/m);
+  const version = parseVersion(oldest?.match[1] ?? "");
+  if (version === null || compare(have, version) >= 0) return null;
+  const named = file.find(/^toolchain[ \t]+go(\d[\w.]*)/m) ?? oldest;
+  const text = named?.match[1];
+  return named === null || text === undefined ? null : { text, at: named.at, version: text };
+}

@@ -2,6 +2,7 @@ import type { Detector, Finding, OfferedCommand, Reason, SetUpCommand } from "..
 import { memberAt, membersOf, parseJson, textOf, type JsonValue } from "../json.ts";
 import type { Project, RepositoryFile } from "../tree.ts";
 import { compare, imageVersions, inRange, newestNamed, parseVersion } from "../versions.ts";
+import { askedVersion, managerFiles } from "./asked.ts";
 import { npmProgram } from "./npm-program.ts";
 
 type Manager = "npm" | "pnpm" | "yarn" | "bun";
@@ -64,7 +65,7 @@ export const node: Detector = {
   name: "Node.js",
   language: true,
   marks: ["package.json"],
-  reads: [".nvmrc", ".node-version", ".tool-versions"],
+  reads: [...managerFiles, ".nvmrc", ".node-version"],
   detect(project) {
     const file = project.first(["package.json"]);
     const json = file === null ? null : parseJson(file);
@@ -157,6 +158,7 @@ function wantedNode(project: Project, json: JsonValue): SetUpCommand[] {
         programs: ["node", ...(npm === null ? [] : ["npm", "npx"])],
       }),
       once: "container",
+      version: `Node.js ${version}`,
       reason,
     },
   ];
@@ -166,16 +168,17 @@ function nodeVersion(
   project: Project,
   json: JsonValue,
 ): { version: string; reason: Reason } | null {
-  for (const name of [".nvmrc", ".node-version", ".tool-versions"]) {
-    const file = project.file(name);
-    const found =
-      name === ".tool-versions"
-        ? (file?.find(/^nodejs[ \t]+(\S+)/m) ?? null)
-        : (file?.find(/^[ \t]*([^\s#]+)/m) ?? null);
-    const text = found?.match[1] ?? "";
-    const exact = parseVersion(text) ?? named(text);
-    if (found === null || exact === null) continue;
-    return other(exact, { at: found.at, why: `it asks for Node.js ${text}` });
+  const asked = askedVersion(
+    project,
+    ["node", "nodejs"],
+    [
+      [".nvmrc", /^[ \t]*([^\s#]+)/m],
+      [".node-version", /^[ \t]*([^\s#]+)/m],
+    ],
+  );
+  const pinned = parseVersion(asked?.text ?? "") ?? named(asked?.text ?? "");
+  if (asked !== null && pinned !== null) {
+    return other(pinned, { at: asked.at, why: `it asks for Node.js ${asked.text}` });
   }
   const volta = memberAt(json, "volta", "node");
   const exact = parseVersion(textOf(volta) ?? "");

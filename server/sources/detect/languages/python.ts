@@ -1,8 +1,9 @@
-import type { LeftOut } from "../../../protocol/source-model.ts";
-import type { Detector, FilePlace, OfferedCommand, Reason, SetUpCommand } from "../finding.ts";
+import type { Detector, OfferedCommand, Reason, SetUpCommand } from "../finding.ts";
 import { tomlEntry, tomlTable, tomlText } from "../toml.ts";
 import type { Project } from "../tree.ts";
-import { compare, imageVersions, inRange, parseVersion } from "../versions.ts";
+import { imageVersions } from "../versions.ts";
+import { askedVersion, managerFiles, pinned, ranged, type Wanted } from "./asked.ts";
+import { miseInstall, type MiseTool } from "./mise.ts";
 
 /** In the project's folder: editors look for it there. */
 const venv = ".venv";
@@ -21,24 +22,32 @@ const dependencyFiles: readonly { readonly file: string; readonly install: strin
 /** Where Django's own server listens by default. */
 const djangoPort = 8000;
 
+const tool: MiseTool = {
+  tool: "python",
+  name: "Python",
+  debian: imageVersions.python,
+  // Of those that are compiled already there are nearly all, and they bring what they need.
+  settings: { MISE_PYTHON_COMPILE: "0" },
+};
+
 export const python: Detector = {
   name: "Python",
   language: true,
   marks: ["pyproject.toml", "requirements.txt", "Pipfile", "setup.py"],
-  reads: [".python-version", ".tool-versions", "pytest.ini", "tox.ini", "setup.cfg"],
+  reads: [...managerFiles, ".python-version", "pytest.ini", "tox.ini", "setup.cfg"],
   detect(project) {
-    const setUp = installs(project);
+    const other = miseInstall(tool, wantedPython(project));
     const prefix = venvPrefix(project);
     const commands = [...runs(project, prefix), ...tests(project, prefix)];
     const django = project.first(["manage.py"]);
     return {
-      setUp,
+      setUp: [...other.setUp, ...installs(project)],
       commands,
       ports:
         django === null
           ? []
           : [{ port: djangoPort, reason: { at: django.place(), why: "Django's own server" } }],
-      leftOut: otherVersion(project),
+      leftOut: other.leftOut,
     };
   },
 };
@@ -106,37 +115,20 @@ function pytestReason(project: Project): Reason | null {
   return null;
 }
 
-/** Debian has one Python; where the repository wants another, that is said. */
-function otherVersion(project: Project): LeftOut[] {
-  const wanted = wantedVersion(project);
-  if (wanted === null || wanted.fits) return [];
-  return [
-    {
-      what: `Python ${wanted.text}`,
-      why: `The default image has Python ${imageVersions.python.join(".")}: for another, name an image in a devfile.`,
-      where: wanted.at,
-    },
-  ];
-}
-
-function wantedVersion(project: Project): { text: string; at: FilePlace; fits: boolean } | null {
-  for (const [name, pattern] of [
-    [".python-version", /^[ \t]*([^\s#]+)/m],
-    [".tool-versions", /^python[ \t]+(\S+)/m],
+function wantedPython(project: Project): Wanted | null {
+  const have = imageVersions.python;
+  const own = [[".python-version", /^[ \t]*([^\s#]+)/m]] as const;
+  const asked = askedVersion(project, ["python"], own);
+  if (asked !== null) return pinned(asked, have);
+  for (const [name, table, key] of [
+    ["pyproject.toml", "project", "requires-python"],
+    ["pyproject.toml", "tool.poetry.dependencies", "python"],
+    ["Pipfile", "requires", "python_full_version"],
+    ["Pipfile", "requires", "python_version"],
   ] as const) {
-    const found = project.file(name)?.find(pattern) ?? null;
-    const version = parseVersion(found?.match[1] ?? "");
-    if (found === null || version === null) continue;
-    const fits = compare(version, imageVersions.python) === 0;
-    return { text: version.join("."), at: found.at, fits };
+    const file = project.file(name);
+    const entry = file === null ? null : tomlEntry(file, table, key);
+    if (entry !== null) return ranged({ text: tomlText(entry), at: entry.at }, have);
   }
-  const file = project.file("pyproject.toml");
-  const entry =
-    file === null
-      ? null
-      : (tomlEntry(file, "project", "requires-python") ??
-        tomlEntry(file, "tool.poetry.dependencies", "python"));
-  if (entry === null) return null;
-  const text = tomlText(entry);
-  return { text, at: entry.at, fits: inRange(imageVersions.python, text) };
+  return null;
 }

