@@ -88,16 +88,11 @@ function installLine(tool: MiseTool, version: string, { at }: Reason): string {
   return [
     `mise where ${spec} > /dev/null 2>&1`,
     ` || timeout --foreground ${installTimeout} mise install --yes ${spec}`,
-    ` || { echo "${inDoubleQuotes(failed)}" >&2; exit 1; }; `,
+    ` || { echo "${failed}" >&2; exit 1; }; `,
     `folder="$(mise where ${spec})"`,
     ...(tool.link === undefined ? [] : [` && ln -sfn "$folder" ${tool.link}`]),
     ` && for program in "$folder"/bin/*; do ${wrap} || exit 1; done`,
   ].join("");
-}
-
-/** A folder may have any name. */
-function inDoubleQuotes(text: string): string {
-  return text.replaceAll(/["$`\\]/g, "\\$&");
 }
 
 function debianOf({ name, debian }: MiseTool): string {

@@ -170,9 +170,3 @@ test.each([
   expect(versionIn(range)).toBe(version);
   if (version !== null) expect(inRange(parseVersion(version) ?? [], range)).toBe(true);
 });
-
-test("a folder with a name that a shell would read is named as it is", () => {
-  const { once = [] } = short({ 'odd "$HOME"/go.mod': "module a\ngo 1.22.1\n" });
-  const line = once.find((one) => one.includes("mise install"));
-  expect(line).toContain('which odd \\"\\$HOME\\"/go.mod:2 asks for');
-});
