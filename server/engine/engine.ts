@@ -395,6 +395,21 @@ export interface Engine extends AsyncDisposable {
    */
   changeFiles(which: ServiceOf, changes: FileChanges, options: StepOptions): Promise<void>;
 
+  /**
+   * Puts files where `changeFiles` would, and starts the service's program again in the container that
+   * it has, for somebody who waits for what they saved: TERM, and KILL after `graceMs` or as soon as
+   * it is clear that TERM does nothing. Nothing else is made sure of.
+   *
+   * @returns `started` false where all is done but the start: `ensureService` then makes sure of its
+   * sandbox, or says what is wrong. `killed`: TERM did not end it.
+   * @throws OneloopError as `changeFiles`
+   */
+  renewService(
+    which: ServiceOf,
+    files: readonly ChangedFile[],
+    options: StepOptions & { graceMs: number },
+  ): Promise<{ readonly started: boolean; readonly killed: boolean }>;
+
   /** Ends one service's container, TERM then KILL after `graceMs`; it is kept. */
   stopService(which: ServiceOf, options: StepOptions & { graceMs: number }): Promise<void>;
 

@@ -1,11 +1,12 @@
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { WorkspaceSummary } from "../../server/protocol/workspace.ts";
 import { Lifetime } from "../../server/util/lifetime.ts";
 import { objectsWith } from "../helpers/engine-objects.ts";
-import { Installation, root, run } from "../helpers/installation.ts";
+import { Installation, run } from "../helpers/installation.ts";
+import { commandsWith } from "../helpers/operator-page.ts";
 import { makeRepository } from "../helpers/repositories.ts";
 import { workspaceShell, type Shell } from "../helpers/workspace-shell.ts";
 
@@ -27,15 +28,9 @@ beforeAll(async () => {
 });
 afterAll(() => life[Symbol.asyncDispose]());
 
-/** The page's blocks of commands that have `word` in them, for this installation's data folder. */
-async function commandsWith(word: string): Promise<string> {
-  const page = await readFile(join(root, "docs/operate.md"), "utf8");
-  const blocks = [...page.matchAll(/^( *)```\n([\s\S]*?)^\1```$/gm)].map(
-    ([, , lines = ""]) => lines,
-  );
-  const found = blocks.filter((lines) => lines.includes(word));
-  expect(found).toHaveLength(1);
-  return (found[0] ?? "").replaceAll("/var/lib/oneloop", oneloop.dataDir);
+/** The page's commands that have `word` in them, for this installation's data folder. */
+async function commandsHere(word: string): Promise<string> {
+  return (await commandsWith(word)).replaceAll("/var/lib/oneloop", oneloop.dataDir);
 }
 
 async function shell(commands: string): Promise<void> {
@@ -54,10 +49,10 @@ it("a backup is taken, everything is removed, and the backup brings unsaved work
   expect(await inside(workspace, write)).toMatchObject({ exitCode: 0 });
 
   await oneloop.stop();
-  await shell(await commandsWith("docker volume inspect"));
+  await shell(await commandsHere("docker volume inspect"));
   await run("cp", ["-a", oneloop.dataDir, join(folder, "data")]);
 
-  const removal = await commandsWith("docker network rm");
+  const removal = await commandsHere("docker network rm");
   // Those that all installations of the engine share, and what is not in this test's folder.
   const shared = /oneloop\.part=image|\.config\/oneloop/;
   await shell(
@@ -73,7 +68,7 @@ it("a backup is taken, everything is removed, and the backup brings unsaved work
   });
 
   await run("cp", ["-a", join(folder, "data"), oneloop.dataDir]);
-  await shell(await commandsWith("docker volume create"));
+  await shell(await commandsHere("docker volume create"));
   await oneloop.start();
   expect(oneloop.id).toBe(id);
   const again = await oneloop.loopJson<WorkspaceSummary>("start", workspace);

@@ -3,7 +3,9 @@ import { once } from "node:events";
 import { createWriteStream, existsSync, readFileSync } from "node:fs";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { connect } from "node:net";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { randomInt } from "node:crypto";
 import { readTrust } from "../../server/engine/docker/images/trust.ts";
@@ -25,6 +27,8 @@ export interface CommandResult {
 export interface InstallationOptions {
   /** More settings, such as ONELOOP_ALLOW_NET. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The product's folder; this one by default. */
+  readonly checkout?: string;
 }
 
 /**
@@ -37,6 +41,7 @@ export class Installation implements AsyncDisposable {
   readonly sshPort: number;
   readonly env: NodeJS.ProcessEnv;
   signInLink = "";
+  readonly #checkout: string;
   #process: ChildProcess | null = null;
 
   private constructor(
@@ -47,6 +52,7 @@ export class Installation implements AsyncDisposable {
     this.dataDir = dataDir;
     this.port = ports.port;
     this.sshPort = ports.sshPort;
+    this.#checkout = options.checkout ?? root;
     this.env = {
       ...process.env,
       CI: "true",
@@ -86,10 +92,18 @@ export class Installation implements AsyncDisposable {
     return readFileSync(join(this.dataDir, "installation"), "utf8").trim();
   }
 
-  /** Starts the control plane and waits for its sign-in link; returns what it printed. */
-  async start(): Promise<string> {
-    const child = spawn(process.execPath, ["server/start.js", "--yes"], {
-      cwd: root,
+  /**
+   * Starts the control plane and waits for its sign-in link; returns what it printed.
+   *
+   * @param commands that a person types in the product's folder, the last of which starts it.
+   */
+  async start(commands: string | null = null): Promise<string> {
+    const [program, args] =
+      commands === null
+        ? [process.execPath, ["server/start.js", "--yes"]]
+        : ["sh", ["-euc", commands]];
+    const child = spawn(program, args, {
+      cwd: this.#checkout,
       env: this.env,
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -142,7 +156,8 @@ export class Installation implements AsyncDisposable {
 
   /** Runs the command line as a user does, with this installation's configuration. */
   loop(...args: string[]): Promise<CommandResult> {
-    return run(process.execPath, [join(root, "cli/bin/loop.js"), ...args], { env: this.env });
+    const loop = join(this.#checkout, "cli/bin/loop.js");
+    return run(process.execPath, [loop, ...args], { env: this.env });
   }
 
   /** Runs `loop … --json` and parses what it prints. */
@@ -182,10 +197,23 @@ export class Installation implements AsyncDisposable {
     const said: string[] = [];
     child.stderr?.setEncoding("utf8").on("data", (piece: string) => said.push(piece));
     const closed = once(child, "close");
-    child.kill(signal);
+    // What a shell or npm started is not the child itself.
+    const holder = await holderOf(this.dataDir);
+    if (holder === null) child.kill(signal);
+    else process.kill(holder, signal);
     await closed;
     const leak = /^Still open at the end: .*$/m.exec(said.join(""))?.[0];
     if (leak !== undefined) throw new Error(`The control plane did not end by itself. ${leak}`);
+  }
+}
+
+/** The process of the control plane that has a data folder: its lock says which; null: none. */
+async function holderOf(dataDir: string): Promise<number | null> {
+  const socket = connect(join(dataDir, "control-plane.lock"));
+  try {
+    return Number(await text(socket));
+  } catch {
+    return null;
   }
 }
 

@@ -134,9 +134,23 @@ export async function changeFiles(
   const { owner, service } = which;
   const container = docker.getContainer(names.member(owner, service));
   const found = await unless([404], container.inspect());
-  if (found === null) {
-    throw new OneloopError("workspace-not-running", `${service} has no container.`);
-  }
+  if (found === null) throw withoutContainer(service);
+  await changeFound({ docker, names }, { which, found, changes }, signal);
+}
+
+export function withoutContainer(service: string): OneloopError {
+  return new OneloopError("workspace-not-running", `${service} has no container.`);
+}
+
+/** As `changeFiles`, of a container as the engine said it is. */
+export async function changeFound(
+  { docker, names }: Pick<ChangeParts, "docker" | "names">,
+  work: { which: ServiceOf; found: Docker.ContainerInspectInfo; changes: FileChanges },
+  signal: AbortSignal,
+): Promise<void> {
+  const { which, found, changes } = work;
+  const { owner, service } = which;
+  const container = docker.getContainer(found.Id);
   const { files, removed } = changes;
   const isReadOnly = found.HostConfig.ReadonlyRootfs === true;
   if (isReadOnly) {

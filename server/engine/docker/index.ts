@@ -12,6 +12,7 @@ import type {
   EnterSetup,
   Engine,
   EngineEvent,
+  ChangedFile,
   FileChanges,
   ImageBuildRequest,
   ImageFacts,
@@ -64,6 +65,7 @@ import {
   type SandboxParts,
 } from "./sandboxes.ts";
 import { removeFilesImages } from "./service-files.ts";
+import { renewService } from "./renew-service.ts";
 import { ensureService, execInService, stopService, type ServiceParts } from "./services.ts";
 import { Registries, unknownImages } from "./registries.ts";
 import { runToEnd } from "./run-to-end.ts";
@@ -282,6 +284,15 @@ class DockerEngine implements Engine {
 
   changeFiles(which: ServiceOf, changes: FileChanges, { signal }: StepOptions): Promise<void> {
     return guard(signal, () => changeFiles(this.#serviceParts(), { which, changes }, signal));
+  }
+
+  renewService(
+    which: ServiceOf,
+    files: readonly ChangedFile[],
+    options: StepOptions & { graceMs: number },
+  ): Promise<{ readonly started: boolean; readonly killed: boolean }> {
+    const parts = { docker: this.#docker, names: this.#names, ready: this.#sandboxes.ready };
+    return guard(options.signal, () => renewService(parts, which, { ...options, files }));
   }
 
   stopService(which: ServiceOf, options: StepOptions & { graceMs: number }): Promise<void> {

@@ -1,9 +1,17 @@
 import { readFile } from "node:fs/promises";
 import { constants } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
 import type Docker from "dockerode";
 import { unless } from "./client.ts";
 
 const defaultStopSignal = "SIGTERM";
+
+/**
+ * A program whose handler is gone after one signal either winds itself down, or has sent itself the
+ * signal once more and lost it, as Node does without a handler of the program's own. The first is
+ * over within this.
+ */
+const windDownMs = 200;
 
 /**
  * Ends a container by its stop signal, and by KILL after `graceSeconds`. Its first process gets KILL
@@ -18,11 +26,52 @@ export async function stopContainer(
   const found = await unless([404], container.inspect({ abortSignal: signal }));
   if (found === null) return;
   const { Running: runs, Pid: pid } = found.State;
-  // Not in the types.
-  const { StopSignal = defaultStopSignal } = found.Config as { readonly StopSignal?: string };
-  const wanted = numberOf(StopSignal);
-  const t = runs && (await neverGets(pid, wanted)) ? 0 : graceSeconds;
+  const t = runs && (await neverGets(pid, stopSignalOf(found))) ? 0 : graceSeconds;
   await unless([304, 404], container.stop({ t, abortSignal: signal }));
+}
+
+/**
+ * As `stopContainer`, for somebody who waits for it: it is looked at once more after the signal, as
+ * the kernel may not show the next one to its first process.
+ *
+ * @returns whether it had to be killed.
+ */
+export async function endSoon(
+  container: Docker.Container,
+  found: Docker.ContainerInspectInfo,
+  { graceMs, signal }: { graceMs: number; signal: AbortSignal },
+): Promise<boolean> {
+  const { Running: runs, Pid: pid } = found.State;
+  if (!runs) return false;
+  const stopSignal = stopSignalOf(found);
+  const ended = unless([404], container.wait({ abortSignal: signal }));
+  ended.catch(() => undefined);
+  const send = (name: string): Promise<unknown> =>
+    unless([404, 409], container.kill({ signal: name, abortSignal: signal }));
+  const endsWithin = async (ms: number): Promise<boolean> => {
+    const given = new AbortController();
+    const until = AbortSignal.any([signal, given.signal]);
+    try {
+      return await Promise.race([ended.then(() => true), delay(ms, false, { signal: until })]);
+    } finally {
+      given.abort();
+    }
+  };
+  if (graceMs > 0 && !(await neverGets(pid, stopSignal))) {
+    await send(stopSignal);
+    const firstMs = Math.min(windDownMs, graceMs);
+    if (await endsWithin(firstMs)) return false;
+    const isDeaf = await neverGets(pid, stopSignal);
+    if (!isDeaf && (await endsWithin(graceMs - firstMs))) return false;
+  }
+  await send("SIGKILL");
+  await ended;
+  return true;
+}
+
+function stopSignalOf({ Config }: Docker.ContainerInspectInfo): string {
+  // Not in the types.
+  return (Config as { readonly StopSignal?: string }).StopSignal ?? defaultStopSignal;
 }
 
 /** By name, with or without SIG, or by number; 0 for what is neither. */
@@ -38,7 +87,8 @@ function numberOf(stopSignal: string): number {
  * and only what they sleep in says so. False where any of that cannot be seen, as on an engine
  * elsewhere or of a process that does not sleep just now.
  */
-async function neverGets(pid: number, signal: number): Promise<boolean> {
+async function neverGets(pid: number, stopSignal: string): Promise<boolean> {
+  const signal = numberOf(stopSignal);
   if (signal === 0) return false;
   let status: string;
   let sleepsIn: string;

@@ -8,6 +8,7 @@ import type {
   Engine,
   EngineEvent,
   EnterSetup,
+  ChangedFile,
   FileChanges,
   ImageBuildRequest,
   ImageFacts,
@@ -141,6 +142,12 @@ export class FakeEngine implements Engine {
     this.#emit({ owner, service: null, kind: "cut-off", exitCode: null });
   }
 
+  /** The network of an owner is no more what it was; nobody says so. */
+  loseSandbox(owner: Owner): void {
+    const held = this.#held.get(key(owner));
+    if (held !== undefined) held.sandbox = "missing";
+  }
+
   /** The engine was away, and ended everything of an owner without a word. */
   goAway(owner: Owner): void {
     const held = this.#held.get(key(owner));
@@ -272,6 +279,25 @@ export class FakeEngine implements Engine {
     }
     Object.assign(existing, justStarted);
     return { started: true };
+  }
+
+  async renewService(
+    which: ServiceOf,
+    files: readonly ChangedFile[],
+    options: StepOptions & { graceMs: number },
+  ): Promise<{ readonly started: boolean; readonly killed: boolean }> {
+    await this.#begin("renewService", options.signal);
+    const { owner, service } = which;
+    const held = this.#held.get(key(owner));
+    const member = held?.members.get(service);
+    if (member === undefined) {
+      throw new OneloopError("workspace-not-running", `${service} has no container.`);
+    }
+    if (files.length > 0) member.changes.push({ files, removed: [] });
+    if (member.state === "running") this.#finish(owner, service, { member, exitCode: 143 });
+    const started = held?.sandbox === "running";
+    if (started) Object.assign(member, justStarted);
+    return { started, killed: false };
   }
 
   async stopService(

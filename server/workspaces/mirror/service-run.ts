@@ -48,8 +48,8 @@ interface Wish {
   readonly counts: boolean;
   /** Its container may be made from another image now; where it is not, it is left alone. */
   readonly onlyIfChanged: boolean;
-  /** What is done while nothing else works on its container. */
-  readonly prepare: (() => Promise<void>) | null;
+  /** What is done while nothing else works on its container; true: its program runs again already. */
+  readonly prepare: (() => Promise<boolean>) | null;
 }
 
 /** What comes after an end. */
@@ -114,7 +114,8 @@ export class ServiceRun implements Reachable {
    * It is started again as it is now in the workspace: what it waits for was there already, and that
    * is no failure of its own.
    *
-   * @param wish.prepare resolves when its files are as they shall be; it must not reject.
+   * @param wish.prepare resolves when its files are as they shall be, with whether it was started
+   * with them; it must not reject.
    */
   renew(wish: Pick<Wish, "why" | "prepare" | "onlyIfChanged">): void {
     this.#wish = { ...wish, counts: false };
@@ -198,9 +199,12 @@ export class ServiceRun implements Reachable {
       const again = wish === null ? next.do === "again" : !wish.onlyIfChanged;
       const counted = (wish?.counts ?? again) ? restarts + 1 : restarts;
       this.#set({ state: "starting", health: null, reason: this.#why, restarts: counted });
-      await wish?.prepare?.();
+      const isUp = (await wish?.prepare?.()) === true;
       signal.throwIfAborted();
-      await start({ again, tell: (change) => this.#set(change) }, signal);
+      // A person who wants it started again wants its settings as they are now, too.
+      if (!isUp || wish?.counts === true) {
+        await start({ again, tell: (change) => this.#set(change) }, signal);
+      }
       this.#set({ state: "running" });
       this.#reach("started");
     }

@@ -12,7 +12,7 @@ import { Poke } from "../../util/poke.ts";
 import type { RunStep } from "../reconciler-turn.ts";
 import type { Mirrored } from "./mirrored.ts";
 import type { SourceFile } from "./read-sources.ts";
-import { QuickEnd } from "./quick-end.ts";
+import { Renewal } from "./renewal.ts";
 import type { ServiceRun } from "./service-run.ts";
 import type { Statuses } from "./statuses.ts";
 import type { Timers } from "./timers.ts";
@@ -45,7 +45,7 @@ export interface SyncParts {
   readonly owner: Owner;
   readonly service: Mirrored;
   readonly build: PlannedBuild;
-  readonly engine: Pick<Engine, "changeFiles" | "stopService" | "ensureImage">;
+  readonly engine: Pick<Engine, "changeFiles" | "renewService" | "ensureImage">;
   readonly run: ServiceRun;
   readonly statuses: Statuses;
   readonly timers: Timers;
@@ -89,11 +89,11 @@ export class ServiceSync {
   #lost = false;
   readonly #poke = new Poke();
   #known: Known | null = null;
-  readonly #ending: QuickEnd;
+  readonly #renewal: Renewal;
 
   constructor(parts: SyncParts) {
     this.#parts = parts;
-    this.#ending = new QuickEnd(parts);
+    this.#renewal = new Renewal(parts);
   }
 
   changed({ changed, removed, lost }: FilesMessage): void {
@@ -213,9 +213,8 @@ export class ServiceSync {
     }
     const removed = copied.flatMap(({ isGone, to }) => (isGone ? to.map(({ path }) => path) : []));
     if (files.length + removed.length === 0) return;
-    const changes: FileChanges = { files, removed };
     const which = { owner, service: service.name };
-    const change = (): Promise<void> =>
+    const change = (changes: FileChanges): Promise<void> =>
       step("start", signal, (options) => engine.changeFiles(which, changes, options));
     const names = namesOf(copied.map(({ path }) => path));
     const isRunning = statuses.get(service.name)?.state === "running";
@@ -224,7 +223,7 @@ export class ServiceSync {
     const needed = asNeeded.map(({ path }) => path);
     const itself = mustRestart ? null : this.#reload(known, needed);
     if (isRunning && itself !== null) {
-      await change();
+      await change({ files, removed });
       if (statuses.get(service.name)?.health !== "unready") {
         statuses.set(service.name, { reason: `${names} put in place; ${itself} takes it up.` });
       }
@@ -232,15 +231,16 @@ export class ServiceSync {
     }
     let onAbort: () => void = () => undefined;
     const started = new Promise<void>((resolve, reject) => {
-      const prepare = async (): Promise<void> => {
+      const prepare = async (): Promise<boolean> => {
         try {
           // What runs can be asked to remove; what has ended cannot.
-          if (removed.length > 0) await change();
-          const ended = this.#ending.end(signal);
-          await Promise.all([ended, ...(removed.length > 0 ? [] : [change()])]);
+          if (removed.length > 0) await change({ files: [], removed });
+          const isUp = await this.#renewal.begin(files, signal);
           resolve();
+          return isUp;
         } catch (error) {
           reject(error);
+          return false;
         }
       };
       onAbort = () => reject(signal.reason as Error);
@@ -328,7 +328,7 @@ export class ServiceSync {
     const ignore = text(own) ?? text(".dockerignore");
     const given = service.mirror.sync ?? [];
     const sync = new Sync({ build, given, dockerfile: text(dockerfile), ignore, image: facts });
-    this.#ending.forget();
+    this.#renewal.forget();
     this.#known = { ref, facts, sync };
     return this.#known;
   }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { contextTar } from "../../../server/engine/docker/images/context.ts";
 import { followOutput } from "../../../server/engine/docker/images/operation.ts";
-import type { ChangedFile, WorkspaceSpec } from "../../../server/engine/engine.ts";
+import type { ChangedFile, Owner, WorkspaceSpec } from "../../../server/engine/engine.ts";
 import { randomIds } from "../../../server/util/ids.ts";
 import { Lifetime } from "../../../server/util/lifetime.ts";
 import { docker, objectsWith } from "../../helpers/engine-objects.ts";
@@ -27,6 +27,27 @@ RUN mkdir -p /app/lib /data && echo ${version} > /app/version && echo old > /app
 RUN chown -R 1000:1000 /app/lib && chmod 755 /app/lib
 `;
 
+/** Nobody waits so long: what ends after it was not waited for. */
+const longMs = 600_000;
+
+/** Prints what it was started with, and that it ended itself. */
+const tells = [
+  ...["sh", "-c"],
+  "trap 'echo ended; exit 0' TERM; cat /app/version; while :; do sleep 1000 & wait $!; done",
+];
+
+/** What a service has printed, of all its starts. */
+async function printed(owner: Owner): Promise<string[]> {
+  const container = docker.getContainer(await containerOf(owner, "app"));
+  const log = await container.logs({ stdout: true });
+  // Before each line eight bytes say how long it is.
+  return log
+    .toString("latin1")
+    .split("\n")
+    .map((line) => line.slice(8))
+    .filter(Boolean);
+}
+
 beforeAll(async () => {
   test = lifetime.own(await startTestEngine());
   for (const version of [1, 2]) {
@@ -40,8 +61,14 @@ beforeAll(async () => {
 });
 afterAll(() => lifetime[Symbol.asyncDispose]());
 
-/** A service that sleeps, with nothing that it may do beyond that. */
-async function open({ readOnlyRoot }: { readOnlyRoot: boolean }) {
+/** A service with nothing that it may do, and that sleeps unless told otherwise. */
+async function open({
+  readOnlyRoot,
+  command = ["sleep", "1000000"],
+}: {
+  readOnlyRoot: boolean;
+  command?: readonly string[];
+}) {
   const owner = workspaceOwner();
   const specOf = (version: number): WorkspaceSpec => ({
     owner,
@@ -50,7 +77,7 @@ async function open({ readOnlyRoot }: { readOnlyRoot: boolean }) {
       service("dev", { image: "oneloop/workspace:latest" }),
       mirrored("app", {
         image: image(version),
-        command: ["sleep", "1000000"],
+        command: [...command],
         readOnlyRoot,
         mirror: { capabilitiesDropped: ["ALL"] },
       }),
@@ -70,6 +97,8 @@ async function open({ readOnlyRoot }: { readOnlyRoot: boolean }) {
     start,
     change: (files: readonly ChangedFile[], removed: readonly string[] = []) =>
       test.engine.changeFiles({ owner, service: "app" }, { files, removed }, step()),
+    renew: (files: readonly ChangedFile[], graceMs: number, engine = test.engine) =>
+      engine.renewService({ owner, service: "app" }, files, { ...step(), graceMs }),
     shell: async (script: string): Promise<string> => {
       const { output } = await inside(owner, "app", ["sh", "-c", script]);
       return output.trim();
@@ -119,6 +148,17 @@ describe.each([
     expect(await app.shell("ls /app")).toBe("lib  version");
   });
 
+  it("the program starts again with what was saved, in the container that it has", async () => {
+    await using app = await open({ readOnlyRoot, command: tells });
+    const before = await containerOf(app.owner, "app");
+    await expect.poll(() => printed(app.owner)).toEqual(["1"]);
+    expect(await app.renew([file("/app/version", "new\n")], longMs)).toEqual({
+      ...{ started: true, killed: false },
+    });
+    expect(await containerOf(app.owner, "app")).toBe(before);
+    await expect.poll(() => printed(app.owner)).toEqual(["1", "ended", "new"]);
+  });
+
   it("what cannot be a file's place is refused", async () => {
     await using app = await open({ readOnlyRoot });
     for (const path of ["/proc/x", "/.oneloop/bin/sh", "/"]) {
@@ -149,6 +189,35 @@ it("nothing of it is a member, or in the plan that is read back", async () => {
   expect(members.map((one) => one.service)).toEqual(["app"]);
   expect(members[0]?.runs.mounts).toEqual([]);
   expect(leftovers).toEqual([]);
+});
+
+it("a program that TERM does nothing to is not waited for, whatever it says beforehand", async () => {
+  // With a handler that is for one time only, as Node has one by itself.
+  const script = "trap 'trap - TERM' TERM; echo ready; while :; do sleep 1000 & wait $!; done";
+  await using app = await open({ readOnlyRoot: false, command: ["sh", "-c", script] });
+  await expect.poll(() => printed(app.owner)).toEqual(["ready"]);
+  expect(await app.renew([], longMs)).toEqual({ started: true, killed: true });
+});
+
+it("a program that needs its time to end has it, up to a limit", async () => {
+  const script =
+    "trap 'sleep 0.5; exit 0' TERM; echo ready; while :; do sleep 1000 & wait $!; done";
+  await using app = await open({ readOnlyRoot: false, command: ["sh", "-c", script] });
+  await expect.poll(() => printed(app.owner)).toEqual(["ready"]);
+  expect(await app.renew([], longMs)).toEqual({ started: true, killed: false });
+  await expect.poll(() => printed(app.owner)).toEqual(["ready", "ready"]);
+  expect(await app.renew([], 1)).toEqual({ started: true, killed: true });
+});
+
+it("nothing is started in a network that this control plane has not seen become ready", async () => {
+  await using app = await open({ readOnlyRoot: false, command: tells });
+  const another = await test.another();
+  const files = [file("/app/version", "new")];
+  expect(await app.renew(files, longMs, another)).toMatchObject({ started: false });
+  const { members } = await another.observe(app.owner);
+  expect(members.find(({ service: name }) => name === "app")).toMatchObject({ state: "exited" });
+  await app.start(1);
+  expect(await app.shell("cat /app/version")).toBe("new");
 });
 
 it("a service that is not there is said to be so", async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type {
+  ChangedFile,
   Engine,
   EngineEvent,
   LogEntry,
@@ -29,6 +30,12 @@ export const waiting = [
   "-c",
   "trap 'exit 0' TERM; trap 'exit 7' USR1; while :; do sleep 1000 & wait $!; done",
 ];
+
+/** A file as somebody saved it. */
+const saved: ChangedFile = {
+  ...{ path: "/saved/x", root: "/saved", mode: 0o644, uid: 0, gid: 0, modifiedMs: 0 },
+  content: { kind: "bytes", bytes: Buffer.from("x") },
+};
 
 const setup = { publicKey: "MCowBQYDK2VwAyEA", env: { ONELOOP_TEST: "setup" } };
 const entering = { publicKey: setup.publicKey, idleMs: 60_000 };
@@ -391,6 +398,27 @@ export function describeEngine(name: string, subject: () => Subject): void {
           expect(await engine.ensureService(spec, api, step())).toEqual({ started: true });
           await engine.stop(owner, { ...step(), graceMs: 1000 });
           expect(await stateOf(owner)).toBe("exited");
+        }));
+
+      it("starts one again in the container that it has, with files of now, also after its end", () =>
+        withWorkspace(async ({ owner }) => {
+          const { engine } = subject();
+          const spec = { owner, name: "n", plan: withApi() };
+          const which = { owner, service: "api" };
+          const renew = (): Promise<unknown> =>
+            engine.renewService(which, [saved], { ...step(), graceMs: 1000 });
+          await open(spec);
+          await expect(renew()).rejects.toMatchObject({ code: "workspace-not-running" });
+          await engine.ensureService(spec, api, step());
+          const watching = new AbortController();
+          const event = firstEvent(engine.watch(watching.signal), owner);
+          expect(await renew()).toEqual({ started: true, killed: false });
+          expect(await event).toMatchObject({ service: "api", kind: "died" });
+          watching.abort();
+          expect(await stateOf(owner)).toBe("running");
+          await engine.stopService(which, { ...step(), graceMs: 1000 });
+          expect(await renew()).toEqual({ started: true, killed: false });
+          expect(await stateOf(owner)).toBe("running");
         }));
 
       it("runs a command in one that runs, and in no other", () =>

@@ -83,6 +83,34 @@ describe("a file that is saved", () => {
     expect(rig.engine.calls.filter((call) => call === "buildImage")).toHaveLength(1);
   });
 
+  it("is in a service that runs again by one step of the engine, and ends as any other", async () => {
+    await using rig = await start();
+    const before = rig.engine.calls.length;
+    save(rig, { changed: ["src/server.js"] });
+    await reason(rig, "server.js changed: its command was started again.");
+    // The first is the number of whoever its Dockerfile gives the file to.
+    const calls = rig.engine.calls.slice(before).filter((call) => call !== "observe");
+    expect(calls).toEqual(["ensureImage", "renewService"]);
+    rig.engine.end(owner, "api", { exitCode: 3 });
+    const ended = await rig.state("api", "backing-off");
+    expect(ended).toMatchObject({ restarts: 0 });
+    expect(ended.reason).toContain("status 3");
+    await rig.timers.pass(1000);
+    expect((await rig.state("api", "running")).restarts).toBe(1);
+  });
+
+  it("is in a service whose network has to be made sure of first, too", async () => {
+    await using rig = await start();
+    rig.engine.loseSandbox(owner);
+    const before = rig.engine.calls.length;
+    save(rig, { changed: ["src/server.js"] });
+    await reason(rig, "server.js changed: its command was started again.");
+    const calls = rig.engine.calls.slice(before);
+    expect(calls.indexOf("ensureService")).toBeGreaterThan(calls.indexOf("renewService"));
+    expect(rig.engine.changesOf(owner, "api")).toHaveLength(1);
+    expect(await rig.running()).toContain("api");
+  });
+
   it("only comes into the container where the program looks by itself", async () => {
     await using rig = await start({ command: ["nodemon", "src/server.js"] });
     const starts = rig.engine.calls.filter((call) => call === "ensureService").length;
@@ -179,7 +207,7 @@ describe("a file that is saved", () => {
 
   it("is built where it cannot be put in place", async () => {
     await using rig = await start();
-    rig.engine.failNext("changeFiles", new OneloopError("bad-input", "It is read-only."));
+    rig.engine.failNext("renewService", new OneloopError("bad-input", "It is read-only."));
     save(rig, { changed: ["src/server.js"] });
     await rig.timers.pass(300);
     await reason(rig, "server.js changed: its image was built anew.");
