@@ -5,6 +5,7 @@ import { isMirrored } from "../member-spec.ts";
 import type { ContainerOptions } from "./containers.ts";
 import { boundedLog } from "./containers.ts";
 import { label, type Names, type Role } from "./names.ts";
+import { redirectsOf } from "./redirects.ts";
 import type { Rules } from "./rules.ts";
 
 /** A network namespace: one sandbox, and the services that share it. */
@@ -73,10 +74,10 @@ function podOf(plan: WorkspacePlan, service: PlannedService): string | null {
 }
 
 /**
- * The host name where nothing else needs one. It is fixed when a sandbox is made, which is before
+ * The host name of what does not stand alone. It is fixed when a sandbox is made, which may be before
  * anybody knows the workspace's name.
  */
-const genericHostname = "workspace";
+const sharedHostname = "workspace";
 
 /**
  * A service that is alone in its workspace has nobody who could call it by a name: its sandbox has
@@ -89,6 +90,23 @@ export function isGeneric(plan: WorkspacePlan): boolean {
   return isAlone && (only.mirror?.names ?? []).length === 0;
 }
 
+/**
+ * Whether the sandboxes of two plans are made alike, whosever they are: what one has of its plan is
+ * the names under which it is called, and the ports that lead elsewhere.
+ */
+export function haveSamePods(one: WorkspacePlan, other: WorkspacePlan): boolean {
+  const made = (plan: WorkspacePlan): string =>
+    JSON.stringify(
+      podsOf(plan).map((pod) => ({
+        alone: pod.alone,
+        isMirrored: pod.isMirrored,
+        aliases: aliasesOf(pod),
+        redirects: redirectsOf(pod.services).redirects,
+      })),
+    );
+  return made(one) === made(other);
+}
+
 /** The pod of a sandbox that is made ahead, and of every generic plan. */
 export const genericPod: Pod = { alone: null, services: [], isMirrored: false };
 
@@ -99,7 +117,7 @@ export const genericPod: Pod = { alone: null, services: [], isMirrored: false };
  */
 export function sandboxOptions(
   names: Names,
-  { owner, name }: { owner: Owner; name: string },
+  owner: Owner,
   { pod, rules, image }: { pod: Pod; rules: Rules; image: string },
 ): ContainerOptions {
   const role: Role = "sandbox";
@@ -107,7 +125,7 @@ export function sandboxOptions(
   return {
     name: names.sandbox(owner, pod.alone),
     Image: image,
-    Hostname: pod === genericPod ? genericHostname : (pod.alone ?? name).slice(0, maxHostname),
+    Hostname: (pod.alone ?? sharedHostname).slice(0, maxHostname),
     User: "0:0",
     Entrypoint: [sandboxEntry],
     Cmd: [],

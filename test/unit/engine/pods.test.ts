@@ -77,7 +77,7 @@ describe("sandboxOptions", () => {
     const pod = podsOf(plan)[1];
     if (pod === undefined) throw new Error("the plan has two pods");
     const made = { pod, rules: { v4: "", v6: "" }, image: "helper" };
-    const { Hostname, NetworkingConfig } = sandboxOptions(names, { owner, name: "n" }, made);
+    const { Hostname, NetworkingConfig } = sandboxOptions(names, owner, made);
     expect(Hostname).toHaveLength(63);
     const aliases = Object.values(NetworkingConfig?.EndpointsConfig ?? {})[0]?.Aliases;
     expect(aliases).toEqual([long, "db", "db.default.svc.cluster.local"]);
