@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { Names } from "../../../server/engine/docker/names.ts";
+import type { PlannedService } from "../../../server/protocol/service.ts";
 import {
+  haveSamePods,
   isGeneric,
   podsOf,
   sandboxNameOf,
@@ -56,6 +58,38 @@ describe("podsOf", () => {
     expect(isGeneric(planOf([service("dev")]))).toBe(true);
     expect(isGeneric(dev())).toBe(true);
     expect(isGeneric(dev({ names: [{ name: "front-end", ports: [] }] }))).toBe(false);
+  });
+});
+
+describe("haveSamePods", () => {
+  const port = (targetPort: number) => ({ port: 80, targetPort, protocol: "tcp" as const });
+  const db = mirrored("db", { mirror: { names: [{ name: "sql", ports: [port(8080)] }] } });
+  const shop = planOf([service("dev"), db, mirrored("mail")]);
+
+  it("holds for what differs in nothing that a sandbox is made from", () => {
+    const image = "other:2";
+    const others = [{ ...db, image, env: { A: "b" } }, mirrored("mail", { image })];
+    expect(haveSamePods(shop, planOf([service("dev", { image }), ...others]))).toBe(true);
+  });
+
+  it("does not hold for another name, port, or set of services", () => {
+    const named = (name: string, targetPort: number): PlannedService =>
+      mirrored("db", { mirror: { names: [{ name, ports: [port(targetPort)] }] } });
+    const mail = mirrored("mail");
+    for (const services of [
+      [named("other", 8080), mail],
+      [named("sql", 8090), mail],
+      [db],
+      [db, mail, mirrored("web")],
+      [db, service("mail")],
+      [db, service("mail", { dedicatedPod: true })],
+    ]) {
+      expect(haveSamePods(shop, planOf([service("dev"), ...services]))).toBe(false);
+    }
+    const standIn = service("dev", {
+      mirror: { ...unsaidMirror, names: [{ name: "web", ports: [] }] },
+    });
+    expect(haveSamePods(shop, planOf([standIn, db, mail]))).toBe(false);
   });
 });
 
