@@ -17,6 +17,8 @@ const size = 2;
 const mirrorOpens = 10;
 /** Preparing takes a second; an engine that needs this long has other trouble. */
 const prepareTimeoutMs = 60_000;
+/** The sandboxes of a mirror are made one after the other, while others may use the engine. */
+const prepareMirrorTimeoutMs = 300_000;
 
 export interface SandboxPoolParts {
   readonly store: WorkspaceStore;
@@ -147,7 +149,10 @@ export class SandboxPool implements AsyncDisposable {
   async #prepare(like: WorkspacePlan | null): Promise<void> {
     const { engine, ids, store, holder, log, onPhase } = this.#parts;
     const id = ids.id();
-    using options = deadline(this.#ended.signal, prepareTimeoutMs);
+    using options = deadline(
+      this.#ended.signal,
+      like === null ? prepareTimeoutMs : prepareMirrorTimeoutMs,
+    );
     // The row first: whatever is made of it can then be found, also after a kill.
     await store.addPrepared({ id, holder });
     onPhase?.("pool-row-added");
