@@ -158,7 +158,7 @@ export class SandboxPool implements AsyncDisposable {
     onPhase?.("pool-row-added");
     try {
       await engine.prepareSandbox(owned(id), { ...options, like: like ?? undefined });
-      onPhase?.("pool-sandbox-prepared");
+      onPhase?.(like === null ? "pool-sandbox-prepared" : "pool-mirror-prepared");
       await engine.prepareJob(checkoutJob(owned(id)), options);
       onPhase?.("pool-job-prepared");
     } catch (error) {

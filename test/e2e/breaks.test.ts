@@ -75,6 +75,7 @@ const phases = {
     ...(["members-made", "dev-started", "setup-told"] as const),
   ],
   preparing: ["pool-row-added", "pool-sandbox-prepared", "pool-job-prepared"],
+  preparingMirror: ["pool-mirror-prepared"],
   stopping: ["members-stopped", "all-stopped", "stopped-recorded"],
   starting: [
     ...(["images-known", "network-made", "sandbox-made", "sandbox-ready"] as const),
@@ -127,7 +128,7 @@ describe("a control plane that is killed while it prepares", () => {
 });
 
 describe("a control plane that is killed while it makes a mirror ahead", () => {
-  it.each<Phase>(phases.preparing)(
+  it.each<Phase>(phases.preparingMirror)(
     "at %s: the one that was opened runs, and nothing is left that nobody knows",
     async (phase) => {
       const branch = await newBranch(mirrored);
