@@ -63,7 +63,9 @@ afterAll(async () => {
 
 /** A branch with a service of production. */
 const mirrored = "mirrored";
+/** Two of the same image: the dev container stands in for neither. */
 const composeFile = `services:
+  mail: { image: "oneloop/workspace:latest", command: [sleep, infinity] }
   db: { image: "oneloop/workspace:latest", command: [sleep, infinity] }
 `;
 

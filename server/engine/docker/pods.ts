@@ -74,10 +74,11 @@ function podOf(plan: WorkspacePlan, service: PlannedService): string | null {
 }
 
 /**
- * The host name of what does not stand alone. It is fixed when a sandbox is made, which may be before
- * anybody knows the workspace's name.
+ * The host name where nothing else needs one. It is fixed when a sandbox is made, which may be before
+ * anybody knows the workspace's name. The engine makes it one more name in the network: elsewhere it
+ * is one that the pod has anyway, as another's service may be called so.
  */
-const sharedHostname = "workspace";
+const genericHostname = "workspace";
 
 /**
  * A service that is alone in its workspace has nobody who could call it by a name: its sandbox has
@@ -125,7 +126,7 @@ export function sandboxOptions(
   return {
     name: names.sandbox(owner, pod.alone),
     Image: image,
-    Hostname: (pod.alone ?? sharedHostname).slice(0, maxHostname),
+    Hostname: hostnameOf(pod),
     User: "0:0",
     Entrypoint: [sandboxEntry],
     Cmd: [],
@@ -154,6 +155,10 @@ export function sandboxOptions(
       EndpointsConfig: { [network]: { Aliases: aliasesOf(pod) } },
     },
   };
+}
+
+function hostnameOf({ alone, services: [first] }: Pod): string {
+  return (alone ?? first?.name ?? genericHostname).slice(0, maxHostname);
 }
 
 /** A name has at most 63 characters (RFC 1123), and the kernel takes no host name beyond 64. */

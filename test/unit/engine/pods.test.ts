@@ -118,6 +118,15 @@ describe("sandboxOptions", () => {
   });
 });
 
+it("the host name of what is together is none that another service may have", () => {
+  const plan = planOf([service("dev"), mirrored("workspace")]);
+  const hostnames = podsOf(plan).map(
+    (pod) =>
+      sandboxOptions(names, owner, { pod, rules: { v4: "", v6: "" }, image: "helper" }).Hostname,
+  );
+  expect(hostnames).toEqual(["dev", "workspace"]);
+});
+
 describe("the names of containers", () => {
   it("are never a sandbox's and a service's, or two services', at once", () => {
     const services = ["web", "web_sandbox", "web_", "_sandbox", "web_sandbox_"];
