@@ -112,8 +112,8 @@ export class MirrorRig implements AsyncDisposable {
   readonly store = new MemoryStore();
   readonly events: NewEvent[] = [];
   readonly dialled: string[] = [];
-  /** Whose services were said to be started, in order. */
-  readonly started: string[] = [];
+  /** How many services the engine had been asked to start, whenever all were said to be started. */
+  readonly started: number[] = [];
   onStarted: (() => void) | null = null;
   watched: readonly WatchedFolder[] = [];
   onWatch: (() => void) | null = null;
@@ -222,8 +222,8 @@ export class MirrorRig implements AsyncDisposable {
         },
         exec: async (_target, { argv }) => tarOf(sources, argv ?? []),
       },
-      onStarted: (id) => {
-        this.started.push(id);
+      onStarted: () => {
+        this.started.push(this.engine.calls.filter((call) => call === "ensureService").length);
         this.onStarted?.();
       },
       watch: (_owner, folders) => {
