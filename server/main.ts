@@ -130,6 +130,7 @@ export async function runControlPlane(
         archive,
         values: (row) => valuesOf({ settings: userSettings, secretKey }, row),
         watch: (owner, folders) => inside.watch(owner, folders),
+        onStarted: () => pool.refill(),
         readerOf,
         log,
       }),

@@ -351,11 +351,17 @@ export interface Engine extends AsyncDisposable {
    * Makes the network and the sandbox of a workspace that nobody has asked for yet. A later
    * `ensureSandbox` of this owner finds them ready if `fitsPrepared(plan)`; otherwise it makes its
    * own in their place.
+   *
+   * @param options.like instead the sandboxes of this plan, for `fitsPrepared(plan, like)`: that of
+   * what is not mirrored, and those of mirrored services, of many only the first.
    */
-  prepareSandbox(owner: Owner, options: StepOptions): Promise<void>;
+  prepareSandbox(
+    owner: Owner,
+    options: StepOptions & { readonly like?: WorkspacePlan | undefined },
+  ): Promise<void>;
 
-  /** Whether a prepared sandbox is the one that this plan needs. Pure. */
-  fitsPrepared(plan: WorkspacePlan): boolean;
+  /** Whether what was prepared, `like` another plan or none, is what this plan needs. Pure. */
+  fitsPrepared(plan: WorkspacePlan, like?: WorkspacePlan): boolean;
 
   /**
    * The plan's services that are not mirrored, the dev service among them and first. Resolves when

@@ -16,6 +16,7 @@ import {
   type ConfigurationRequest,
   type PreviewParts,
 } from "./preview.ts";
+import { mirroredServices } from "./mirror/mirrored.ts";
 import type { MirrorRequest } from "./production.ts";
 import type { Reconciler } from "./reconciler.ts";
 import { remoteOf } from "./remotes.ts";
@@ -93,9 +94,19 @@ export async function openWorkspace(
   reconciler.kick(id);
   await parts.pool.claimed(id);
   parts.onPhase?.("id-claimed");
-  void reconciler.settled(id).then(() => parts.pool.refill());
+  void refillWhenSettled(parts, made.row);
   const { kind, path, text, summary } = configuration;
   return { ...made, configuration: { kind, path, text, summary } };
+}
+
+/** While production's services start, the engine is theirs: the mirror says when that is over. */
+async function refillWhenSettled(
+  { store, reconciler, pool }: OpenParts,
+  { id, plan }: WorkspaceRow,
+): Promise<void> {
+  await reconciler.settled(id);
+  const row = mirroredServices(plan).length === 0 ? null : await store.byId(id).catch(() => null);
+  if (row?.state !== "running") pool.refill();
 }
 
 /**

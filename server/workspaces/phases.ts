@@ -16,6 +16,7 @@ export type Phase =
   // What is made ready before anybody asks.
   | "pool-row-added"
   | "pool-sandbox-prepared"
+  | "pool-mirror-prepared"
   | "pool-job-prepared"
   // A start.
   | "images-known"

@@ -4,13 +4,21 @@ import type { WorkspacePlan } from "../protocol/plan.ts";
 import { deadline } from "../util/deadline.ts";
 import type { Ids } from "../util/ids.ts";
 import type { Log } from "../util/log.ts";
+import { mirroredServices } from "./mirror/mirrored.ts";
 import type { OnPhase } from "./phases.ts";
 import { checkoutJob } from "./source.ts";
 
 /** Two opens in a row find one ready; each costs two idle containers and a /28. */
 const size = 2;
+/**
+ * After so many opens of others a mirror is not made ahead any more: each of its services costs an
+ * idle container.
+ */
+const mirrorOpens = 10;
 /** Preparing takes a second; an engine that needs this long has other trouble. */
 const prepareTimeoutMs = 60_000;
+/** The sandboxes of a mirror are made one after the other, while others may use the engine. */
+const prepareMirrorTimeoutMs = 300_000;
 
 export interface SandboxPoolParts {
   readonly store: WorkspaceStore;
@@ -22,15 +30,25 @@ export interface SandboxPoolParts {
   readonly onPhase?: OnPhase | undefined;
 }
 
+/** An id, and what was made for it: what every single service needs, or what a plan like this does. */
+interface Prepared {
+  readonly id: string;
+  readonly like: WorkspacePlan | null;
+}
+
 /**
  * Ids of workspaces that nobody has asked for yet, with what an open would wait for: the network and
- * its sandbox run already, and the checkout's container waits for its orders.
+ * its sandbox run already, and the checkout's container waits for its orders. Where production is
+ * mirrored, one more is there for the mirror that was opened last, as the next branch or incident of
+ * the same production needs the same; no other plan gets it.
  */
 export class SandboxPool implements AsyncDisposable {
   readonly #parts: SandboxPoolParts;
-  readonly #ready: string[] = [];
+  #ready: Prepared[] = [];
   /** Prepared ids whose open has not said yet what became of them. */
-  readonly #taken = new Set<string>();
+  readonly #taken = new Map<string, Prepared>();
+  /** The mirror that was opened last, and how many opens of others there were since. */
+  #mirror: { readonly plan: WorkspacePlan; opensSince: number } | null = null;
   readonly #ended = new AbortController();
   #filling: Promise<void> | null = null;
 
@@ -54,15 +72,18 @@ export class SandboxPool implements AsyncDisposable {
   /** The id for a new workspace of this plan: a prepared one, or a fresh one. */
   take(plan: WorkspacePlan): string {
     const { engine, ids } = this.#parts;
-    const prepared = engine.fitsPrepared(plan) ? this.#ready.shift() : undefined;
+    this.#remember(plan);
+    const prepared = this.#ready.find(({ like }) => engine.fitsPrepared(plan, like ?? undefined));
     if (prepared === undefined) return ids.id();
-    this.#taken.add(prepared);
-    return prepared;
+    this.#ready = this.#ready.filter((one) => one !== prepared);
+    this.#taken.set(prepared.id, prepared);
+    return prepared.id;
   }
 
   /** The open that took this id found a workspace that exists: the next one may have it. */
   giveBack(id: string): void {
-    if (this.#taken.delete(id)) this.#ready.push(id);
+    const prepared = this.#taken.get(id);
+    if (prepared !== undefined && this.#taken.delete(id)) this.#ready.push(prepared);
   }
 
   /** The id is a workspace's now. */
@@ -88,31 +109,66 @@ export class SandboxPool implements AsyncDisposable {
     this.#ended.abort();
     await this.#filling;
     // Not what an open has taken: it may be a workspace already. The next start looks.
-    for (const id of this.#ready) await this.#remove(id);
+    for (const { id } of this.#ready) await this.#remove(id);
+  }
+
+  #remember(plan: WorkspacePlan): void {
+    if (mirroredServices(plan).length > 0) this.#mirror = { plan, opensSince: 0 };
+    else if (this.#mirror !== null && ++this.#mirror.opensSince >= mirrorOpens) this.#mirror = null;
   }
 
   async #fill(): Promise<void> {
-    const { engine, ids, store, holder, log, onPhase } = this.#parts;
-    while (this.#ready.length < size && !this.#ended.signal.aborted) {
-      const id = ids.id();
-      using options = deadline(this.#ended.signal, prepareTimeoutMs);
-      // The row first: whatever is made of it can then be found, also after a kill.
-      await store.addPrepared({ id, holder });
-      onPhase?.("pool-row-added");
-      try {
-        await engine.prepareSandbox(owned(id), options);
-        onPhase?.("pool-sandbox-prepared");
-        await engine.prepareJob(checkoutJob(owned(id)), options);
-        onPhase?.("pool-job-prepared");
-      } catch (error) {
-        // What cannot be removed now is found again at the next start.
-        await this.#remove(id).catch((failure: unknown) =>
-          log.warn({ err: failure, workspace: id }, "what was half prepared was not removed"),
-        );
-        throw error;
-      }
-      this.#ready.push(id);
+    for (;;) {
+      await this.#removeOutdated();
+      const like = this.#missing();
+      if (like === undefined || this.#ended.signal.aborted) return;
+      await this.#prepare(like);
     }
+  }
+
+  /** What was made for a mirror that was not the last: another one's names are nobody else's. */
+  async #removeOutdated(): Promise<void> {
+    for (const prepared of [...this.#ready]) {
+      if (prepared.like === null || this.#isLast(prepared.like)) continue;
+      this.#ready = this.#ready.filter((one) => one !== prepared);
+      await this.#remove(prepared.id);
+    }
+  }
+
+  /** For which plan the next one is to be made, null for none; undefined where all are there. */
+  #missing(): WorkspacePlan | null | undefined {
+    if (this.#ready.filter(({ like }) => like === null).length < size) return null;
+    if (this.#ready.some(({ like }) => like !== null)) return undefined;
+    return this.#mirror?.plan;
+  }
+
+  #isLast(like: WorkspacePlan): boolean {
+    return this.#mirror !== null && this.#parts.engine.fitsPrepared(this.#mirror.plan, like);
+  }
+
+  async #prepare(like: WorkspacePlan | null): Promise<void> {
+    const { engine, ids, store, holder, log, onPhase } = this.#parts;
+    const id = ids.id();
+    using options = deadline(
+      this.#ended.signal,
+      like === null ? prepareTimeoutMs : prepareMirrorTimeoutMs,
+    );
+    // The row first: whatever is made of it can then be found, also after a kill.
+    await store.addPrepared({ id, holder });
+    onPhase?.("pool-row-added");
+    try {
+      await engine.prepareSandbox(owned(id), { ...options, like: like ?? undefined });
+      onPhase?.(like === null ? "pool-sandbox-prepared" : "pool-mirror-prepared");
+      await engine.prepareJob(checkoutJob(owned(id)), options);
+      onPhase?.("pool-job-prepared");
+    } catch (error) {
+      // What cannot be removed now is found again at the next start.
+      await this.#remove(id).catch((failure: unknown) =>
+        log.warn({ err: failure, workspace: id }, "what was half prepared was not removed"),
+      );
+      throw error;
+    }
+    this.#ready.push({ id, like });
   }
 
   async #remove(id: string): Promise<void> {

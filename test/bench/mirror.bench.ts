@@ -2,10 +2,12 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { compare } from "../../server/drift/compare.ts";
 import { readCompose } from "../../server/sources/compose/read.ts";
 import { readKubernetes } from "../../server/sources/kubernetes/read.ts";
+import { docker } from "../helpers/engine-objects.ts";
 import { git } from "../helpers/git.ts";
 import { startGitServer } from "../helpers/git-server.ts";
 import { Installation, root, run } from "../helpers/installation.ts";
@@ -118,7 +120,11 @@ const composeFile = `services:\n${Array.from(
   (_, at) => `  s${at}:\n    image: ${image}\n    command: ["sleep", "infinity"]\n`,
 ).join("")}`;
 
-/** Ten ready images, from the request until all of them are started, in turns with docker-compose. */
+/**
+ * Ten ready images, from the request until all of them are started, in turns with docker-compose. The
+ * first open of a mirror finds nothing made ahead for it and is printed alone; between the others the
+ * pool is filled, as between two opens of a person, and nothing of that falls on docker-compose.
+ */
 async function ofStarts(rounds: number): Promise<Comparison> {
   const folder = await mkdtemp(join(tmpdir(), "oneloop-bench-"));
   const ours: Series = { name: "Oneloop", unit: "ms", samples: [] };
@@ -143,13 +149,15 @@ async function ofStarts(rounds: number): Promise<Comparison> {
       await untilAllStarted(client, workspace.id);
       const took = performance.now() - began;
       await client.delete(workspace.id);
+      await untilPrepared(installation.id);
       const composeBegan = performance.now();
       const up = await run("docker-compose", [...project, "up", "-d"]);
       const composeTook = performance.now() - composeBegan;
       if (up.exitCode !== 0) throw new Error(up.stderr);
       await run("docker-compose", [...project, "down", "-t", "0"]);
-      if (round < 0) continue;
+      if (round < 0) console.log("the first, with nothing made ahead:");
       console.log(`${took.toFixed(0)} ms, docker-compose ${composeTook.toFixed(0)} ms`);
+      if (round < 0) continue;
       ours.samples.push(took);
       peer.samples.push(composeTook);
     }
@@ -157,6 +165,20 @@ async function ofStarts(rounds: number): Promise<Comparison> {
     await rm(folder, { recursive: true, force: true });
   }
   return { what: "10 ready images, to all started", ours, peer, goal: { atMost: 1.3 } };
+}
+
+/** Two workspaces of one service each, and the mirror; each has a job's container beside sandboxes. */
+const preparedContainers = 2 * 2 + (1 + startedServices) + 1;
+
+/** Resolves when all that is made ahead runs; rejects after a minute. */
+async function untilPrepared(installation: string): Promise<void> {
+  const filters = { label: [`oneloop.installation=${installation}`], status: ["running"] };
+  for (let attempt = 0; attempt < 600; attempt += 1) {
+    const running = await docker.listContainers({ filters });
+    if (running.length >= preparedContainers) return;
+    await delay(100);
+  }
+  throw new Error("nothing was made ahead in a minute");
 }
 
 function untilAllStarted(client: BenchClient, workspace: string): Promise<void> {

@@ -1,8 +1,10 @@
 import { randomInt } from "node:crypto";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Database } from "../../server/db/database.ts";
 import { WorkspaceStore, type WorkspaceRow } from "../../server/db/workspaces.ts";
@@ -40,6 +42,11 @@ beforeAll(async () => {
   await writeFile(join(repository, "README.md"), "small\n");
   await git(repository, "add", "-A");
   await git(repository, "commit", "--quiet", "-m", "Begin");
+  await git(repository, "checkout", "--quiet", "-b", mirrored);
+  await writeFile(join(repository, "compose.yaml"), composeFile);
+  await git(repository, "add", "-A");
+  await git(repository, "commit", "--quiet", "-m", "Production");
+  await git(repository, "checkout", "--quiet", "main");
   oneloop = await Installation.start({ env: { ONELOOP_TEST_CRASH_FILE: crashFile } });
   await connect();
   kept = await open("main");
@@ -54,6 +61,14 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+/** A branch with a service of production. */
+const mirrored = "mirrored";
+/** Two of the same image: the dev container stands in for neither. */
+const composeFile = `services:
+  mail: { image: "oneloop/workspace:latest", command: [sleep, infinity] }
+  db: { image: "oneloop/workspace:latest", command: [sleep, infinity] }
+`;
+
 /** By what a restart makes of a kill there. */
 const phases = {
   beforeTheRow: ["refs-listed", "commit-fetched", "devfile-read"],
@@ -62,6 +77,7 @@ const phases = {
     ...(["members-made", "dev-started", "setup-told"] as const),
   ],
   preparing: ["pool-row-added", "pool-sandbox-prepared", "pool-job-prepared"],
+  preparingMirror: ["pool-mirror-prepared"],
   stopping: ["members-stopped", "all-stopped", "stopped-recorded"],
   starting: [
     ...(["images-known", "network-made", "sandbox-made", "sandbox-ready"] as const),
@@ -111,6 +127,23 @@ describe("a control plane that is killed while it prepares", () => {
     await dieAt(phase, () => oneloop.start());
     await comeBack();
   });
+});
+
+describe("a control plane that is killed while it makes a mirror ahead", () => {
+  it.each<Phase>(phases.preparingMirror)(
+    "at %s: the one that was opened runs, and nothing is left that nobody knows",
+    async (phase) => {
+      const branch = await newBranch(mirrored);
+      const mirror = ["--mirror", "compose.yaml", "--no-wait"];
+      await dieAt(phase, () => oneloop.loop("open", url(branch), ...mirror));
+      await comeBack();
+      const row = await ofBranch(branch);
+      await reaches(row, "running");
+      // What was started before the kill runs on, and what was not is started now.
+      await untilRuns(row, "db");
+      opened.push(row);
+    },
+  );
 });
 
 describe("a control plane that is killed while it stops and starts", () => {
@@ -171,10 +204,10 @@ function url(branch: string): string {
   return `file://${repository}/tree/${branch}`;
 }
 
-async function newBranch(): Promise<string> {
+async function newBranch(from = "main"): Promise<string> {
   branches += 1;
   const branch = `b${branches}`;
-  await git(repository, "branch", branch);
+  await git(repository, "branch", branch, from);
   return branch;
 }
 
@@ -275,6 +308,22 @@ async function noStrangers(): Promise<void> {
 async function keptVolumes(): Promise<string[]> {
   const { volumes } = await objectsWith(`oneloop.workspace=${kept.id}`);
   return volumes.filter((name) => name.startsWith(`oneloop-${oneloop.id}-`));
+}
+
+/** Waits until a service's container is started. */
+async function untilRuns(row: WorkspaceRow, service: string): Promise<void> {
+  const name = `oneloop-${oneloop.id}-${row.id}-${service}`;
+  const events = await docker.getEvents({ filters: { container: [name], event: ["start"] } });
+  try {
+    const found = await docker
+      .getContainer(name)
+      .inspect()
+      .catch(() => null);
+    if (found?.State.Running === true) return;
+    await once(events, "data", { signal: AbortSignal.timeout(recoveredMs) });
+  } finally {
+    (events as Readable).destroy();
+  }
 }
 
 async function running(row: WorkspaceRow): Promise<string[]> {

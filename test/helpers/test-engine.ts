@@ -138,6 +138,14 @@ export async function insideAs(
   return { exitCode: ExitCode ?? -1, output: output.replaceAll("\r\n", "\n") };
 }
 
+/** The ids of an owner's sandboxes that run. */
+export async function sandboxesOf(owner: Owner): Promise<string[]> {
+  const label = [`oneloop.workspace=${owner.id}`, "oneloop.role=sandbox"];
+  const filters = { label, status: ["running"] };
+  const found = await docker.listContainers({ filters });
+  return found.map(({ Id }) => Id).sort();
+}
+
 /** The engine's id of the container that runs a service. */
 export async function containerOf(owner: Owner, service: string): Promise<string> {
   const found = await docker.listContainers({

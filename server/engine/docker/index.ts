@@ -56,12 +56,12 @@ import type { MemberParts } from "./members.ts";
 import { label, Names, type Role } from "./names.ts";
 import { removeNetworks } from "./network.ts";
 import { observe, owners, supervisorAddress } from "./observe.ts";
-import { isGeneric } from "./pods.ts";
+import { haveSamePods, isGeneric } from "./pods.ts";
 import {
   anySandbox,
   ensureSandboxes,
   ensureSandboxOf,
-  prepareSandbox,
+  prepareSandboxes,
   type SandboxParts,
 } from "./sandboxes.ts";
 import { removeFilesImages } from "./service-files.ts";
@@ -230,12 +230,15 @@ class DockerEngine implements Engine {
     });
   }
 
-  prepareSandbox(owner: Owner, options: StepOptions): Promise<void> {
-    return guard(options.signal, () => prepareSandbox(this.#sandboxes, owner, options));
+  prepareSandbox(
+    owner: Owner,
+    options: StepOptions & { readonly like?: WorkspacePlan | undefined },
+  ): Promise<void> {
+    return guard(options.signal, () => prepareSandboxes(this.#sandboxes, owner, options));
   }
 
-  fitsPrepared(plan: WorkspacePlan): boolean {
-    return isGeneric(plan);
+  fitsPrepared(plan: WorkspacePlan, like?: WorkspacePlan): boolean {
+    return like === undefined ? isGeneric(plan) : haveSamePods(plan, like);
   }
 
   ensureMembers(

@@ -5,6 +5,7 @@ import { isMirrored } from "../member-spec.ts";
 import type { ContainerOptions } from "./containers.ts";
 import { boundedLog } from "./containers.ts";
 import { label, type Names, type Role } from "./names.ts";
+import { redirectsOf } from "./redirects.ts";
 import type { Rules } from "./rules.ts";
 
 /** A network namespace: one sandbox, and the services that share it. */
@@ -73,8 +74,9 @@ function podOf(plan: WorkspacePlan, service: PlannedService): string | null {
 }
 
 /**
- * The host name where nothing else needs one. It is fixed when a sandbox is made, which is before
- * anybody knows the workspace's name.
+ * The host name where nothing else needs one. It is fixed when a sandbox is made, which may be before
+ * anybody knows the workspace's name. The engine makes it one more name in the network: elsewhere it
+ * is one that the pod has anyway, as another's service may be called so.
  */
 const genericHostname = "workspace";
 
@@ -89,6 +91,23 @@ export function isGeneric(plan: WorkspacePlan): boolean {
   return isAlone && (only.mirror?.names ?? []).length === 0;
 }
 
+/**
+ * Whether the sandboxes of two plans are made alike, whosever they are: what one has of its plan is
+ * the names under which it is called, and the ports that lead elsewhere.
+ */
+export function haveSamePods(one: WorkspacePlan, other: WorkspacePlan): boolean {
+  const made = (plan: WorkspacePlan): string =>
+    JSON.stringify(
+      podsOf(plan).map((pod) => ({
+        alone: pod.alone,
+        isMirrored: pod.isMirrored,
+        aliases: aliasesOf(pod),
+        redirects: redirectsOf(pod.services).redirects,
+      })),
+    );
+  return made(one) === made(other);
+}
+
 /** The pod of a sandbox that is made ahead, and of every generic plan. */
 export const genericPod: Pod = { alone: null, services: [], isMirrored: false };
 
@@ -99,7 +118,7 @@ export const genericPod: Pod = { alone: null, services: [], isMirrored: false };
  */
 export function sandboxOptions(
   names: Names,
-  { owner, name }: { owner: Owner; name: string },
+  owner: Owner,
   { pod, rules, image }: { pod: Pod; rules: Rules; image: string },
 ): ContainerOptions {
   const role: Role = "sandbox";
@@ -107,7 +126,7 @@ export function sandboxOptions(
   return {
     name: names.sandbox(owner, pod.alone),
     Image: image,
-    Hostname: pod === genericPod ? genericHostname : (pod.alone ?? name).slice(0, maxHostname),
+    Hostname: hostnameOf(pod),
     User: "0:0",
     Entrypoint: [sandboxEntry],
     Cmd: [],
@@ -136,6 +155,10 @@ export function sandboxOptions(
       EndpointsConfig: { [network]: { Aliases: aliasesOf(pod) } },
     },
   };
+}
+
+function hostnameOf({ alone, services: [first] }: Pod): string {
+  return (alone ?? first?.name ?? genericHostname).slice(0, maxHostname);
 }
 
 /** A name has at most 63 characters (RFC 1123), and the kernel takes no host name beyond 64. */

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type Docker from "dockerode";
 import { OneloopError } from "../../protocol/errors.ts";
+import type { WorkspacePlan } from "../../protocol/plan.ts";
 import type { PlannedService } from "../../protocol/service.ts";
 import type { Owner, StepOptions, WorkspaceSpec } from "../engine.ts";
 import { statusOf, unless } from "./client.ts";
@@ -63,7 +64,7 @@ export function ensureSandboxes(
 ): Promise<void> {
   const all = podsOf(spec.plan);
   const pods = all.filter(({ isMirrored }) => !isMirrored);
-  return makeSandboxes(parts, { ...spec, pods, room: all.length }, options);
+  return makeSandboxes(parts, { owner: spec.owner, pods, room: all.length }, options);
 }
 
 /** The sandbox of one service, as `ensureSandboxes`. */
@@ -72,25 +73,33 @@ export function ensureSandboxOf(
   { spec, service }: { readonly spec: WorkspaceSpec; readonly service: PlannedService },
   options: StepOptions,
 ): Promise<void> {
-  const room = podsOf(spec.plan).length;
-  return makeSandboxes(parts, { ...spec, pods: podWith(spec.plan, service), room }, options);
+  const { owner, plan } = spec;
+  const wanted = { owner, pods: podWith(plan, service), room: podsOf(plan).length };
+  return makeSandboxes(parts, wanted, options);
 }
 
-/** The sandbox that every generic plan needs, for an owner that has no plan yet. */
-export function prepareSandbox(
+/** An idle one costs 5 to 10 MB of memory, nearly all of it the engine's for any container. */
+const maxPrepared = 16;
+
+/** Those that a plan like this one needs, or every generic plan, for an owner that has no plan yet. */
+export function prepareSandboxes(
   parts: SandboxParts,
   owner: Owner,
-  options: StepOptions,
+  options: StepOptions & { readonly like?: WorkspacePlan | undefined },
 ): Promise<void> {
-  return makeSandboxes(parts, { owner, name: owner.id, pods: [genericPod], room: 1 }, options);
+  const { like } = options;
+  const all = like === undefined ? [genericPod] : podsOf(like);
+  // One after the other: somebody may open a workspace meanwhile.
+  const wanted = { owner, pods: all.slice(0, maxPrepared), room: all.length, atOnce: 1 };
+  return makeSandboxes(parts, wanted, options);
 }
 
 interface Wanted {
   readonly owner: Owner;
-  readonly name: string;
   readonly pods: readonly Pod[];
   /** How many the network is to have addresses for. */
   readonly room: number;
+  readonly atOnce?: number;
 }
 
 async function makeSandboxes(
@@ -125,7 +134,7 @@ async function makeSandboxes(
   options.onPhase?.("network-made");
   const startedAt = new Map<string, string>();
   try {
-    await inTurns(wanted.pods, sandboxesAtOnce, async (pod) => {
+    await inTurns(wanted.pods, wanted.atOnce ?? sandboxesAtOnce, async (pod) => {
       const rules = rulesOf(pod, network, facts);
       const started = await ensureSandbox(parts, wanted, { pod, rules, options });
       startedAt.set(started.id, started.at);
@@ -156,7 +165,7 @@ async function areReady(
   const facts = await gathering;
   const pods = wanted.pods.map(async (pod) => {
     const rules = rulesOf(pod, known.subnet, facts);
-    const options = sandboxOptions(names, wanted, { pod, rules, image: helperImage });
+    const options = sandboxOptions(names, wanted.owner, { pod, rules, image: helperImage });
     const found = await unless([404], docker.getContainer(options.name).inspect());
     return (
       found?.State.Running === true &&
@@ -260,10 +269,10 @@ async function hostFacts(
 
 async function ensureSandbox(
   { docker, names, helperImage }: SandboxParts,
-  workspace: Wanted,
+  { owner }: Wanted,
   { pod, rules, options }: { pod: Pod; rules: Rules; options: StepOptions },
 ): Promise<{ readonly id: string; readonly at: string }> {
-  const wanted = sandboxOptions(names, workspace, { pod, rules, image: helperImage });
+  const wanted = sandboxOptions(names, owner, { pod, rules, image: helperImage });
   const start = async (): Promise<{ readonly id: string; readonly at: string }> => {
     const { container } = await ensureContainer(docker, wanted, options);
     options.onPhase?.("sandbox-made");

@@ -211,7 +211,10 @@ export class FakeEngine implements Engine {
     this.#hold(owner).sandbox = "running";
   }
 
-  async prepareSandbox(owner: Owner, options: StepOptions): Promise<void> {
+  async prepareSandbox(
+    owner: Owner,
+    options: StepOptions & { readonly like?: WorkspacePlan | undefined },
+  ): Promise<void> {
     await this.#begin("prepareSandbox", options.signal);
     this.#hold(owner).sandbox = "running";
   }
@@ -220,8 +223,11 @@ export class FakeEngine implements Engine {
     await this.#begin("prepareJob", options.signal);
   }
 
-  fitsPrepared(plan: WorkspacePlan): boolean {
-    return plan.services.length === 1;
+  fitsPrepared(plan: WorkspacePlan, like?: WorkspacePlan): boolean {
+    if (like === undefined) return plan.services.length === 1;
+    const namesOf = ({ services }: WorkspacePlan): string =>
+      services.map(({ name }) => name).join();
+    return namesOf(plan) === namesOf(like);
   }
 
   async ensureMembers(

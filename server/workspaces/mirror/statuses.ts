@@ -6,6 +6,12 @@ import type { Timers } from "./timers.ts";
 /** After a database that did not answer. */
 const retryAfterMs = 5000;
 
+const onTheirWay: ReadonlySet<ServiceStatus["state"]> = new Set([
+  "building",
+  "pulling",
+  "starting",
+]);
+
 export type StatusChange = Partial<Omit<ServiceStatus, "service" | "since">>;
 
 /**
@@ -18,6 +24,7 @@ export class Statuses {
   readonly #statuses = new Map<string, ServiceStatus>();
   readonly #changed = new Set<string>();
   readonly #poke = new Poke();
+  readonly #watchers = new Set<() => void>();
 
   constructor(
     id: string,
@@ -50,6 +57,23 @@ export class Statuses {
     this.#statuses.set(service, { ...after, since });
     this.#changed.add(service);
     this.#poke.poke();
+    for (const watcher of [...this.#watchers]) watcher();
+  }
+
+  /** Resolves when none is on its way; one that waits for another may be later. */
+  untilAtRest(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const isOnItsWay = [...this.#statuses.values()].some(({ state }) => onTheirWay.has(state));
+        if (isOnItsWay && !signal.aborted) return;
+        this.#watchers.delete(look);
+        signal.removeEventListener("abort", look);
+        resolve();
+      };
+      this.#watchers.add(look);
+      signal.addEventListener("abort", look, { once: true });
+      look();
+    });
   }
 
   /** Writes changes down until the signal is aborted. */

@@ -48,6 +48,8 @@ export interface MirrorParts {
   readonly archive: ReadArchive;
   /** The user's variables, and secrets of this workspace, as they are now. */
   readonly values: (row: WorkspaceRow) => Promise<Values>;
+  /** All services that need not wait for others have been started, or have failed. */
+  readonly onStarted?: ((id: string) => void) | undefined;
   /** As whom a workspace's images are read; without it nobody is asked who may. */
   readonly readerOf?: ((row: WorkspaceRow) => ImageReader) | undefined;
   readonly deadlines: StepDeadlines;
@@ -161,7 +163,7 @@ export class WorkspaceMirror {
     const { signal } = this.#ended;
     const keeping = this.#statuses.keep(signal);
     const syncing = this.#sync.keep(signal);
-    let making: Promise<unknown> = Promise.resolve();
+    let starting: Promise<unknown> = Promise.resolve();
     try {
       const before = await this.#resumeAtLast(signal);
       const inCycles = cycles(this.#mirrored);
@@ -169,7 +171,9 @@ export class WorkspaceMirror {
         this.#statuses.set(name, { state: "failed", reason });
       }
       const runs = [...this.#runs.values()].filter(({ name }) => !inCycles.has(name));
-      making = this.#makeNames(new Set(before.keys()), signal);
+      starting = this.#makeNames(new Set(before.keys()), signal).then(() =>
+        this.#tellStarted(signal),
+      );
       await Promise.all(runs.map((run) => run.run(before.get(run.name), signal)));
     } catch (error) {
       if (signal.aborted) return;
@@ -177,8 +181,13 @@ export class WorkspaceMirror {
       log.error({ err: error, workspace: this.#row.id }, "production's services are not run");
       this.#note("error", toOneloopError(error).code, toOneloopError(error).message);
     } finally {
-      await Promise.all([keeping, syncing, making]);
+      await Promise.all([keeping, syncing, starting]);
     }
+  }
+
+  async #tellStarted(signal: AbortSignal): Promise<void> {
+    await this.#statuses.untilAtRest(signal);
+    this.#parts.onStarted?.(this.#row.id);
   }
 
   /**

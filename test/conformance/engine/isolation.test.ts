@@ -17,6 +17,7 @@ import {
   hello,
   inside,
   insideAs,
+  sandboxesOf,
   startTestEngine,
   step,
   workspaceOwner,
@@ -69,7 +70,10 @@ interface Opened {
   readonly address: SupervisorAddress;
 }
 
-describe("isolation of a workspace", () => {
+describe.each([
+  ["when it is opened", false],
+  ["ahead", true],
+] as const)("isolation of a workspace whose sandboxes are made %s", (_when, ahead) => {
   const lifetime = new Lifetime();
   let resolvConf: string;
   let allowedPort: number;
@@ -89,12 +93,16 @@ describe("isolation of a workspace", () => {
       service("tools", { image: test.images.helper, command: ["sleep", "infinity"] }),
     ]);
     const spec = { owner, name: "isolated", plan };
+    if (ahead) await test.engine.prepareSandbox(owner, { ...step(), like: plan });
+    const before = await sandboxesOf(owner);
+    expect(before).toHaveLength(ahead ? 2 : 0);
     await Promise.all([
       test.engine.ensureStorage(spec, step()),
       test.engine.ensureSandbox(spec, step()),
     ]);
     const setup = { publicKey: "key", env: {} };
     const { address } = await test.engine.ensureMembers(spec, setup, step());
+    expect(await sandboxesOf(owner)).toEqual(expect.arrayContaining(before));
     await Promise.all(["web", "alone"].map((name) => untilListening(owner, name)));
     return { owner, address };
   };

@@ -6,6 +6,7 @@ import { docker, objectsWith } from "../../helpers/engine-objects.ts";
 import {
   containerOf,
   inside,
+  sandboxesOf,
   startTestEngine,
   step,
   workspaceOwner,
@@ -62,7 +63,10 @@ async function dial(
   return (await inside(owner, from, command)).output.trim();
 }
 
-describe("the names of production", () => {
+describe.each([
+  ["when it is opened", false],
+  ["ahead", true],
+] as const)("the names of production, in sandboxes made %s,", (_when, ahead) => {
   const cluster = "db.default.svc.cluster.local";
   const port = (from: number, to: number, protocol: "tcp" | "udp" = "tcp") => ({
     port: from,
@@ -100,6 +104,7 @@ describe("the names of production", () => {
           mirrored("with", { image, command: waiting }),
         ],
         {
+          ahead,
           dev: {
             mirror: { ...unsaidMirror, names: [{ name: "front-end", ports: [port(80, 8082)] }] },
           },
@@ -111,6 +116,19 @@ describe("the names of production", () => {
       [...names, "with", "with_sandbox"].map((each) => world.start({ service: each })),
     );
     await Promise.all(names.map((name) => untilListening(world.owner, name)));
+  });
+
+  it.runIf(ahead)("are there before anybody opens it, and nothing is made again", async () => {
+    expect(world.made).toHaveLength(4);
+    expect(await sandboxesOf(world.owner)).toEqual(world.made);
+    // A control plane that knows nothing of them believes the engine, and ends nothing that runs.
+    const later = await test.another();
+    for (const name of ["db", "with"]) {
+      await later.ensureSandbox(world.spec, { ...step(), service: name });
+      const which = { ...noFiles, service: name };
+      expect(await later.ensureService(world.spec, which, step())).toEqual({ started: false });
+    }
+    expect(await sandboxesOf(world.owner)).toEqual(world.made);
   });
 
   it("lead to the service, dotted ones too, from the dev service and from neighbours", async () => {

@@ -9,6 +9,7 @@ import { docker, objectsWith } from "../../helpers/engine-objects.ts";
 import { planOf, service } from "../../helpers/plans.ts";
 import {
   inside,
+  sandboxesOf,
   startTestEngine,
   step,
   workspaceOwner,
@@ -31,14 +32,27 @@ const setup = { publicKey: "key", env: {} };
 /** A workspace with its sandboxes and its own members; disposing removes it whole. */
 export async function open(
   services: readonly PlannedService[],
-  { volumes = [], dev = {} }: { volumes?: readonly string[]; dev?: Partial<PlannedService> } = {},
+  {
+    volumes = [],
+    dev = {},
+    ahead = false,
+  }: {
+    volumes?: readonly string[];
+    dev?: Partial<PlannedService>;
+    /** Its sandboxes are made before, for a plan like its own. */
+    ahead?: boolean;
+  } = {},
 ) {
   const owner = workspaceOwner();
   const spec = specOf(owner, services, { volumes, dev });
+  if (ahead) await test.engine.prepareSandbox(owner, { ...step(), like: spec.plan });
+  const made = ahead ? await sandboxesOf(owner) : [];
   await bring(spec);
   return {
     owner,
     spec,
+    /** Those that were made before. */
+    made,
     start: (which: Partial<ServiceStart> & { service: string }, from: WorkspaceSpec = spec) =>
       test.engine.ensureService(from, { ...noFiles, ...which }, step()),
     [Symbol.asyncDispose]: async () => {

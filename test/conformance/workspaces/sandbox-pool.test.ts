@@ -1,16 +1,19 @@
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Database } from "../../../server/db/database.ts";
 import { applyMigrations } from "../../../server/db/migrate.ts";
 import { WorkspaceStore } from "../../../server/db/workspaces.ts";
 import { FakeEngine } from "../../../server/engine/fake/index.ts";
 import { OneloopError } from "../../../server/protocol/errors.ts";
+import type { WorkspacePlan } from "../../../server/protocol/plan.ts";
+import { unsaidMirror } from "../../../server/protocol/service.ts";
 import { plan } from "../../../server/plan/plan.ts";
 import { defaultModel } from "../../../server/sources/fallback/default-model.ts";
 import { randomIds } from "../../../server/util/ids.ts";
 import { createLog } from "../../../server/util/log.ts";
 import { SandboxPool } from "../../../server/workspaces/sandbox-pool.ts";
 import { root } from "../../helpers/installation.ts";
+import { planOf, service } from "../../helpers/plans.ts";
 import { throwawayPostgres, type ThrowawayPostgres } from "../../helpers/postgres.ts";
 
 const log = createLog({ level: "silent" });
@@ -95,6 +98,57 @@ it("removes what a killed control plane had prepared, and nothing of another's",
   expect(left.map(({ holder }) => holder)).toEqual(["another", "another"]);
   expect(await engine.owners()).toHaveLength(2);
   for (const { id } of left) await store.removePrepared(id);
+});
+
+describe("the mirror that was opened last", () => {
+  const mirrorOf = (...names: string[]): WorkspacePlan =>
+    planOf([
+      service("dev"),
+      ...names.map((name) => service(name, { dedicatedPod: true, mirror: unsaidMirror })),
+    ]);
+  const shop = mirrorOf("api", "db");
+
+  it("is made ahead for the next open of the same, and for no other", async () => {
+    await using pool = makePool();
+    const generic = await filled(pool);
+    expect(generic).not.toContain(pool.take(shop));
+    const [mirror = "", ...others] = (await filled(pool)).filter((id) => !generic.includes(id));
+    expect(others).toEqual([]);
+    expect(generic).toContain(pool.take(single));
+    expect(pool.take(several)).not.toBe(mirror);
+    expect(pool.take(mirrorOf("api"))).not.toBe(mirror);
+    expect(pool.take(shop)).toBe(mirror);
+    expect(pool.take(shop)).not.toBe(mirror);
+    pool.giveBack(mirror);
+    expect(pool.take(shop)).toBe(mirror);
+    for (const id of [...generic, mirror]) await pool.claimed(id);
+  });
+
+  it("takes the place of the one before", async () => {
+    await using pool = makePool();
+    const generic = await filled(pool);
+    pool.take(shop);
+    const before = (await filled(pool)).find((id) => !generic.includes(id)) ?? "";
+    const other = mirrorOf("mail");
+    pool.take(other);
+    const now = (await filled(pool)).filter((id) => !generic.includes(id));
+    expect(now).toHaveLength(1);
+    expect(now).not.toContain(before);
+    expect((await engine.owners()).map(({ id }) => id).sort()).toEqual([...generic, ...now].sort());
+    expect(now).toContain(pool.take(other));
+    for (const id of now) await pool.claimed(id);
+  });
+
+  it("is made ahead no more when ten others were opened since", async () => {
+    await using pool = makePool();
+    const generic = await filled(pool);
+    pool.take(shop);
+    expect(await filled(pool)).toHaveLength(3);
+    for (let opens = 1; opens < 10; opens += 1) pool.take(several);
+    expect(await filled(pool)).toHaveLength(3);
+    pool.take(several);
+    expect((await filled(pool)).sort()).toEqual(generic.sort());
+  });
 });
 
 it("an engine that fails now is asked again at the next refill", async () => {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { Names } from "../../../server/engine/docker/names.ts";
+import type { PlannedService } from "../../../server/protocol/service.ts";
 import {
+  haveSamePods,
   isGeneric,
   podsOf,
   sandboxNameOf,
@@ -59,6 +61,38 @@ describe("podsOf", () => {
   });
 });
 
+describe("haveSamePods", () => {
+  const port = (targetPort: number) => ({ port: 80, targetPort, protocol: "tcp" as const });
+  const db = mirrored("db", { mirror: { names: [{ name: "sql", ports: [port(8080)] }] } });
+  const shop = planOf([service("dev"), db, mirrored("mail")]);
+
+  it("holds for what differs in nothing that a sandbox is made from", () => {
+    const image = "other:2";
+    const others = [{ ...db, image, env: { A: "b" } }, mirrored("mail", { image })];
+    expect(haveSamePods(shop, planOf([service("dev", { image }), ...others]))).toBe(true);
+  });
+
+  it("does not hold for another name, port, or set of services", () => {
+    const named = (name: string, targetPort: number): PlannedService =>
+      mirrored("db", { mirror: { names: [{ name, ports: [port(targetPort)] }] } });
+    const mail = mirrored("mail");
+    for (const services of [
+      [named("other", 8080), mail],
+      [named("sql", 8090), mail],
+      [db],
+      [db, mail, mirrored("web")],
+      [db, service("mail")],
+      [db, service("mail", { dedicatedPod: true })],
+    ]) {
+      expect(haveSamePods(shop, planOf([service("dev"), ...services]))).toBe(false);
+    }
+    const standIn = service("dev", {
+      mirror: { ...unsaidMirror, names: [{ name: "web", ports: [] }] },
+    });
+    expect(haveSamePods(shop, planOf([standIn, db, mail]))).toBe(false);
+  });
+});
+
 describe("sandboxOptions", () => {
   it("has all names of its services once, and a host name that the kernel takes", () => {
     const long = "n".repeat(100);
@@ -77,11 +111,20 @@ describe("sandboxOptions", () => {
     const pod = podsOf(plan)[1];
     if (pod === undefined) throw new Error("the plan has two pods");
     const made = { pod, rules: { v4: "", v6: "" }, image: "helper" };
-    const { Hostname, NetworkingConfig } = sandboxOptions(names, { owner, name: "n" }, made);
+    const { Hostname, NetworkingConfig } = sandboxOptions(names, owner, made);
     expect(Hostname).toHaveLength(63);
     const aliases = Object.values(NetworkingConfig?.EndpointsConfig ?? {})[0]?.Aliases;
     expect(aliases).toEqual([long, "db", "db.default.svc.cluster.local"]);
   });
+});
+
+it("the host name of what is together is none that another service may have", () => {
+  const plan = planOf([service("dev"), mirrored("workspace")]);
+  const hostnames = podsOf(plan).map(
+    (pod) =>
+      sandboxOptions(names, owner, { pod, rules: { v4: "", v6: "" }, image: "helper" }).Hostname,
+  );
+  expect(hostnames).toEqual(["dev", "workspace"]);
 });
 
 describe("the names of containers", () => {

@@ -112,6 +112,9 @@ export class MirrorRig implements AsyncDisposable {
   readonly store = new MemoryStore();
   readonly events: NewEvent[] = [];
   readonly dialled: string[] = [];
+  /** How many services the engine had been asked to start, whenever all were said to be started. */
+  readonly started: number[] = [];
+  onStarted: (() => void) | null = null;
   watched: readonly WatchedFolder[] = [];
   onWatch: (() => void) | null = null;
   readonly row: WorkspaceRow;
@@ -175,6 +178,15 @@ export class MirrorRig implements AsyncDisposable {
     return this.until(name, (row) => row.state === state);
   }
 
+  /** Waits until it was said so many times that all that can start now is started. */
+  async untilStarted(times: number): Promise<void> {
+    while (this.started.length < times) {
+      await new Promise<void>((resolve) => {
+        this.onStarted = () => resolve();
+      });
+    }
+  }
+
   /** What the services are, by name. */
   get states(): Record<string, string> {
     return Object.fromEntries([...this.store.rows].map(([name, { state }]) => [name, state]));
@@ -209,6 +221,10 @@ export class MirrorRig implements AsyncDisposable {
           return dial === undefined ? Promise.reject(new Error("nobody")) : dial({ host, port });
         },
         exec: async (_target, { argv }) => tarOf(sources, argv ?? []),
+      },
+      onStarted: () => {
+        this.started.push(this.engine.calls.filter((call) => call === "ensureService").length);
+        this.onStarted?.();
       },
       watch: (_owner, folders) => {
         this.watched = folders;

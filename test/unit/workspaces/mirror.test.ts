@@ -45,6 +45,27 @@ describe("a workspace with production's services", () => {
     expect((await rig.until("web", () => true)).health).toBeNull();
   });
 
+  it("says once that it is started, when all that need not wait are started or have failed", async () => {
+    await using rig = await MirrorRig.start(
+      [
+        mirrored("db"),
+        mirrored("mail", { restart: "no" }),
+        mirrored("late", waitsFor("db", "completed")),
+      ],
+      { missingImages: ["shop/mail:1"] },
+    );
+    await rig.untilStarted(1);
+    await rig.state("db", "running");
+    await rig.state("mail", "failed");
+    expect(rig.states["late"]).toBe("waiting");
+    rig.engine.end(owner, "db", { exitCode: 1 });
+    await rig.state("db", "backing-off");
+    expect(rig.started).toEqual([1]);
+    // Of the control plane after a kill, which resumes what runs.
+    await rig.restart();
+    await rig.untilStarted(2);
+  });
+
   it("names the service that failed to those that wait for it, and the others go on", async () => {
     await using rig = await MirrorRig.start([
       mirrored("migrate", { role: "job", restart: "no" }),
