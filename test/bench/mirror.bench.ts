@@ -170,15 +170,15 @@ async function ofStarts(rounds: number): Promise<Comparison> {
 /** Two workspaces of one service each, and the mirror; each has a job's container beside sandboxes. */
 const preparedContainers = 2 * 2 + (1 + startedServices) + 1;
 
-/** Resolves when all that is made ahead runs; rejects after a minute. */
+/** Resolves when all that is made ahead runs; rejects after five minutes. */
 async function untilPrepared(installation: string): Promise<void> {
   const filters = { label: [`oneloop.installation=${installation}`], status: ["running"] };
-  for (let attempt = 0; attempt < 600; attempt += 1) {
+  for (let attempt = 0; attempt < 3000; attempt += 1) {
     const running = await docker.listContainers({ filters });
     if (running.length >= preparedContainers) return;
     await delay(100);
   }
-  throw new Error("nothing was made ahead in a minute");
+  throw new Error("nothing was made ahead in five minutes");
 }
 
 function untilAllStarted(client: BenchClient, workspace: string): Promise<void> {
