@@ -17,7 +17,7 @@ const realFiles = ["test/conformance", "test/e2e"].flatMap((folder) =>
 const alone = realFiles.filter((file) => wholeMachine.test(readFileSync(file, "utf8")));
 
 const real = {
-  // Real engines on a loaded machine: a hang is a failure, slowness is not.
+  // Real engines on a loaded machine.
   testTimeout: 180_000,
   hookTimeout: 600_000,
   pool: "forks" as const,
@@ -31,7 +31,8 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/unit/**/*.test.ts"],
-          testTimeout: 20_000,
+          // Thousands of random texts on a machine that others use: a hang is a failure, slowness is not.
+          testTimeout: 120_000,
           // The default, one less than the machine has, would be one of two.
           maxWorkers: Math.max(2, availableParallelism() - 1),
           sequence: { groupOrder: 0 },
