@@ -18,6 +18,7 @@ import {
 import { run } from "../../helpers/installation.ts";
 import { enterableFolder } from "../../helpers/postgres.ts";
 import { insertWorkspace, untilRunning } from "../../helpers/workspace-row.ts";
+import { stopwatch } from "../../helpers/stopwatch.ts";
 
 /** From the answer to the revocation to the end of what hung on it. */
 const mostMs = 1000;
@@ -87,17 +88,18 @@ function ended(what: WebSocket | IncomingMessage | ssh2.Client): Promise<void> {
 /** Resolves with how long after `cut` all of them had ended. */
 async function tookMs(ends: readonly Promise<unknown>[], cut: () => Promise<unknown>) {
   let last = 0;
+  let clock = stopwatch();
   const all = Promise.all(
     ends.map((end) =>
       end.then(() => {
-        last = performance.now();
+        last = clock();
       }),
     ),
   );
-  const from = performance.now();
+  clock = stopwatch();
   await cut();
   await all;
-  return last - from;
+  return last;
 }
 
 const portHost = (plane: TestControlPlane): string =>
@@ -331,9 +333,9 @@ async function setVisibility(visibility: "private" | "signed-in" | "public"): Pr
 
 /** Asks until the answer is the wanted one; gives the last one after `mostMs`. */
 async function soon<Value>(ask: () => Promise<Value>, wanted: Value): Promise<Value> {
-  const from = performance.now();
+  const waitedMs = stopwatch();
   for (;;) {
     const got = await ask();
-    if (got === wanted || performance.now() - from > mostMs) return got;
+    if (got === wanted || waitedMs() > mostMs) return got;
   }
 }

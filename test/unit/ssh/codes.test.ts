@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import type { SshGatewayOptions } from "../../../server/ssh/options.ts";
 import { byCode, typist, type Typist } from "../../helpers/askpass.ts";
 import { finish, gate, startOpenSsh, type Finished, type OpenSsh } from "./openssh.ts";
+import { stopwatch } from "../../helpers/stopwatch.ts";
 
 const good = "bcdf-ghjk-mnpq-rstv";
 
@@ -34,10 +35,10 @@ async function untilEnded(open: OpenSsh, id: string, also?: Promise<unknown>): P
   const child = startByCode(open, await typist(open.folder, good), "echo ready; exec cat");
   const ended = once(child, "close");
   await Promise.all([once(child.stdout, "data"), also]);
-  const from = performance.now();
+  const tookMs = stopwatch();
   open.revoke(id);
   expect((await ended)[0]).toBe(255);
-  return performance.now() - from;
+  return tookMs();
 }
 
 describe("a one-time code", () => {

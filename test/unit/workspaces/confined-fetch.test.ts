@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ConfinedFetch, type Fetched } from "../../../server/workspaces/confined-fetch.ts";
 import { testAuthority } from "../../helpers/certificates.ts";
+import { stopwatch } from "../../helpers/stopwatch.ts";
 
 const limits = { maxBytes: 1000, signal: new AbortController().signal };
 
@@ -56,9 +57,9 @@ describe("a URL that a stranger wrote", () => {
     "http://[fe80::1]/x",
     "http://[64:ff9b::7f00:1]/x",
   ])("that leads to a private address is refused: %s", async (url) => {
-    const begun = performance.now();
+    const tookMs = stopwatch();
     expect(failure(await allowing().text(url, limits))).toContain("not on the internet");
-    expect(performance.now() - begun).toBeLessThan(5000);
+    expect(tookMs()).toBeLessThan(5000);
   });
 
   test("that leads to this machine's own addresses is refused, before anything is dialled", async () => {
@@ -137,9 +138,9 @@ describe("a URL that a stranger wrote", () => {
         socket.end(`${lines.join("\r\n")}\r\n\r\n${sent}`);
       }),
     );
-    const begun = performance.now();
+    const tookMs = stopwatch();
     const found = failure(await allowing(server.host).text(`http://${server.host}/`, limits));
-    expect(performance.now() - begun).toBeLessThan(5000);
+    expect(tookMs()).toBeLessThan(5000);
     if (said.startsWith("fetched")) expect(found).toBe(said);
     else expect(found).toContain(said);
   });
@@ -149,10 +150,10 @@ describe("a URL that a stranger wrote", () => {
     ["answers one byte a second", drip],
   ])("that %s is given up within 5 s", async (_, onConnection) => {
     await using server = await listen(createTcpServer(onConnection));
-    const begun = performance.now();
+    const tookMs = stopwatch();
     const found = await allowing(server.host).text(`http://${server.host}/`, limits);
     expect(failure(found)).toContain("did not answer within 4 s");
-    expect(performance.now() - begun).toBeLessThan(5000);
+    expect(tookMs()).toBeLessThan(5000);
   });
 
   test("that answers with an error says which", async () => {

@@ -7,6 +7,7 @@ import {
   type CopyRules,
 } from "../../../../server/sources/dockerfile/copies.ts";
 import { readDockerfile } from "../../../../server/sources/dockerfile/read.ts";
+import { stopwatch } from "../../../helpers/stopwatch.ts";
 
 interface Given {
   readonly workdir?: string;
@@ -230,9 +231,9 @@ test("a class is a set of characters", () => {
 
 test("no pattern takes long", () => {
   const rules = rulesOf(`FROM node\nCOPY ${"*a".repeat(60)}b /app/\n`);
-  const began = performance.now();
+  const tookMs = stopwatch();
   expect(where(rules, "a".repeat(255))).toBe("none");
-  expect(performance.now() - began).toBeLessThan(200);
+  expect(tookMs()).toBeLessThan(200);
 });
 
 test("a file is nowhere but below a folder that a rule names, whatever its name", () => {
