@@ -70,7 +70,7 @@ export function searchColors(theme: Theme): NonNullable<ISearchOptions["decorati
         activeMatchColorOverviewRuler: "#ff8a5c",
       }
     : {
-        matchBackground: "#fdf2db",
+        matchBackground: "#f5d58a",
         matchOverviewRuler: "#8a5a00",
         activeMatchBackground: "#f0b84d",
         activeMatchColorOverviewRuler: "#c2410c",
