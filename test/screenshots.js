@@ -1,16 +1,21 @@
 // `npm run screenshots [folder] [pages]`: a PNG of each page of the web app, wide and narrow, light
-// and dark, to be looked at. `pages` is a regular expression of pages' names. Needs Docker and
-// Chromium, as the tests do.
+// and dark, to be looked at. `pages` is a regular expression of pages' names. Builds, and brings
+// Docker and Chromium, as the tests do.
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "rolldown";
+import { installTools, must, startDocker } from "./prepare.js";
+
+await must("Install and build", process.execPath, ["server/start.js", "--build-only", "--yes"]);
+await installTools();
+await startDocker();
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 
 // The helper is TypeScript, and `npm start` does not build the tests.
 const bundled = path("../dist/test/helpers/screenshots.js");
+const { build } = await import("rolldown");
 await build({
   input: path("helpers/screenshots.ts"),
   platform: "node",

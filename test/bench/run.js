@@ -1,11 +1,10 @@
-// `npm run bench -- NAME`: builds, then runs dist/test/bench/NAME.js. Plain JavaScript, because it
-// runs before the build.
-import { spawnSync } from "node:child_process";
+// `npm run bench -- NAME`: builds, brings the peers, then runs dist/test/bench/NAME.js. Plain
+// JavaScript, because it runs before the build.
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
+import { installTools, must, root, startDocker } from "../prepare.js";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const names = readdirSync(join(root, "test/bench"))
   .filter((file) => file.endsWith(".bench.ts"))
   .map((file) => file.replace(/\.bench\.ts$/, ""));
@@ -15,13 +14,14 @@ if (!names.includes(name)) {
   process.exit(2);
 }
 
-function must(commandArgs) {
-  const { status } = spawnSync(process.execPath, commandArgs, { cwd: root, stdio: "inherit" });
-  if (status !== 0) process.exit(status ?? 1);
+await must("Install and build", process.execPath, ["server/start.js", "--build-only", "--yes"]);
+await must("Benchmarks", process.execPath, ["node_modules/typescript/bin/tsc", "-b", "test"]);
+/** These measure this process alone. */
+const alone = ["cli", "plan"];
+if (!alone.includes(name)) {
+  await installTools();
+  await startDocker();
 }
-
-must(["server/start.js", "--build-only", "--yes"]);
-must(["node_modules/typescript/bin/tsc", "-b", "test"]);
 // What is measured with another: the mirror's inner loop is the mirror's.
 const beside = { mirror: ["sync"] };
 for (const one of [name, ...(beside[name] ?? [])]) {
