@@ -19,7 +19,7 @@ import { docker, removeInstallation, removeTrusting } from "./engine-objects.ts"
 import { ensureTestImages } from "./images.ts";
 
 /** Apart from a real installation's range, and from the other tests' on this engine. */
-const testSubnets = "10.214.0.0/20";
+export const testSubnets = "10.214.0.0/20";
 
 export interface TestEngine extends AsyncDisposable {
   readonly engine: Engine;

@@ -4,6 +4,7 @@ import { readFile, statfs } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { connect } from "node:net";
 import { dirname } from "node:path";
+import { defaultRoute, hostRoutes } from "../../../server/util/routes.ts";
 import { createApi } from "../api.ts";
 import { isLoopback } from "../config-file.ts";
 import { toFailure } from "../failure.ts";
@@ -19,7 +20,7 @@ import type {
   LeftoverFact,
   MachineFacts,
 } from "./facts.ts";
-import { defaultRoute, nameServers, parseRoutes } from "./proc.ts";
+import { nameServers } from "./proc.ts";
 
 /** Longer than a busy program takes to answer. */
 const patienceMs = 10_000;
@@ -53,7 +54,7 @@ async function lookAtMachine(
   const client = new EngineClient(settings.DOCKER_HOST);
   const installation = await installationOf(dataDir);
   const engine = await client.look(installation);
-  const routes = parseRoutes(await read("/proc/net/route"));
+  const routes = await hostRoutes();
   const route = defaultRoute(routes);
   const mtu = route === null ? null : await mtuOf(route.device);
   const running = controlPlane.version !== null;

@@ -1,3 +1,5 @@
+import type { Route } from "../../../server/util/routes.ts";
+
 /** What `loop doctor` found on this machine, without a judgement. Null: it could not be told. */
 export interface Facts {
   readonly node: string;
@@ -80,11 +82,7 @@ export interface DoorFact {
   readonly state: "free" | "ours" | "taken";
 }
 
-export interface RouteFact {
-  readonly device: string;
-  /** As `10.0.0.0/8`. */
-  readonly network: string;
-}
+export type RouteFact = Pick<Route, "device" | "network">;
 
 export type LeftoverFact =
   | { readonly kind: "volumes"; readonly names: readonly string[] }

@@ -1,3 +1,5 @@
+import { parseRange, type Range } from "../../../server/util/ranges.ts";
+import { routesInto } from "../../../server/util/routes.ts";
 import { good, trouble, type Check } from "./check.ts";
 import type { NetworkFact, RouteFact } from "./facts.ts";
 
@@ -32,11 +34,7 @@ export function checkSubnets(
     ...networks.flatMap(({ subnets }) => subnets),
     ...routes.flatMap(({ device, network }) => (workspaceBridge.test(device) ? [network] : [])),
   ]);
-  const foreign = routes.filter(({ network }) => {
-    const other = parseRange(network);
-    // A default route leads everywhere and takes nothing.
-    return !own.has(network) && other !== null && other.size < 2 ** 32 && overlaps(whole, other);
-  });
+  const foreign = routesInto(range, routes).filter(({ network }) => !own.has(network));
   if (foreign.length > 0) {
     const routed = foreign.map(({ network, device }) => `${network} (${device})`).join(", ");
     return trouble("warn", name, {
@@ -56,27 +54,6 @@ export function checkSubnets(
     means: "Each workspace that is not deleted keeps a /28; without one no other can start.",
     mend: "export ONELOOP_SUBNETS=<a larger private range>, then npm start; or loop delete WORKSPACE",
   });
-}
-
-export interface Range {
-  readonly first: number;
-  /** Of addresses. */
-  readonly size: number;
-}
-
-/** `10.213.0.0/16`; null for what is no IPv4 range. */
-export function parseRange(text: string): Range | null {
-  const [, address = "", length = ""] = /^(\d+\.\d+\.\d+\.\d+)\/(\d+)$/.exec(text) ?? [];
-  const bytes = address.split(".").map(Number);
-  const bits = Number(length);
-  if (bytes.length !== 4 || bytes.some((byte) => byte > 255) || bits > 32) return null;
-  const size = 2 ** (32 - bits);
-  const number = bytes.reduce((sum, byte) => sum * 256 + byte, 0);
-  return { first: number - (number % size), size };
-}
-
-function overlaps(a: Range, b: Range): boolean {
-  return a.first < b.first + b.size && b.first < a.first + a.size;
 }
 
 function freeBlocks(range: Range, taken: readonly Range[]): number {

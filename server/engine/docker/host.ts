@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { isIPv4 } from "node:net";
 import { networkInterfaces } from "node:os";
 import type { AllowedHost } from "../../util/allow-net.ts";
+import { defaultRoute, type Route } from "../../util/routes.ts";
 import type { AllowedTarget } from "./rules.ts";
 
 /** Ethernet's own; for a machine without a default route. */
@@ -75,21 +76,9 @@ export function parseLocalAddresses(trie: string): string[] {
 }
 
 /** The MTU of the interface with the default route: a larger one in a network loses packets. */
-export async function defaultMtu(): Promise<number> {
-  const routes = await readFile("/proc/net/route", "utf8").catch(() => "");
-  const name = parseDefaultInterface(routes);
-  if (name === null) return ethernetMtu;
-  const text = await readFile(`/sys/class/net/${name}/mtu`, "utf8").catch(() => "");
+export async function defaultMtu(routes: readonly Route[]): Promise<number> {
+  const way = defaultRoute(routes);
+  if (way === null) return ethernetMtu;
+  const text = await readFile(`/sys/class/net/${way.device}/mtu`, "utf8").catch(() => "");
   return Number(text) || ethernetMtu;
-}
-
-/** The interface of the default route with the lowest metric, of /proc/net/route. */
-export function parseDefaultInterface(routes: string): string | null {
-  const defaults = routes
-    .split("\n")
-    .slice(1)
-    .map((line) => line.split(/\s+/))
-    .filter((fields) => fields[1] === "00000000" && fields[7] === "00000000")
-    .sort((a, b) => Number(a[6]) - Number(b[6]));
-  return defaults[0]?.[0] ?? null;
 }

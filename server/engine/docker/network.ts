@@ -1,5 +1,7 @@
 import type Docker from "dockerode";
 import { OneloopError } from "../../protocol/errors.ts";
+import { parseRange } from "../../util/ranges.ts";
+import { hostRoutes, routesInto, type Route } from "../../util/routes.ts";
 import type { Owner } from "../engine.ts";
 import { statusOf, unless } from "./client.ts";
 import { defaultMtu } from "./host.ts";
@@ -21,15 +23,22 @@ interface Claim {
 
 /**
  * The owner's network: an explicit small one, claimed by trying, because only the engine knows all
- * networks, those of others too. One that a grown plan does not fit in any more is made again.
+ * networks, those of others too. It does not know what this machine has routes to beside them: a VPN,
+ * an office's network, the bridge that a killed engine left. A network that a grown plan does not fit
+ * in any more is made again.
  *
  * @throws OneloopError `engine-failed` when the range is used up.
  */
 export async function ensureNetwork(docker: Docker, names: Names, claim: Claim): Promise<Subnet> {
   const name = names.network(claim.owner);
   const prefixBits = prefixFor(claim.pods);
-  const mtu = await defaultMtu();
-  for (const candidate of subnetCandidates(claim.range, name, prefixBits)) {
+  const routes = await hostRoutes();
+  const mtu = await defaultMtu(routes);
+  // The engine takes a bridge of the owner's own over, whoever left it.
+  const others = routes.filter(({ device }) => device !== names.bridge(claim.owner));
+  const foreign = routesInto(claim.range, others);
+  const taken = foreign.flatMap(({ network }) => parseRange(network) ?? []);
+  for (const candidate of subnetCandidates(claim.range, name, { prefixBits, taken })) {
     claim.signal.throwIfAborted();
     try {
       await docker.createNetwork({
@@ -61,9 +70,45 @@ export async function ensureNetwork(docker: Docker, names: Names, claim: Claim):
       }
     }
   }
-  throw new OneloopError(
+  // Where no other is free, the engine was never asked for the one that is there.
+  const existing = await findNetwork(docker, name);
+  if (existing !== null && hasRoom(existing.subnet, claim.pods)) return existing;
+  throw nothingFree(claim.range, {
+    prefixBits,
+    foreign: await withoutNetwork(docker, foreign),
+  });
+}
+
+/** The routes that lead to no network of the engine. */
+async function withoutNetwork(docker: Docker, routes: readonly Route[]): Promise<Route[]> {
+  const networks = await docker.listNetworks();
+  const known = networks.flatMap(({ IPAM }) => (IPAM?.Config ?? []).map(({ Subnet }) => Subnet));
+  return routes.filter(({ network }) => !known.includes(network));
+}
+
+/** Routes that a sentence names. */
+const namedRoutes = 4;
+
+/** @param foreign routes into the range that are no network's of the engine. */
+export function nothingFree(
+  range: string,
+  { prefixBits, foreign }: { prefixBits: number; foreign: readonly Route[] },
+): OneloopError {
+  const taken = `Every /${prefixBits} of ${range} is taken`;
+  if (foreign.length === 0) {
+    return new OneloopError(
+      "engine-failed",
+      `${taken}. Delete workspaces, or set ONELOOP_SUBNETS to a larger range.`,
+    );
+  }
+  const named = foreign
+    .slice(0, namedRoutes)
+    .map(({ network, device }) => `${network} (${device})`);
+  const more = foreign.length - named.length;
+  const all = `${named.join(", ")}${more === 0 ? "" : ` and ${more} more`}`;
+  return new OneloopError(
     "engine-failed",
-    `Every /${prefixBits} of ${claim.range} is taken. Delete workspaces, or set ONELOOP_SUBNETS to a larger range.`,
+    `${taken}: this machine has routes to ${all}. Set ONELOOP_SUBNETS to a private range that it has none to; \`loop doctor\` names what was left behind.`,
   );
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { OneloopError } from "../../protocol/errors.ts";
+import { overlaps, type Range } from "../../util/ranges.ts";
 import { toAddress, toNumber } from "./rules.ts";
 
 export interface Subnet {
@@ -41,16 +42,22 @@ export function hasRoom(subnet: string, pods: number): boolean {
   return 2 ** (32 - bits) - reservedAddresses >= pods;
 }
 
+interface Candidates {
+  readonly prefixBits?: number;
+  /** What none of them may overlap. */
+  readonly taken?: readonly Range[];
+}
+
 /**
- * Every network of that size in the range once, from one that the seed's hash chooses: a workspace
- * finds its own again, and two workspaces seldom try the same one first.
+ * Every network of that size in the range once that overlaps nothing taken, from one that the seed's
+ * hash chooses: a workspace finds its own again, and two workspaces seldom try the same one first.
  *
  * @throws OneloopError `bad-input` for a range smaller than a /28 or not aligned.
  */
 export function* subnetCandidates(
   range: string,
   seed: string,
-  prefixBits: number = smallestBits,
+  { prefixBits = smallestBits, taken = [] }: Candidates = {},
 ): Generator<Subnet> {
   const [base = "", bitsText = ""] = range.split("/");
   const bits = Number(bitsText);
@@ -61,12 +68,13 @@ export function* subnetCandidates(
       `ONELOOP_SUBNETS: ${range} is not a range of IPv4 addresses from /8 to /28.`,
     );
   }
-  const addressesEach = 2 ** (32 - prefixBits);
+  const size = 2 ** (32 - prefixBits);
   // None in a range that is smaller itself.
   const count = Math.floor(2 ** (prefixBits - bits));
   const first = createHash("sha256").update(seed).digest().readUInt32BE(0) % count;
   for (let index = 0; index < count; index++) {
-    const network = start + ((first + index) % count) * addressesEach;
+    const network = start + ((first + index) % count) * size;
+    if (taken.some((other) => overlaps(other, { first: network, size }))) continue;
     yield { subnet: `${toAddress(network)}/${prefixBits}`, gateway: toAddress(network + 1) };
   }
 }

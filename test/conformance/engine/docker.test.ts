@@ -1,11 +1,15 @@
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pack } from "tar-stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Names } from "../../../server/engine/docker/names.ts";
+import { subnetCandidates, type Subnet } from "../../../server/engine/docker/subnets.ts";
 import type { Job, JobResult, Owner } from "../../../server/engine/engine.ts";
 import type { WorkspacePlan } from "../../../server/protocol/plan.ts";
+import { systemExecer } from "../../../server/util/execer.ts";
 import { randomIds } from "../../../server/util/ids.ts";
 import { docker, objectsWith } from "../../helpers/engine-objects.ts";
 import { planOf, service } from "../../helpers/plans.ts";
@@ -14,6 +18,7 @@ import {
   inside,
   startTestEngine,
   step,
+  testSubnets,
   workspaceOwner,
   type TestEngine,
 } from "../../helpers/test-engine.ts";
@@ -24,6 +29,11 @@ beforeAll(async () => {
   test = await startTestEngine();
 });
 afterAll(() => test[Symbol.asyncDispose]());
+
+/** The engine's answer has more than its client's types say. */
+interface NetworkInfo {
+  readonly IPAM?: { readonly Config?: readonly { readonly Subnet?: string }[] };
+}
 
 const setup = { publicKey: "key", env: {} };
 
@@ -101,6 +111,23 @@ describe("storage", () => {
     expect(names.filter((name) => !name.includes(neighbour.installation))).toEqual([]);
     expect(await objectsWith(`oneloop.installation=${neighbour.installation}`)).toEqual(theirs);
     expect(await neighbour.engine.owners()).toEqual([owner]);
+  });
+});
+
+describe("a network", () => {
+  it("is none that a bridge still has which a killed engine left, but the owner's own", async () => {
+    for (const own of [false, true]) {
+      const owner = workspaceOwner();
+      const names = new Names(test.installation);
+      const [first] = subnetCandidates(testSubnets, names.network(owner));
+      if (first === undefined) throw new Error("the range has networks");
+      const name = own ? names.bridge(owner) : `ws-${randomBytes(6).toString("hex")}`;
+      await using _left = await leaveBridge(name, first);
+      await open(owner, plan());
+      const { IPAM } = (await docker.getNetwork(names.network(owner)).inspect()) as NetworkInfo;
+      expect(IPAM?.Config?.[0]?.Subnet === first.subnet).toBe(own);
+      await test.engine.remove(owner, { ...step(), storage: true });
+    }
   });
 });
 
@@ -251,6 +278,18 @@ describe("a job", () => {
     expect((await objectsWith(`oneloop.workspace=${owner.id}`)).containers).toEqual([]);
   });
 });
+
+/** A bridge that no network of the engine has, as it stands in the kernel when its engine is gone. */
+async function leaveBridge(name: string, { subnet, gateway }: Subnet): Promise<AsyncDisposable> {
+  const ip = async (...args: string[]): Promise<void> => {
+    const { exitCode, stderr } = await systemExecer.run("ip", args);
+    if (exitCode !== 0) throw new Error(`ip ${args.join(" ")}: ${stderr}`);
+  };
+  await ip("link", "add", name, "type", "bridge");
+  await ip("address", "add", `${gateway}/${subnet.split("/")[1]}`, "dev", name);
+  await ip("link", "set", name, "up");
+  return { [Symbol.asyncDispose]: () => ip("link", "delete", name) };
+}
 
 function job(change: Partial<Job> & { owner: Owner }): Job {
   return {

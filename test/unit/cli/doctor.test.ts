@@ -19,8 +19,9 @@ import {
   checkNetworkMtu,
 } from "../../../cli/src/doctor/engine-checks.ts";
 import type { Facts, MachineFacts } from "../../../cli/src/doctor/facts.ts";
-import { defaultRoute, nameServers, parseRoutes } from "../../../cli/src/doctor/proc.ts";
-import { checkSubnets, parseRange } from "../../../cli/src/doctor/subnet-check.ts";
+import { nameServers } from "../../../cli/src/doctor/proc.ts";
+import { checkSubnets } from "../../../cli/src/doctor/subnet-check.ts";
+import { parseRange } from "../../../server/util/ranges.ts";
 
 const machine: MachineFacts = {
   git: "git version 2.39.5",
@@ -176,23 +177,6 @@ test("leftovers are listed, and never said of what nobody can tell", () => {
     mend: "docker volume rm v1",
   });
   expect(checkLeftovers({ kind: "unknown", why: "Docker does not answer" }).status).toBe("ok");
-});
-
-test("the kernel's table of routes is read, and the way out is the one of the least metric", () => {
-  const table = `Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT
-wlan0\t00000000\t0100A8C0\t0003\t0\t0\t600\t00000000\t0\t0\t0
-eth0\t00000000\t010200C0\t0003\t0\t0\t100\t00000000\t0\t0\t0
-docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
-down0\t0000000A\t00000000\t0000\t0\t0\t0\t000000FF\t0\t0\t0
-`;
-  const routes = parseRoutes(table);
-  expect(routes.map(({ device, network }) => [device, network])).toEqual([
-    ["wlan0", "0.0.0.0/0"],
-    ["eth0", "0.0.0.0/0"],
-    ["docker0", "172.17.0.0/16"],
-  ]);
-  expect(defaultRoute(routes)?.device).toBe("eth0");
-  expect(defaultRoute([])).toBeNull();
 });
 
 test("ranges and resolvers are read as they are written", () => {

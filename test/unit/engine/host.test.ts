@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import {
-  parseDefaultInterface,
   parseLocalAddresses,
   parseResolvers,
   resolveAllowed,
@@ -28,16 +27,6 @@ describe("what the rules are made from", () => {
         /32 host LOCAL
 `;
     expect(parseLocalAddresses(trie)).toEqual(["127.0.0.1", "203.0.113.7"]);
-  });
-
-  it("takes the default route with the lowest metric", () => {
-    const routes = `Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT
-wlan0\t00000000\t010200C0\t0003\t0\t0\t600\t00000000\t0\t0\t0
-eth0\t00000000\t010200C0\t0003\t0\t0\t100\t00000000\t0\t0\t0
-tun0\t00000000\t00000000\t0001\t0\t0\t0\t00000080\t0\t0\t0
-`;
-    expect(parseDefaultInterface(routes)).toBe("eth0");
-    expect(parseDefaultInterface("Iface\n")).toBeNull();
   });
 
   it("says which name does not resolve and allows nothing for it", async () => {

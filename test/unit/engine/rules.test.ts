@@ -1,6 +1,14 @@
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { sandboxRules } from "../../../server/engine/docker/rules.ts";
 import { hasRoom, prefixFor, subnetCandidates } from "../../../server/engine/docker/subnets.ts";
+import { parseRange, type Range } from "../../../server/util/ranges.ts";
+
+function rangeOf(text: string): Range {
+  const range = parseRange(text);
+  if (range === null) throw new Error(`${text} is no range`);
+  return range;
+}
 
 const facts = {
   subnet: "10.213.0.16/28",
@@ -112,9 +120,37 @@ describe("subnetCandidates", () => {
   });
 
   it("takes larger networks aligned, and none from a range that is smaller", () => {
-    const all = [...subnetCandidates("10.213.0.0/22", "seed", 24)].map(({ subnet }) => subnet);
+    const all = [...subnetCandidates("10.213.0.0/22", "seed", { prefixBits: 24 })].map(
+      ({ subnet }) => subnet,
+    );
     expect(all.toSorted()).toEqual([0, 1, 2, 3].map((third) => `10.213.${third}.0/24`));
-    expect([...subnetCandidates("10.213.0.0/24", "seed", 22)]).toEqual([]);
+    expect([...subnetCandidates("10.213.0.0/24", "seed", { prefixBits: 22 })]).toEqual([]);
+  });
+
+  it("gives all that overlaps nothing taken, and nothing else", () => {
+    const route = fc
+      .tuple(fc.nat(2 ** 14 - 1), fc.integer({ min: 16, max: 32 }))
+      .map(([offset, bits]) => `10.213.${offset >> 8}.${offset & 255}/${bits}`);
+    const prefix = fc.constantFrom(28, 26, 24, 22);
+    fc.assert(
+      fc.property(fc.array(route, { maxLength: 6 }), prefix, fc.string(), (routes, bits, seed) => {
+        const taken = routes.map(rangeOf);
+        const given = (options: { taken?: Range[] }): string[] =>
+          [...subnetCandidates("10.213.0.0/18", seed, { prefixBits: bits, ...options })].map(
+            ({ subnet }) => subnet,
+          );
+        const isFree = (subnet: string): boolean => {
+          const { first, size } = rangeOf(subnet);
+          return taken.every((one) => one.first >= first + size || one.first + one.size <= first);
+        };
+        expect(given({ taken })).toEqual(given({}).filter(isFree));
+      }),
+    );
+  });
+
+  it("gives nothing of a range that is taken whole", () => {
+    const taken = [rangeOf("10.0.0.0/8")];
+    expect([...subnetCandidates("10.213.0.0/16", "seed", { taken })]).toEqual([]);
   });
 
   it("starts at the same one for the same seed, and elsewhere for another", () => {
