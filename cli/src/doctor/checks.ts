@@ -15,7 +15,7 @@ import type {
   MachineFacts,
   ResolverFact,
 } from "./facts.ts";
-import { checkSubnets } from "./subnet-check.ts";
+import { checkBridges, checkSubnets } from "./subnet-check.ts";
 
 /** Everything that was found, judged: pure, so that each judgement can be tried. */
 export function checksOf(facts: Facts): Check[] {
@@ -39,6 +39,7 @@ function checksOfMachine(machine: MachineFacts): Check[] {
           checkNetworkMtu(machine.route, machine.engine.networks),
           checkBuilderMtu(machine.route, machine.builderMtu),
           checkSubnets(machine.range, machine.engine.networks, machine.routes),
+          checkBridges(machine.range, machine.engine.networks, machine.routes),
         ]
       : []),
     checkResolvers(machine.resolvers),

@@ -53,8 +53,9 @@ async function lookAtMachine(
   const dataDir = settings.ONELOOP_DATA_DIR;
   const client = new EngineClient(settings.DOCKER_HOST);
   const installation = await installationOf(dataDir);
-  const engine = await client.look(installation);
+  // First: a network that is made meanwhile is no bridge without one.
   const routes = await hostRoutes();
+  const engine = await client.look(installation);
   const route = defaultRoute(routes);
   const mtu = route === null ? null : await mtuOf(route.device);
   const running = controlPlane.version !== null;

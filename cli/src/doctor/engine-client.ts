@@ -82,6 +82,7 @@ export class EngineClient {
 const workspaceLabel = "oneloop.workspace";
 const installationLabel = "oneloop.installation";
 const mtuOption = "com.docker.network.driver.mtu";
+const bridgeOption = "com.docker.network.bridge.name";
 
 interface Info {
   readonly ServerVersion?: unknown;
@@ -91,7 +92,9 @@ interface Info {
 }
 
 interface Network {
+  readonly Id: string;
   readonly Name: string;
+  readonly Driver: string;
   readonly Labels: Readonly<Record<string, string>> | null;
   readonly Options: Readonly<Record<string, string>> | null;
   readonly IPAM: { readonly Config: readonly { readonly Subnet?: string }[] | null } | null;
@@ -103,11 +106,14 @@ interface Labelled {
 }
 
 function networkFact(network: Network, installation: string | null): NetworkFact {
+  // The engine's own names for those that were given none.
+  const unnamed = network.Driver === "bridge" ? `br-${network.Id.slice(0, 12)}` : null;
   const mtu = Number(network.Options?.[mtuOption] ?? Number.NaN);
   return {
     name: network.Name,
     subnets: (network.IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []),
     mtu: Number.isNaN(mtu) ? null : mtu,
+    bridge: network.Options?.[bridgeOption] ?? unnamed,
     ours: installation !== null && network.Labels?.[installationLabel] === installation,
   };
 }

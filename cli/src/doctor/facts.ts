@@ -52,6 +52,8 @@ export interface NetworkFact {
   readonly subnets: readonly string[];
   /** What it was made with; null: the engine's own. */
   readonly mtu: number | null;
+  /** The bridge that it is on this machine; null for a network of another kind. */
+  readonly bridge: string | null;
   /** Of this installation. */
   readonly ours: boolean;
 }

@@ -1,3 +1,8 @@
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { checkLines } from "../../../cli/src/commands/doctor.ts";
 import {
@@ -18,9 +23,10 @@ import {
   checkLiveRestore,
   checkNetworkMtu,
 } from "../../../cli/src/doctor/engine-checks.ts";
+import { EngineClient } from "../../../cli/src/doctor/engine-client.ts";
 import type { Facts, MachineFacts } from "../../../cli/src/doctor/facts.ts";
 import { nameServers } from "../../../cli/src/doctor/proc.ts";
-import { checkSubnets } from "../../../cli/src/doctor/subnet-check.ts";
+import { checkBridges, checkSubnets } from "../../../cli/src/doctor/subnet-check.ts";
 import { parseRange } from "../../../server/util/ranges.ts";
 
 const machine: MachineFacts = {
@@ -105,7 +111,7 @@ test("who may not use Docker's socket is told how to", () => {
 
 test("an MTU above the way out is found, for workspaces and for builds", () => {
   const route = { device: "eth0", mtu: 1400 };
-  const network = { name: "oneloop-x", subnets: [], mtu: 1500, ours: true };
+  const network = { name: "oneloop-x", subnets: [], mtu: 1500, bridge: null, ours: true };
   expect(checkNetworkMtu(route, [network])).toMatchObject({
     status: "warn",
     detail: "eth0 has 1400, oneloop-x 1500",
@@ -127,8 +133,10 @@ test("a resolver on the machine's own loopback is of no use to containers", () =
   });
 });
 
+const foreignNetwork = { name: "n", subnets: [], mtu: null, bridge: null, ours: false };
+
 test("the room for workspaces is counted beside what other networks and routes take", () => {
-  const network = (subnet: string) => ({ name: "n", subnets: [subnet], mtu: null, ours: false });
+  const network = (subnet: string) => ({ ...foreignNetwork, subnets: [subnet] });
   expect(checkSubnets("10.213.0.0/16", [], [])).toMatchObject({
     status: "ok",
     detail: "room for 4096 more workspaces in 10.213.0.0/16",
@@ -140,14 +148,66 @@ test("the room for workspaces is counted beside what other networks and routes t
   expect(checkSubnets("10.213.0.0/24", [network("10.0.0.0/8")], []).status).toBe("bad");
   const vpn = { device: "tun0", network: "10.0.0.0/8" };
   expect(checkSubnets("10.213.0.0/16", [], [vpn])).toMatchObject({
-    status: "warn",
+    status: "bad",
     detail: "10.213.0.0/16 overlaps 10.0.0.0/8 (tun0)",
+  });
+  const office = { device: "eth1", network: "10.213.128.0/17" };
+  expect(checkSubnets("10.213.0.0/16", [], [office])).toMatchObject({
+    status: "warn",
+    means: expect.stringContaining("room for 2048 more"),
   });
   const ways = [
     { device: "eth0", network: "0.0.0.0/0" },
     { device: "ws-0123456789ab", network: "10.213.0.16/28" },
   ];
   expect(checkSubnets("10.213.0.0/16", [], ways).detail).toContain("room for 4095");
+});
+
+test("a bridge that no network of Docker's has is named, with what removes it", () => {
+  const route = (device: string, network: string) => ({ device, network });
+  const range = "10.213.0.0/16";
+  const left = route("ws-0123456789ab", "10.213.0.16/28");
+  const used = route("br-ba9876543210", "10.213.0.32/28");
+  // A network of Docker's over a bridge that was left has the same addresses.
+  const networks = [
+    { ...foreignNetwork, subnets: [used.network], bridge: used.device },
+    { ...foreignNetwork, subnets: [left.network], bridge: "ws-aaaaaaaaaaaa" },
+  ];
+  expect(checkBridges(range, networks, [left, used])).toMatchObject({
+    status: "warn",
+    detail: "no network of Docker's: ws-0123456789ab (10.213.0.16/28)",
+    mend: "sudo ip link delete ws-0123456789ab",
+  });
+  expect(checkBridges(range, [], [left, used]).mend).toBe(
+    "sudo ip link delete ws-0123456789ab && sudo ip link delete br-ba9876543210",
+  );
+  // Not a network's name, and not in the range.
+  const others = [route("br-lan", "10.213.0.64/28"), route("ws-0123456789ab", "172.20.0.0/16")];
+  expect(checkBridges(range, networks, [used, ...others]).status).toBe("ok");
+});
+
+test("a bridge is known by the name that it was given, or by the engine's own", async () => {
+  const networks = [
+    { Options: { "com.docker.network.bridge.name": "docker0" }, Driver: "bridge" },
+    { Options: null, Driver: "bridge" },
+    { Options: null, Driver: "macvlan" },
+  ].map((one) => ({ ...one, Id: "0123456789abcdef", Name: "n", Labels: null, IPAM: null }));
+  const folder = await mkdtemp(join(tmpdir(), "oneloop-doctor-"));
+  const socket = join(folder, "docker.sock");
+  const answer = (path: string): unknown => (path === "/info" ? { ServerVersion: "24" } : networks);
+  const server = createServer((request, response) =>
+    response.end(JSON.stringify(answer(request.url ?? ""))),
+  );
+  await once(server.listen(socket), "listening");
+  try {
+    const found = await new EngineClient(`unix://${socket}`).look(null);
+    expect(found.kind === "answers" && found.networks.map(({ bridge }) => bridge)).toEqual([
+      ...["docker0", "br-0123456789ab", null],
+    ]);
+  } finally {
+    server.close();
+    await rm(folder, { recursive: true });
+  }
 });
 
 test("limits, ports, disks, authorities and the native part each have a way to mend", () => {
