@@ -50,6 +50,7 @@ import { valuesOf } from "./workspaces/mirror/values.ts";
 import { Reconciler } from "./workspaces/reconciler.ts";
 import { SandboxPool } from "./workspaces/sandbox-pool.ts";
 import { ConfinedGit } from "./workspaces/repository-cache.ts";
+import { TaskNews } from "./workspaces/task-news.ts";
 import { Workspaces } from "./workspaces/workspaces.ts";
 
 /** The only machine there is yet; every workspace names it. */
@@ -114,8 +115,11 @@ export async function runControlPlane(
 
     await store.ensureMachine({ id: machineId, name: "this machine", engine: engine.kind });
     const address = { publicUrl, domain, sshHost: domain, sshPort: settings.ONELOOP_SSH_PORT };
+    const tasks = new TaskNews();
     const inside = lifetime.own(
-      new Inside({ store, settings: userSettings, supervisors, address, secretKey, clock, log }),
+      new Inside({
+        ...{ store, settings: userSettings, supervisors, tasks, address, secretKey, clock, log },
+      }),
     );
     const repositories = new Repositories(git);
     const services = new ServiceStore(database);
@@ -180,6 +184,7 @@ export async function runControlPlane(
       reconciler,
       mirrors,
       services,
+      tasks,
       environments,
       images: settings.ONELOOP_IMAGE_MAP,
       address,

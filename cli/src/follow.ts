@@ -96,6 +96,8 @@ export function follow(
               return output.note(progressLine(update.event, performance.now() - began));
             case "state":
               return onState(update.workspace);
+            case "tasks":
+              return;
             case "deleted":
               return end(() => {
                 if (goal === "deleted") resolve(null);

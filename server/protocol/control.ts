@@ -78,19 +78,23 @@ export const FilesMessage = z.object({
 });
 export type FilesMessage = z.infer<typeof FilesMessage>;
 
+/** A task began (its terminal is there), ended, or could not start. */
+export const TaskMessage = z.object({
+  type: z.literal("task"),
+  name: z.string().max(200),
+  state: z.enum(["running", "done", "failed"]),
+  /** Null: it runs, or never began. */
+  exitCode: z.number().int().nullable(),
+});
+export type TaskMessage = z.infer<typeof TaskMessage>;
+
 /** From the supervisor. */
 export const ControlMessage = z.discriminatedUnion("type", [
   /** At once after the stream opens, and at each change. */
   z.object({ type: z.literal("ports"), ports: z.array(DetectedPort).max(maxDetectedPorts) }),
   /** Somebody typed, or a command ran: at most once in 30 s. */
   z.object({ type: z.literal("activity") }),
-  /** A task ended, or could not start. */
-  z.object({
-    type: z.literal("task"),
-    name: z.string().max(200),
-    state: z.enum(["done", "failed"]),
-    exitCode: z.number().int().nullable(),
-  }),
+  TaskMessage,
   z.object({ type: z.literal("ask"), id: z.string().min(1).max(32), ask: WorkspaceAsk }),
   FilesMessage,
 ]);

@@ -154,6 +154,8 @@ export type WorkspaceDetail = z.infer<typeof WorkspaceDetail>;
 export const WorkspaceUpdate = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("state"), workspace: WorkspaceSummary }),
   z.object({ kind: z.literal("event"), event: WorkspaceEvent }),
+  /** Tasks began or ended: terminals may have come or gone. Several at once count as one. */
+  z.object({ kind: z.literal("tasks") }),
   z.object({ kind: z.literal("deleted") }),
 ]);
 export type WorkspaceUpdate = z.infer<typeof WorkspaceUpdate>;

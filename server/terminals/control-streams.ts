@@ -8,6 +8,7 @@ import {
   type ControlOrder,
   type DetectedPort,
   type FilesMessage,
+  type TaskMessage,
   type WatchedFolder,
   type WorkspaceAsk,
 } from "../protocol/control.ts";
@@ -21,10 +22,7 @@ import type { Supervisors } from "./supervisors.ts";
 export interface ControlListener {
   onPorts(owner: Owner, ports: readonly DetectedPort[]): Promise<void>;
   onActivity(owner: Owner): Promise<void>;
-  onTask(
-    owner: Owner,
-    task: { readonly name: string; readonly state: "done" | "failed"; exitCode: number | null },
-  ): Promise<void>;
+  onTask(owner: Owner, task: Omit<TaskMessage, "type">): Promise<void>;
   /** Something changed in a folder that `watch` named. When it resolves, more may come. */
   onFiles(owner: Owner, files: FilesMessage): Promise<void>;
   /** @throws OneloopError, whose sentence the asking program is shown. */

@@ -6,6 +6,7 @@ import type {
   CredentialAnswer,
   DetectedPort,
   FilesMessage,
+  TaskMessage,
   WatchedFolder,
   WorkspaceAsk,
 } from "../protocol/control.ts";
@@ -17,6 +18,7 @@ import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import { devEnvironment, valuesOf } from "./mirror/values.ts";
 import { ownerOf, type InsideHooks } from "./reconciler.ts";
+import type { TaskNews } from "./task-news.ts";
 import type { PublicAddress } from "./views.ts";
 import { countWork } from "./work.ts";
 import type { Workspaces } from "./workspaces.ts";
@@ -30,6 +32,7 @@ export interface InsideParts {
   readonly store: WorkspaceStore;
   readonly settings: UserSettings;
   readonly supervisors: Pick<Supervisors, "exec" | "json" | "upgrade">;
+  readonly tasks: Pick<TaskNews, "tell">;
   readonly address: PublicAddress;
   /** From which secrets are made that production has and the person does not give. */
   readonly secretKey: string;
@@ -106,11 +109,10 @@ export class Inside implements ControlListener, InsideHooks, AsyncDisposable {
     this.#counting.add(counting);
   }
 
-  async onTask(
-    owner: Owner,
-    task: { readonly name: string; readonly state: "done" | "failed"; exitCode: number | null },
-  ): Promise<void> {
-    if (task.state === "done") return;
+  /** Who looks is told of all that begins and ends; what people read later has the failures only. */
+  async onTask(owner: Owner, task: Omit<TaskMessage, "type">): Promise<void> {
+    this.#parts.tasks.tell(owner.id);
+    if (task.state !== "failed") return;
     const name = printable(task.name);
     await this.#parts.store.addEvent(owner.id, {
       level: "warning",

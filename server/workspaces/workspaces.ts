@@ -33,6 +33,8 @@ import { readServiceLog, type LogPart, type LogParts, type LogRequest } from "./
 import { findUnsavedWork, isEmpty } from "./source.ts";
 import type { Mirrors } from "./mirror/mirrors.ts";
 import { serviceSettings } from "./service-settings.ts";
+import type { TaskNews } from "./task-news.ts";
+import { updatesOf, type UpdateParts } from "./updates.ts";
 import { driftOf, type ComparedWith, type DriftParts } from "./workspace-drift.ts";
 import {
   detail,
@@ -56,6 +58,7 @@ export interface WorkspacesParts extends OpenParts {
   readonly reconciler: Reconciler;
   readonly mirrors: Pick<Mirrors, "restart" | "rebuild" | "synced">;
   readonly services: Pick<ServiceStore, "list">;
+  readonly tasks: Pick<TaskNews, "listen">;
   readonly address: PublicAddress;
 }
 
@@ -342,31 +345,14 @@ export class Workspaces {
     name: string,
     options: { afterEvent: number; signal: AbortSignal },
   ): AsyncGenerator<WorkspaceUpdate> {
-    const { store, database } = this.#parts;
     const { id } = await this.#find(user, name);
-    const poke = new Poke();
-    using _listening = database.onChange((changed) => {
-      if (changed === null || changed === id) poke.poke();
-    });
-    let after = options.afterEvent;
-    let lookAgainMs: number | null = null;
-    let told = "";
-    do {
-      const row = await store.find(user.id, id);
-      if (row === null) {
-        yield { kind: "deleted" };
-        return;
-      }
-      for (const event of await store.eventsAfter(id, after)) {
-        after = event.id;
-        yield { kind: "event", event };
-      }
-      const workspace = await this.#summary(row);
-      const now = JSON.stringify(workspace);
-      if (now !== told) yield { kind: "state", workspace };
-      told = now;
-      lookAgainMs = isUnknown(workspace) ? observeMs : null;
-    } while (await poke.wait(options.signal, lookAgainMs));
+    const { store, database, tasks } = this.#parts;
+    const parts: UpdateParts = {
+      ...{ store, database, tasks },
+      summary: (row) => this.#summary(row),
+      lookAgainMs: (workspace) => (isUnknown(workspace) ? observeMs : null),
+    };
+    yield* updatesOf(parts, { userId: user.id, id }, options);
   }
 
   /** The whole list, again at every change of it. */

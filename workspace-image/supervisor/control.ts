@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import {
   maxControlLineBytes,
   type ControlMessage,
+  type TaskMessage,
   type WorkspaceAsk,
 } from "../../server/protocol/control.ts";
 import type { Now } from "./grants.ts";
@@ -38,8 +39,6 @@ export interface ControlOptions {
   readonly now: Now;
   readonly askTimeoutMs?: number | undefined;
 }
-
-type TaskMessage = Extract<ControlMessage, { type: "task" }>;
 
 interface Untold {
   ports: boolean;
@@ -119,10 +118,17 @@ export class Control implements Disposable {
     this.#tell({ type: "activity" });
   }
 
-  /** A task can end before the first stream is there, and between two: it is told with the next. */
+  /**
+   * A task can end before the first stream is there, and between two: it is told with the next. That
+   * it began is no news then.
+   */
   task(message: Omit<TaskMessage, "type">): void {
-    this.#untold.tasks.push({ type: "task", ...message, name: message.name.slice(0, 200) });
-    if (this.#untold.tasks.length > maxUntoldTasks) this.#untold.tasks.shift();
+    const { tasks } = this.#untold;
+    const name = message.name.slice(0, 200);
+    const begun = tasks.findIndex((one) => one.name === name && one.state === "running");
+    if (begun !== -1) tasks.splice(begun, 1);
+    tasks.push({ type: "task", ...message, name });
+    if (tasks.length > maxUntoldTasks) tasks.shift();
     if (this.#stream?.writableNeedDrain === false) this.#catchUp();
   }
 

@@ -79,8 +79,8 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const watch = new Watch({ ...options, ownPort: () => port });
   const folders = new FolderWatches();
   const control = new Control({ watch, folders, now, askTimeoutMs: options.askTimeoutMs });
-  const onEnded = control.task.bind(control);
-  const tasks = new Tasks(config, { environment, processes, terminals, log, onEnded });
+  const onChange = control.task.bind(control);
+  const tasks = new Tasks(config, { environment, processes, terminals, log, onChange });
   const hello: Hello = { protocol: supervisorProtocol, workspace: config.workspace, boot, version };
   const grants = new Grants(config.publicKey, { workspace: config.workspace, boot, now });
   const runFolder = options.runFolder ?? null;

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { TaskMessage } from "../../server/protocol/control.ts";
 import type { Task } from "../../server/protocol/plan.ts";
 import type { SupervisorConfig, TaskInfo } from "../../server/protocol/supervisor.ts";
 import type { Environment, Program } from "./environment.ts";
@@ -27,12 +28,8 @@ export interface TaskParts {
   readonly processes: Processes;
   readonly terminals: Terminals;
   readonly log: (line: string) => void;
-  /** A task ended, or could not start. */
-  readonly onEnded: (task: {
-    readonly name: string;
-    readonly state: "done" | "failed";
-    readonly exitCode: number | null;
-  }) => void;
+  /** A task began, and its terminal is there; or it ended, or could not start. */
+  readonly onChange: (task: Omit<TaskMessage, "type">) => void;
 }
 
 interface Entry {
@@ -138,7 +135,7 @@ export class Tasks {
       );
       if (this.#stopping !== null && phase !== "stop") return;
       if (needed.every(({ state }) => state === "done")) await this.#run(entry);
-      else this.#end(entry, "failed");
+      else this.#become(entry, "failed");
     })();
     graph.results.set(name, result);
     return result;
@@ -157,18 +154,19 @@ export class Tasks {
       entry.state = "done";
       return;
     }
-    entry.state = "running";
-    entry.exitCode = await this.#exitCode(entry, argv);
+    const ending = this.#exitCode(entry, argv);
+    this.#become(entry, "running");
+    entry.exitCode = await ending;
     if (entry.exitCode === 0 && once) this.#leaveMark(folder, mark);
-    this.#end(entry, entry.exitCode === 0 ? "done" : "failed");
+    this.#become(entry, entry.exitCode === 0 ? "done" : "failed");
   }
 
-  #end(entry: Entry, state: "done" | "failed"): void {
+  #become(entry: Entry, state: TaskMessage["state"]): void {
     entry.state = state;
     const { name, phase } = entry.task;
     // That a stop ends what runs is no failure to tell of.
     if (this.#stopping !== null && phase !== "stop") return;
-    this.#parts.onEnded({ name, state, exitCode: entry.exitCode });
+    this.#parts.onChange({ name, state, exitCode: entry.exitCode });
   }
 
   async #exitCode(entry: Entry, argv: readonly string[]): Promise<number> {

@@ -15,6 +15,7 @@ import { randomIds } from "../../../server/util/ids.ts";
 import { Lifetime } from "../../../server/util/lifetime.ts";
 import { createLog } from "../../../server/util/log.ts";
 import { Inside } from "../../../server/workspaces/inside.ts";
+import { TaskNews } from "../../../server/workspaces/task-news.ts";
 import { root } from "../../helpers/installation.ts";
 import { throwawayPostgres } from "../../helpers/postgres.ts";
 import { insertWorkspace } from "../../helpers/workspace-row.ts";
@@ -52,6 +53,7 @@ beforeAll(async () => {
         exec: () => Promise.reject(new OneloopError("workspace-not-running", "It is gone.")),
         upgrade: () => Promise.reject(new OneloopError("workspace-not-running", "It is gone.")),
       },
+      tasks: new TaskNews(),
       address: { publicUrl: "http://app.localhost", domain: "localhost", sshHost: "x", sshPort: 1 },
       secretKey: "a key of this installation, long enough",
       clock: { ...systemClock, now: () => now },

@@ -1,5 +1,8 @@
 import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { maxControlLineBytes } from "../../../server/protocol/control.ts";
 import type { Task } from "../../../server/protocol/plan.ts";
@@ -131,6 +134,35 @@ test("a task that ended before anybody was there to hear is told, once", async (
   using later = await supervisor.control();
   await later.until(() => later.ports);
   expect(later.of("task")).toEqual([]);
+});
+
+test("each task is told of as it begins, with its terminal there, and as it ends", async () => {
+  const after = (name: string, needs: string[], file: string): Task => ({
+    ...{ name, needs, phase: "start", in: "dev", oncePer: "start", terminal: true },
+    command: ["sh", "-c", `until [ -e ${file} ]; do sleep 0.01; done`],
+  });
+  const home = await mkdtemp(join(tmpdir(), "oneloop-told-"));
+  const tasks = [after("first", [], "one"), after("second", ["first"], "two")];
+  await using supervisor = await testSupervisor({ home, config: { tasks } });
+  using control = await supervisor.control();
+  const told = (name: string, state: string) =>
+    control.until(() => control.of("task").find((one) => one.name === name && one.state === state));
+  const shown = async () => (await supervisor.terminals()).map(({ task }) => task);
+  await supervisor.setup();
+  await told("first", "running");
+  expect(await shown()).toEqual(["first"]);
+  await writeFile(join(home, "one"), "");
+  await told("second", "running");
+  expect(new Set(await shown())).toEqual(new Set(["first", "second"]));
+  await writeFile(join(home, "two"), "");
+  await told("second", "done");
+  expect(control.of("task")).toEqual([
+    { type: "task", name: "first", state: "running", exitCode: null },
+    { type: "task", name: "first", state: "done", exitCode: 0 },
+    { type: "task", name: "second", state: "running", exitCode: null },
+    { type: "task", name: "second", state: "done", exitCode: 0 },
+  ]);
+  await rm(home, { recursive: true });
 });
 
 test("a control plane that does not read costs no memory: its stream ends", async () => {

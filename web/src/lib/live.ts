@@ -104,6 +104,9 @@ export function useWorkspace(name: string): LiveWorkspace {
                 events: new Map(before.events).set(update.event.id, update.event),
               }));
               break;
+            case "tasks":
+              void refreshTerminals(name);
+              break;
             case "deleted":
               setHeard((before) => ({ ...before, deleted: true }));
               break;
