@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import type { FolderFiles } from "../../server/protocol/preview.ts";
+import { maxSentLength, type FolderFiles } from "../../server/protocol/preview.ts";
 import { searchedFolders, wantedTexts } from "../../server/sources/detect/detectors.ts";
 import { devfilePaths, readDevfile } from "../../server/sources/devfile/read.ts";
 import { kustomizeFiles } from "../../server/sources/kubernetes/kustomize-files.ts";
@@ -10,13 +10,12 @@ import { Failure } from "./failure.ts";
 import { localFiles, recordedFiles } from "./local-files.ts";
 import { documentsBeside } from "./validating.ts";
 
-/** A larger file is no configuration. */
-const maxFileBytes = 512 * 1024;
 const devfileFolder = ".devfile";
 
 /**
- * The files of a folder of this machine that say what it is, and how its production runs: their names in it and in the folders
- * directly below, and the texts of those that are read.
+ * The files of a folder of this machine that say what it is, and how its production runs: their names
+ * in it and in the folders directly below, the texts of those that are read, and the sizes of those
+ * that are too large to be sent.
  *
  * @throws Failure where it cannot be read.
  */
@@ -34,13 +33,13 @@ export async function readFolder(folder: string, mirror?: string | null): Promis
         (devfilePaths as readonly string[]).includes(path) || path.startsWith(`${devfileFolder}/`),
     ),
   ]);
-  const texts = await Promise.all(
+  const read = await Promise.all(
     [...wanted].map(async (path) => {
       const text = await textOf(join(root, path));
       return text === null ? [] : [[path, text] as const];
     }),
   );
-  const known = new Map(texts.flat());
+  const known = new Map(read.flat());
   // What the devfiles here take from further files of the folder.
   for (const [path, text] of [...known]) {
     if (!/\.ya?ml$/.test(path)) continue;
@@ -49,20 +48,32 @@ export async function readFolder(folder: string, mirror?: string | null): Promis
       if ("text" in document) known.set(name, document.text);
   }
   const production = await productionFiles(root, { known, mirror });
-  for (const [path, text] of production) known.set(path, text);
+  for (const [path, text] of production.texts) known.set(path, text);
+  const texts = [...known].filter(([, text]) => text.length <= maxSentLength);
+  const sent = new Set(texts.map(([path]) => path));
+  const named = await localFiles(root).list([...wanted, ...known.keys()]);
+  const sizes = new Map([
+    ...production.sizes,
+    ...named.map(({ path, size }) => [path, size] as const),
+  ]);
+  const tooLarge = [...sizes].filter(([path, size]) => size > maxSentLength && !sent.has(path));
   return {
     name: basename(root) || "root",
-    paths: [...new Set([...paths, ...known.keys()])],
-    texts: Object.fromEntries(known),
+    paths: [...new Set([...paths, ...sent, ...tooLarge.map(([path]) => path)])],
+    texts: Object.fromEntries(texts),
+    tooLarge: Object.fromEntries(tooLarge),
   };
 }
 
-/** The texts that reading production takes, or, where it is not named, that finding it takes. */
+/**
+ * The texts that reading production takes, or, where it is not named, that finding it takes; and the
+ * sizes in bytes of all files that lie there.
+ */
 async function productionFiles(
   root: string,
   { known, mirror }: { known: ReadonlyMap<string, string>; mirror: string | null | undefined },
-): Promise<ReadonlyMap<string, string>> {
-  const { files, texts } = recordedFiles(localFiles(root));
+): Promise<Pick<ReturnType<typeof recordedFiles>, "texts" | "sizes">> {
+  const { files, texts, sizes } = recordedFiles(localFiles(root));
   const wanted = mirror === undefined ? attributeOf(known) : mirror;
   try {
     await offeredSources(files);
@@ -78,7 +89,7 @@ async function productionFiles(
     // What is wrong with it, the control plane says too, and where.
     if (!(error instanceof OneloopError)) throw error;
   }
-  return new Map([...texts].filter(([, text]) => text.length <= maxFileBytes));
+  return { texts, sizes };
 }
 
 /** What the folder's devfile names; null for none, or where it is not to be read. */
@@ -122,7 +133,7 @@ async function entriesOf(
 
 async function textOf(file: string): Promise<string | null> {
   try {
-    if ((await stat(file)).size > maxFileBytes) return null;
+    if ((await stat(file)).size > maxSentLength) return null;
     return await readFile(file, "utf8");
   } catch {
     // Gone meanwhile, or not ours to read: as if it were not there.

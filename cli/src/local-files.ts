@@ -74,16 +74,23 @@ async function beginningOf(path: string): Promise<string> {
   }
 }
 
-/** The same, and the texts of all that was read. */
+/** The same, the texts of all that was read, and the sizes in bytes of all files that were seen. */
 export function recordedFiles(files: SourceFiles): {
   readonly files: SourceFiles;
   readonly texts: ReadonlyMap<string, string>;
+  readonly sizes: ReadonlyMap<string, number>;
 } {
   const texts = new Map<string, string>();
+  const sizes = new Map<string, number>();
   return {
     texts,
+    sizes,
     files: {
-      list: (paths) => files.list(paths),
+      async list(paths) {
+        const found = await files.list(paths);
+        for (const { path, kind, size } of found) if (kind === "file") sizes.set(path, size);
+        return found;
+      },
       async texts(wanted, maxBytes) {
         const found = await files.texts(wanted, maxBytes);
         for (const [path, text] of found) texts.set(path, text);

@@ -3,7 +3,7 @@ import { basename, dirname, isAbsolute, join, normalize } from "node:path";
 import { defaultComposeFiles } from "../../server/sources/compose/paths.ts";
 import { readCompose } from "../../server/sources/compose/read.ts";
 import { devfilePaths, neededDocuments, readDevfile } from "../../server/sources/devfile/read.ts";
-import { findIn, readFilesWith } from "../../server/sources/files.ts";
+import { findIn, readFilesWith, type SourceFiles } from "../../server/sources/files.ts";
 import { herokuPaths } from "../../server/sources/heroku/read.ts";
 import { offeredSources } from "../../server/sources/production.ts";
 import type { ReadResult } from "../../server/sources/result.ts";
@@ -102,12 +102,23 @@ async function composeIn(folder: string): Promise<Validated[]> {
 
 /** A Procfile, and the folders where Kubernetes objects usually lie. */
 async function othersIn(folder: string): Promise<string[]> {
-  const offered = await offeredSources(localFiles(folder));
+  const offered = await offeredSources(sizeless(localFiles(folder, { cut: true })));
   return offered
     .filter(
       (path) => path.endsWith("/") || (herokuPaths as readonly string[]).includes(basename(path)),
     )
     .map((path) => normalize(join(folder, path)));
+}
+
+/**
+ * The same, none of them too large to be looked at: a folder is not passed over for that, and what
+ * reads it says which file is.
+ */
+function sizeless(files: SourceFiles): SourceFiles {
+  return {
+    ...files,
+    list: async (paths) => (await files.list(paths)).map((one) => ({ ...one, size: 0 })),
+  };
 }
 
 /** The parents and plugins of a devfile that lie below `root`, and the names of all others. */

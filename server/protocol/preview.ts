@@ -47,11 +47,16 @@ export const Preview = z.object({
 });
 export type Preview = z.infer<typeof Preview>;
 
+/** A larger file of a folder is not sent: its text would be no configuration. */
+export const maxSentLength = 512 * 1024;
+
 /** The files of a folder that a preview of it needs; see `server/sources/detect`. */
 export const FolderFiles = z.object({
   name: z.string().min(1).max(200),
   /** Relative to the folder, with `/` between. */
   paths: z.array(z.string().min(1).max(500)).max(5000),
-  texts: z.record(z.string().max(500), z.string().max(512 * 1024)),
+  texts: z.record(z.string().max(500), z.string().max(maxSentLength)),
+  /** Of those that are too large to be sent, the size in bytes. */
+  tooLarge: z.record(z.string().max(500), z.number().int().min(0)).optional(),
 });
 export type FolderFiles = z.infer<typeof FolderFiles>;

@@ -5,8 +5,8 @@ import { projectsToCheckOut } from "../plan/projects.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import { formatPlace } from "../protocol/fact.ts";
 import type { Checkout, WorkspacePlan } from "../protocol/plan.ts";
-import type { FolderFiles, Preview } from "../protocol/preview.ts";
-import type { SourceModel } from "../protocol/source-model.ts";
+import { maxSentLength, type FolderFiles, type Preview } from "../protocol/preview.ts";
+import type { LeftOut, SourceModel } from "../protocol/source-model.ts";
 import type { TreeEntry } from "../repo/commit-files.ts";
 import { parseContextUrl, repositoryName, type ContextUrl } from "../repo/context-url.ts";
 import { shortRef } from "../repo/ref-name.ts";
@@ -187,7 +187,7 @@ export async function previewFolder(
   using limit = deadline(null, openDeadlineMs);
   const { signal } = limit;
   const profile = await parts.settings.profile(user.id);
-  const sent = folderFiles(files);
+  const { files: sent, passedOver } = notingLarge(folderFiles(files));
   const folder = { ...sent, render: parts.kustomize.of(sent, signal) };
   const { configuration, development, production } = await readFiles(parts, {
     files: folder,
@@ -210,8 +210,10 @@ export async function previewFolder(
     dotfilesUrl: profile.dotfilesUrl,
   });
   const read = { configuration, plan: { ...planned, checkout: null } };
+  const offered = await offeredOf(read, folder);
+  const leftOut = [...planned.leftOut, ...passedOver()];
   return {
-    ...shown(read, await offeredOf(read, folder)),
+    ...shown({ ...read, plan: { ...read.plan, leftOut } }, offered),
     repository: null,
     ref: null,
     commit: null,
@@ -303,12 +305,15 @@ export function commitFiles(
   return { ...files, name: repositoryName(url), render: kustomize.of(files, signal) };
 }
 
-/** The files of a folder, as somebody sent them. */
-export function folderFiles({ name, paths, texts }: FolderFiles): Files {
+/**
+ * The files of a folder, as somebody sent them. Of one that was too large to be sent, its reader is
+ * told so.
+ */
+export function folderFiles({ name, paths, texts, tooLarge = {} }: FolderFiles): Files {
   const files = paths.map((path): ListedFile => ({
     path,
     kind: "file",
-    size: (texts[path] ?? "").length,
+    size: tooLarge[path] ?? (texts[path] ?? "").length,
   }));
   const folders = paths.flatMap((path) => {
     const names = path.split("/").slice(0, -1);
@@ -325,15 +330,42 @@ export function folderFiles({ name, paths, texts }: FolderFiles): Files {
   return {
     name,
     list: (wanted) => Promise.resolve(all.filter(({ path }) => isAsked(wanted, path))),
-    texts: (wanted, maxBytes) =>
-      Promise.resolve(
-        new Map(
-          wanted.flatMap(({ path }) => {
-            const text = texts[path];
-            return text === undefined || text.length > maxBytes ? [] : [[path, text] as const];
-          }),
-        ),
-      ),
+    async texts(wanted, maxBytes) {
+      const unsent = wanted.find(({ path }) => (tooLarge[path] ?? Infinity) <= maxBytes);
+      if (unsent !== undefined) throw notSent(unsent);
+      return new Map(
+        wanted.flatMap(({ path }) => {
+          const text = texts[path];
+          return text === undefined || text.length > maxBytes ? [] : [[path, text] as const];
+        }),
+      );
+    },
+  };
+}
+
+function notSent({ path, size }: ListedFile): OneloopError {
+  return new OneloopError(
+    "bad-input",
+    `${path} has ${size} bytes; of a folder, files of at most ${maxSentLength} are sent. Split it, or plan the repository that has it.`,
+  );
+}
+
+/** The same files, and those that nobody read because they are larger than who asked for them reads. */
+function notingLarge(files: Files): { files: Files; passedOver: () => LeftOut[] } {
+  const large = new Map<string, LeftOut>();
+  return {
+    passedOver: () => [...large.values()],
+    files: {
+      ...files,
+      async texts(wanted, maxBytes) {
+        for (const { path, size } of wanted) {
+          const why = `It has ${size} bytes; at most ${maxBytes} are read, so its text was passed over.`;
+          if (size <= maxBytes) large.delete(path);
+          else large.set(path, { what: path, why, where: { file: path, line: 1, column: 1 } });
+        }
+        return files.texts(wanted, maxBytes);
+      },
+    },
   };
 }
 

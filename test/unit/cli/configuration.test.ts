@@ -134,6 +134,35 @@ describe("loop init", () => {
   });
 });
 
+describe("a folder that is sent", () => {
+  const large = (text: string, bytes = 600 * 1024): string => text + "# x\n".repeat(bytes / 4);
+
+  test("says of files that are too large how large they are, wherever they are named", async () => {
+    await write({
+      "devfile.yaml": "schemaVersion: 2.2.2\nparent: {uri: base/parent.yaml}\n",
+      "base/parent.yaml": large("schemaVersion: 2.2.2\n"),
+      "package.json": large("{}"),
+      "k8s/deeper/a.yaml": large("apiVersion: v1\nkind: Service\n"),
+      "k8s/b.yaml": large("apiVersion: v1\nkind: Service\n", 5 * 1024 * 1024),
+      "k8s/c.yaml": "apiVersion: v1\nkind: Service\n",
+    });
+    const { texts, tooLarge = {}, paths } = await readFolder(".", "k8s");
+    const names = ["base/parent.yaml", "k8s/b.yaml", "k8s/deeper/a.yaml", "package.json"];
+    expect(Object.keys(tooLarge).toSorted()).toEqual(names);
+    expect(tooLarge["package.json"]).toBe(600 * 1024 + 2);
+    expect(paths).toEqual(expect.arrayContaining(names));
+    expect(Object.keys(texts)).toContain("devfile.yaml");
+    for (const name of names) expect(texts).not.toHaveProperty([name]);
+  });
+
+  test("is not too large for its bytes where its characters are few enough", async () => {
+    const text = "apiVersion: v1\nkind: Service\n# " + "ü".repeat(300 * 1024);
+    await write({ "k8s/a.yaml": text });
+    const { texts, tooLarge } = await readFolder(".", "k8s");
+    expect([texts["k8s/a.yaml"]?.length, tooLarge]).toEqual([text.length, {}]);
+  });
+});
+
 describe("loop validate", () => {
   const wrong = "schemaVersion: 2.2.0\ncomponents:\n\t- name: x\n";
   const also = "schemaVersion: 2.2.0\ncomponents:\n  - name: x\n    container: {imgae: x}\n";
@@ -259,6 +288,17 @@ describe("loop validate", () => {
       }
     },
   );
+
+  test.each([
+    [300 * 1024, "k8s/a.yaml:3 required-value"],
+    [4.5 * 1024 * 1024, "k8s/a.yaml:1 file-too-large"],
+  ])("passes over no folder whose files are large: %d bytes", async (bytes, found) => {
+    const object = "apiVersion: v1\nkind: Service\nmetadata: {nmae: db}\n";
+    const text = object + "# x\n".repeat(bytes / 4);
+    await write({ "compose.yaml": "services: {db: {image: x}}\n", "k8s/a.yaml": text });
+    const { diagnostics } = await validate(".");
+    expect(diagnostics.map(({ file, line, code }) => `${file}:${line} ${code}`)).toContain(found);
+  });
 
   test("gives SARIF of compose files, too", async () => {
     await write(others);
