@@ -206,6 +206,7 @@ describe("a repository without a devfile", () => {
     expect(offered.map(({ name, group }) => [name, group?.kind, group?.isDefault])).toEqual([
       ["install-dependencies", undefined, undefined],
       ["report-install-dependencies", undefined, undefined],
+      ["set-up-all", undefined, undefined],
       ["start", "run", true],
       ["test", "test", true],
       ["report-run", "run", false],

@@ -2,6 +2,7 @@ import type { LeftOut } from "../../protocol/source-model.ts";
 import { supervisorPort } from "../../protocol/supervisor.ts";
 import { detectors, searchedFolders } from "./detectors.ts";
 import type { Detector, Finding, FoundCommand, OfferedCommand, Reason } from "./finding.ts";
+import { arranged, isShared, type NamedSetUp, type SetUp } from "./set-up.ts";
 import { Project, type Listing } from "./tree.ts";
 
 /** Everything that was found, with its names in the devfile. */
@@ -19,7 +20,12 @@ export interface Found {
     readonly port: number;
     readonly reason: Reason;
   }[];
-  readonly setUp: readonly (NamedCommand & { readonly once: "workspace" | "container" })[];
+  readonly setUp: {
+    readonly first: SetUp["first"];
+    readonly beside: readonly SetUpBeside[];
+    /** What runs all of `beside` at once. */
+    readonly all: string;
+  };
   readonly commands: readonly (NamedCommand & {
     readonly group: OfferedCommand["group"];
     readonly isDefault: boolean;
@@ -30,6 +36,13 @@ export interface Found {
 export interface NamedCommand extends FoundCommand {
   /** Empty for the root. */
   readonly folder: string;
+}
+
+/** What is set up beside others, one command after the other. */
+export interface SetUpBeside {
+  /** Of the whole, where it is more than one command. */
+  readonly id: string;
+  readonly commands: readonly NamedSetUp[];
 }
 
 /** A devfile has few ports by name; more are seen when something listens there. */
@@ -52,7 +65,13 @@ export function findProjects(listing: Listing): Found {
     ({ detector, project }) => ({ detector, project, finding: detector.detect(project) }),
   );
   const named = new Names();
-  const setUp = all.flatMap(({ finding, project }) => named.give(finding.setUp ?? [], project));
+  const projects = all.map(({ finding: { setUp: wanted = [] }, project }) => ({
+    ...{ folder: project.folder, wanted, given: named.give(wanted, project) },
+  }));
+  const commands = withDefaults(
+    all.flatMap(({ finding, project }) => named.give(finding.commands ?? [], project)),
+  );
+  const { first, beside } = arranged(projects);
   return {
     projects: all.map(({ detector, project }) => ({
       name: detector.name,
@@ -65,13 +84,21 @@ export function findProjects(listing: Listing): Found {
       ({ name }) => name,
     ),
     ports: portsOf(all.map(({ finding }) => finding)),
-    setUp,
-    commands: withDefaults(
-      all.flatMap(({ finding, project }) => named.give(finding.commands ?? [], project)),
-    ),
+    setUp: {
+      first,
+      beside: beside.map((each) => {
+        const folder = each.find((command) => command.folder !== "")?.folder;
+        return { id: named.name("set-up", folder), commands: each };
+      }),
+      all: named.name("set-up-all"),
+    },
+    commands,
     leftOut: [
       ...all.flatMap(({ finding }) => finding.leftOut ?? []),
-      ...secondVersions(all, setUp),
+      ...secondVersions(
+        all,
+        projects.flatMap(({ given }) => given),
+      ),
     ],
   };
 }
@@ -157,15 +184,20 @@ class Names {
     { folder }: Project,
   ): (One & NamedCommand)[] {
     return commands.flatMap((command) => {
-      // The same tool for two projects is installed once.
-      const shared = /^install-(?!dependencies$)/.test(command.id);
-      const wanted = shared || folder === "" ? command.id : `${slug(folder)}-${command.id}`;
-      if (shared && this.#used.has(wanted)) return [];
-      let id = wanted.slice(0, 60);
-      for (let count = 2; this.#used.has(id); count += 1) id = `${wanted.slice(0, 56)}-${count}`;
-      this.#used.add(id);
+      const shared = isShared(command);
+      if (shared && this.#used.has(command.id)) return [];
+      const id = this.name(command.id, shared ? "" : folder);
       return [{ ...command, id, folder: shared ? "" : folder }];
     });
+  }
+
+  /** @param folder of what has the name; it is in the name. */
+  name(own: string, folder = ""): string {
+    const wanted = folder === "" ? own : `${slug(folder)}-${own}`;
+    let id = wanted.slice(0, 60);
+    for (let count = 2; this.#used.has(id); count += 1) id = `${wanted.slice(0, 56)}-${count}`;
+    this.#used.add(id);
+    return id;
   }
 }
 

@@ -1,12 +1,14 @@
 import type { Detector } from "./finding.ts";
 import { compose, dockerfile, make, procfile } from "./files/make.ts";
 import { deno } from "./languages/deno.ts";
+import { elixir } from "./languages/elixir.ts";
 import { go } from "./languages/go.ts";
 import { gradle, maven } from "./languages/java.ts";
 import { node } from "./languages/node.ts";
-import { elixir, php, rust } from "./languages/others.ts";
+import { php } from "./languages/php.ts";
 import { python } from "./languages/python.ts";
 import { ruby } from "./languages/ruby.ts";
+import { rust } from "./languages/rust.ts";
 
 /** All, in their order: of two commands for one purpose, the earlier's is the default. */
 export const detectors: readonly Detector[] = [

@@ -38,10 +38,16 @@ export function devfileText(found: Found, name: string): DevfileText {
   return lines.text();
 }
 
+interface Started {
+  readonly id: string;
+  readonly reason: Reason;
+}
+
 function commands(lines: Lines, { packages, setUp, commands }: Found): void {
-  if (packages.size + setUp.length + commands.length === 0) return;
+  const { first: before, beside } = setUp;
+  if (packages.size + before.length + beside.length + commands.length === 0) return;
   lines.add("commands:");
-  const started: { readonly id: string; readonly reason: Reason }[] = [];
+  const started: Started[] = [];
   const [first] = [...packages.values()].flat();
   if (first !== undefined) {
     const line = `sudo apt-get update && sudo env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ${[...packages.keys()].join(" ")}`;
@@ -50,11 +56,12 @@ function commands(lines: Lines, { packages, setUp, commands }: Found): void {
     command(lines, installed, { once: "container" });
     started.push(installed);
   }
-  for (const each of setUp) {
+  for (const each of before) {
     lines.because(2, each.reason);
     command(lines, each, { once: each.once });
     started.push(each);
   }
+  started.push(...atOnce(lines, setUp));
   for (const { group, isDefault, ...each } of commands) {
     lines.because(2, each.reason);
     command(lines, each, { group, isDefault });
@@ -65,6 +72,38 @@ function commands(lines: Lines, { packages, setUp, commands }: Found): void {
     lines.caused(reason);
     lines.add(`    - ${quoted(id)}`);
   }
+}
+
+/** What does not wait for each other: where one fails, the others go on. */
+function atOnce(lines: Lines, { beside, all }: Found["setUp"]): Started[] {
+  const parts = beside.flatMap(({ id, commands }): Started[] => {
+    for (const each of commands) {
+      lines.because(2, each.reason);
+      command(lines, each, { once: each.once });
+    }
+    const [only, second] = commands;
+    if (only === undefined || second === undefined) return [...commands];
+    composite(lines, id, { commands, parallel: false });
+    return [{ id, reason: only.reason }];
+  });
+  const [first] = parts;
+  if (first === undefined) return [];
+  composite(lines, all, { commands: parts, parallel: true });
+  return [{ id: all, reason: first.reason }];
+}
+
+function composite(
+  lines: Lines,
+  id: string,
+  { commands, parallel }: { readonly commands: readonly Started[]; readonly parallel: boolean },
+): void {
+  for (const { reason } of commands.slice(0, 1)) lines.caused(reason);
+  lines.add(`  - id: ${quoted(id)}`, "    composite:", "      commands:");
+  for (const { id: part, reason } of commands) {
+    lines.caused(reason);
+    lines.add(`        - ${quoted(part)}`);
+  }
+  if (parallel) lines.add("      parallel: true");
 }
 
 function command(

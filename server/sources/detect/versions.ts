@@ -11,6 +11,7 @@ export const imageVersions = {
   java: [17],
   php: [8, 2],
   elixir: [1, 14],
+  erlang: [25, 2],
 } as const;
 
 type Part = readonly number[];

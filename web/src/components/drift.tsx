@@ -17,11 +17,13 @@ import { Loading } from "./loading.tsx";
 /** How what runs here differs from production: the causes, each of which opens both its sources. */
 export function Drift({ workspace }: { workspace: WorkspaceSummary }) {
   const { data, error, isPending, isFetching, refetch, environment } = useDrift(workspace.name);
+  const needsProject =
+    error !== null && environment !== null && wireError(error).code === "choice-needed";
   return (
     <div className="space-y-4">
       <div className="flex items-end gap-2">
         <ComparedWith workspace={workspace.name} environment={environment} />
-        {data !== null && data !== undefined && (
+        {!isPending && data !== null && !needsProject && (
           <Button size="small" busy={isFetching} onClick={() => void refetch()}>
             <RefreshIcon className="size-3.5" /> Compare again
           </Button>
@@ -31,9 +33,7 @@ export function Drift({ workspace }: { workspace: WorkspaceSummary }) {
       {error !== null && (
         <>
           <Failure error={error} />
-          {environment !== null && wireError(error).code === "choice-needed" && (
-            <ProjectChoice workspace={workspace.name} />
-          )}
+          {needsProject && <ProjectChoice workspace={workspace.name} />}
         </>
       )}
       {data === null && <NothingToCompareWith />}

@@ -1,5 +1,11 @@
 import { MutationCache, QueryClient } from "@tanstack/react-query";
-import { createTRPCClient, httpBatchLink, httpSubscriptionLink, splitLink } from "@trpc/client";
+import {
+  createTRPCClient,
+  httpBatchLink,
+  httpLink,
+  httpSubscriptionLink,
+  splitLink,
+} from "@trpc/client";
 import type { inferRouterOutputs } from "@trpc/server";
 import { createTRPCOptionsProxy } from "@trpc/tanstack-react-query";
 import type { AppRouter } from "../../../server/api/router.ts";
@@ -32,12 +38,19 @@ export const queryClient = new QueryClient({
 
 const url = "/trpc";
 
+/** Paths that take long, and are asked for alone: the answers of a batch come with its last one. */
+const slow: ReadonlySet<string> = new Set(["services.driftPage"]);
+
 const client = createTRPCClient<AppRouter>({
   links: [
     splitLink({
       condition: (operation) => operation.type === "subscription",
       true: httpSubscriptionLink({ url }),
-      false: httpBatchLink({ url }),
+      false: splitLink({
+        condition: ({ path }) => slow.has(path),
+        true: httpLink({ url }),
+        false: httpBatchLink({ url }),
+      }),
     }),
   ],
 });

@@ -14,7 +14,7 @@ const installTimeout = "20m";
 
 /** A language as mise knows it. */
 export interface MiseTool {
-  readonly tool: "go" | "java" | "python" | "ruby";
+  readonly tool: "elixir" | "erlang" | "go" | "java" | "python" | "ruby" | "rust";
   /** As people call it. */
   readonly name: string;
   /** Debian's version. */
@@ -23,6 +23,10 @@ export interface MiseTool {
   readonly settings?: Readonly<Record<string, string>>;
   /** A link in the home folder, absolute, to where it was installed. */
   readonly link?: string;
+  /** Where its programs lie in the folder that mise names: `/bin`, where it is not said. */
+  readonly programs?: string;
+  /** A line of shell for when it is there, with that folder as `$folder`. */
+  readonly finish?: string;
 }
 
 /** How a language comes that the repository wants by `wanted`; null for Debian's package. */
@@ -91,7 +95,8 @@ function installLine(tool: MiseTool, version: string, { at }: Reason): string {
     ` || { echo "${failed}" >&2; exit 1; }; `,
     `folder="$(mise where ${spec})"`,
     ...(tool.link === undefined ? [] : [` && ln -sfn "$folder" ${tool.link}`]),
-    ` && for program in "$folder"/bin/*; do ${wrap} || exit 1; done`,
+    ...(tool.finish === undefined ? [] : [` && ${tool.finish}`]),
+    ` && for program in "$folder"${tool.programs ?? "/bin"}/*; do [ ! -x "$program" ] || ${wrap} || exit 1; done`,
   ].join("");
 }
 

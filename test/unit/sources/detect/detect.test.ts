@@ -259,9 +259,15 @@ test("the versions of the default image are what the image is made of", () => {
 
 test("docs/no-devfile.md says the versions that Debian has", () => {
   const page = readFileSync(resolve(root, "docs/no-devfile.md"), "utf8");
-  const { python, go, ruby, java } = imageVersions;
-  const [Python, Go, Ruby, Java] = [python, go, ruby, java].map((parts) => parts.join("."));
-  expect(page).toContain(`Python ${Python}, Go ${Go}, Ruby ${Ruby}, OpenJDK ${Java}.`);
+  const debian = {
+    ...{ Python: imageVersions.python, Go: imageVersions.go, Ruby: imageVersions.ruby },
+    ...{ OpenJDK: imageVersions.java, Rust: imageVersions.rust, PHP: imageVersions.php },
+    ...{ Elixir: imageVersions.elixir, Erlang: imageVersions.erlang },
+  };
+  const [, sentence = ""] = /\nWhere Debian's version is .*: (.*)\n/.exec(page) ?? [];
+  for (const [name, parts] of Object.entries(debian)) {
+    expect(sentence).toMatch(new RegExp(`${name} ${parts.join("[.]")}(?:[,.] ?| with |$)`));
+  }
 });
 
 test("docs/no-devfile.md has a line for each detector, with the files that it goes by", () => {
