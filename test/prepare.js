@@ -13,6 +13,7 @@ const tools = [
   { program: "git", package: "git" },
   { program: "ssh", package: "openssh-client" },
   { program: "sftp", package: "openssh-client" },
+  { program: "/usr/lib/openssh/sftp-server", package: "openssh-sftp-server" },
   { program: "rsync", package: "rsync" },
   { program: "sshfs", package: "sshfs" },
   { program: "curl", package: "curl" },
@@ -46,6 +47,7 @@ export async function must(what, program, programArgs) {
 }
 
 function isInstalled(program) {
+  if (program.startsWith("/")) return existsSync(program);
   const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
   return folders.some((folder) => existsSync(join(folder, program)));
 }
