@@ -1,5 +1,6 @@
 import type { Connection, ServerChannel } from "ssh2";
 import { Turns } from "../util/turns.ts";
+import { ReadMemory } from "./read-memory.ts";
 import type { Refusal } from "./refusal.ts";
 import { Rekeying, type RekeyLimits } from "./rekeying.ts";
 import type { Transport } from "./transport.ts";
@@ -24,6 +25,7 @@ const highWaterBytes = 256 * 1024;
 
 /** What all channels of one connection share: the socket's back pressure, and the client's limits. */
 export class ConnectionFlow {
+  readonly input: ReadMemory;
   readonly #socket: Transport;
   readonly #refused: (reason: Refusal) => void;
   readonly #writers = new Set<ChannelWriter>();
@@ -42,6 +44,7 @@ export class ConnectionFlow {
   ) {
     this.#socket = socket;
     this.#refused = options.refused;
+    this.input = new ReadMemory(client, socket);
     this.#rekeying = new Rekeying({ client, socket }, options.rekey, () => {
       this.#exchangingKeys = true;
     });

@@ -28,6 +28,7 @@ export async function join(
   const forget = door.whenClosed(end);
   channel.on("error", end);
   channel.on("close", end);
+  door.flow.input.passOn(channel, socket);
   channel.on("data", (chunk: Buffer) => {
     if (!socket.write(chunk)) channel.pause();
   });

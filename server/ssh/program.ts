@@ -108,6 +108,7 @@ export class Program {
       return;
     }
     for (const name of this.#earlySignals.splice(0)) stream.signal(name);
+    this.#door.flow.input.passOn(channel, stream);
     channel.on("end", () => stream.endInput());
     channel.on("data", (chunk: Buffer) => {
       if (!this.#ended && !stream.write(chunk)) channel.pause();

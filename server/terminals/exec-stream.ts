@@ -34,6 +34,12 @@ export class ExecStream implements Disposable {
   readonly #socket: Socket;
   readonly #rest: Buffer;
   readonly #turns: Turns;
+  #corked = false;
+  #input: Uint8Array[] = [];
+  #inputBytes = 0;
+  /** Whoever writes was told to wait. */
+  #full = false;
+  #onDrain: () => void = () => undefined;
   #exited = false;
   #hungUp = false;
 
@@ -93,21 +99,44 @@ export class ExecStream implements Disposable {
     this.#turns.release();
   }
 
-  /** Standard input; false when it should wait for `onDrain`. */
+  /** Standard input; false when it should wait for `onDrain`. What is corked must not be changed. */
   write(data: Uint8Array): boolean {
-    let goesOn = true;
-    for (let at = 0; at < data.length; at += maxFrameBytes) {
-      const piece = data.subarray(at, at + maxFrameBytes);
-      this.#socket.cork();
-      this.#socket.write(frameHeader(FrameType.stdin, piece.length));
-      goesOn = this.#socket.write(piece);
-      this.#socket.uncork();
-    }
-    return goesOn;
+    this.#input.push(data);
+    this.#inputBytes += data.length;
+    if (!this.#corked) this.#sendInput();
+    const { writableLength, writableHighWaterMark } = this.#socket;
+    this.#full = writableLength + this.#inputBytes >= writableHighWaterMark;
+    return !this.#full;
   }
 
   onDrain(drained: () => void): void {
-    this.#socket.on("drain", drained);
+    this.#onDrain = drained;
+    this.#socket.on("drain", () => this.#drained());
+  }
+
+  /** What is written until `uncork` goes out at once, and reaches the program in larger pieces. */
+  cork(): void {
+    this.#corked = true;
+  }
+
+  uncork(): void {
+    this.#corked = false;
+    if (this.#inputBytes > 0) this.#sendInput();
+    // What made it full may have been gone before this was written: no event says so then.
+    if (!this.#socket.writableNeedDrain) this.#drained();
+  }
+
+  /** With the frames that are around them, and what waits to be sent. */
+  get bytesWritten(): number {
+    return this.#socket.bytesWritten;
+  }
+
+  get writableLength(): number {
+    return this.#socket.writableLength;
+  }
+
+  get closed(): boolean {
+    return this.#socket.closed;
   }
 
   endInput(): void {
@@ -179,7 +208,37 @@ export class ExecStream implements Disposable {
     });
   }
 
+  #drained(): void {
+    if (!this.#full) return;
+    this.#full = false;
+    this.#onDrain();
+  }
+
+  /** One frame for all of it, where one may be so long. */
+  #sendInput(): void {
+    const pieces = this.#input;
+    const whole = this.#inputBytes <= maxFrameBytes;
+    this.#input = [];
+    this.#socket.cork();
+    if (whole) this.#socket.write(frameHeader(FrameType.stdin, this.#inputBytes));
+    this.#inputBytes = 0;
+    for (const piece of pieces) {
+      if (whole) this.#socket.write(piece);
+      else this.#sendFrames(piece);
+    }
+    this.#socket.uncork();
+  }
+
+  #sendFrames(piece: Uint8Array): void {
+    for (let at = 0; at < piece.length; at += maxFrameBytes) {
+      const part = piece.subarray(at, at + maxFrameBytes);
+      this.#socket.write(frameHeader(FrameType.stdin, part.length));
+      this.#socket.write(part);
+    }
+  }
+
   #send(frame: Uint8Array): void {
+    this.uncork();
     if (!this.#exited && this.#socket.writable) this.#socket.write(frame);
   }
 }

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { Writable } from "node:stream";
 import {
   encodeFrame,
   FrameDecoder,
@@ -6,12 +7,15 @@ import {
   FrameType,
   type ExecExit,
 } from "../../server/protocol/frames.ts";
+import { readIntoOwnMemory } from "../../server/util/own-memory.ts";
 import { parseJson, readSize } from "./guards.ts";
 import { signalOf } from "./processes.ts";
 
 /** What the frames from the control plane do to a program. */
 export interface Target {
   stdin(piece: Buffer): void;
+  /** Where `stdin` writes its pieces to, as they are, if that is so. */
+  readonly input?: Writable;
   stdinEnd(): void;
   signal(name: NodeJS.Signals): void;
   resize(cols: number, rows: number): void;
@@ -52,11 +56,45 @@ export function serveFrames(
     socket.end();
   };
   socket.on("data", push);
+  if (target.input !== undefined) readInBulk(socket, push, target.input);
   socket.on("drain", () => target.drained());
   socket.on("end", close);
   socket.on("close", close);
   if (head.length > 0) push(head);
   socket.resume();
+}
+
+/** As much as Node reads at once; a connection that fills it has more. */
+const usualBytes = 64 * 1024;
+const bulkBytes = 256 * 1024;
+const littleBytes = 16 * 1024;
+
+/** Of all connections: what is read into it is copied before anything else is read. */
+const shared = Buffer.allocUnsafeSlow(usualBytes);
+
+/**
+ * Much input is read into memory that is used again: new memory for each read has V8 mark its heap
+ * for each 64 MiB. A connection of which little comes has none.
+ */
+function readInBulk(socket: Socket, push: (chunk: Buffer) => void, input: Writable): void {
+  let own: Buffer | null = null;
+  let bytes = 0;
+  readIntoOwnMemory(socket, {
+    onRead: (chunk) => {
+      bytes = chunk.length;
+      const direct = socket.readableFlowing === true && socket.readableLength === 0;
+      if (own === null || !direct) return socket.push(Buffer.from(chunk));
+      push(chunk);
+      // What waits for the program stands in it; where nothing is read meanwhile, it may stay there.
+      if (input.writableLength > 0 && !socket.isPaused()) own = null;
+      return true;
+    },
+    next: () => {
+      if (bytes < littleBytes) own = null;
+      else if (bytes >= usualBytes) own ??= Buffer.allocUnsafeSlow(bulkBytes);
+      return own ?? shared;
+    },
+  });
 }
 
 function obey(target: Target, type: number, payload: Buffer): void {

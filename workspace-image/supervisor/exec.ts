@@ -153,6 +153,7 @@ function runPiped(
     stdin: (piece) => {
       if (stdin.writable && !stdin.write(piece)) input.hold();
     },
+    input: stdin,
     stdinEnd: () => stdin.end(),
     signal: (name) => running?.signal(name),
     resize: () => undefined,
