@@ -51,6 +51,9 @@ const usualBytes = 64 * 1024;
 /** Some packets of 32 KiB: what they bring for one program goes on in one call. */
 const bulkBytes = 256 * 1024;
 
+/** Less is copied: what waits for its program would hold a whole memory for it. */
+const leastShownBytes = 8 * 1024;
+
 /** After a read of less, a connection reads as those do of which little comes. */
 const littleBytes = 16 * 1024;
 
@@ -66,17 +69,13 @@ interface Lent {
   readonly neededBy: readonly (readonly [sink: Sink, upTo: number])[];
 }
 
-/** The first is the oldest. */
 const lent: Lent[] = [];
 const free: Buffer[] = [];
 
 function takeMemory(): Buffer {
-  const [oldest] = lent;
-  if (oldest?.neededBy.every(([sink, upTo]) => isDone(sink, upTo)) === true) {
-    lent.shift();
-    return oldest.memory;
-  }
-  return free.pop() ?? Buffer.allocUnsafeSlow(bulkBytes);
+  const at = lent.findIndex(({ neededBy }) => neededBy.every(([sink, upTo]) => isDone(sink, upTo)));
+  const [done] = at === -1 ? [] : lent.splice(at, 1);
+  return done?.memory ?? free.pop() ?? Buffer.allocUnsafeSlow(bulkBytes);
 }
 
 function isDone(sink: Sink, upTo: number): boolean {
@@ -163,6 +162,7 @@ export class ReadMemory {
       else if (free.length < mostLent) free.push(memory);
     }
     this.#kept = false;
+    if (this.#socket.destroyed) return shared;
     if (memory !== null ? lastBytes >= littleBytes : lastBytes >= usualBytes) {
       this.#own ??= takeMemory();
     }
@@ -215,19 +215,24 @@ export class ReadMemory {
       this.#touched.add(to.sink);
       to.sink.cork();
     }
-    const given = taker(payload);
-    if (to.channel.readableLength > 0) this.#kept = true;
-    return given;
+    try {
+      return taker(payload);
+    } finally {
+      if (to.channel.readableLength > 0) this.#kept = true;
+    }
   }
 
   /** Null where it has to be copied. */
   #placeOf(payload: Buffer): PassedOn | null {
-    if (payload[0] !== channelData || payload.length < 5) return null;
+    if (payload[0] !== channelData || payload.length < leastShownBytes) return null;
     const id = payload.readUInt32BE(1);
     const to = this.#passedOn.get(id);
     if (to === undefined) return null;
-    const { channel } = to;
+    const { channel, sink } = to;
     if (channel.readableFlowing !== true || channel.readableLength > 0) return null;
+    // So much memory at most is held by those that wait.
+    const waits = sink.writableLength > 0 && !this.#touched.has(sink);
+    if (waits && lent.length >= mostLent) return null;
     // A session has its channel within; a number is given again.
     const now = this.#client._chanMgr.get(id) as { readonly _channel?: unknown } | undefined;
     return now === channel || now?._channel === channel ? to : null;

@@ -101,6 +101,7 @@ export class ExecStream implements Disposable {
 
   /** Standard input; false when it should wait for `onDrain`. What is corked must not be changed. */
   write(data: Uint8Array): boolean {
+    if (data.length === 0) return !this.#full;
     this.#input.push(data);
     this.#inputBytes += data.length;
     if (!this.#corked) this.#sendInput();

@@ -35,7 +35,15 @@ export function readIntoOwnMemory(socket: Socket, { onRead, next }: OwnMemory): 
   const first = next();
   Object.assign(socket, {
     [kBuffer]: first,
-    [kBufferCb]: (bytes: number, memory: Buffer) => onRead(memory.subarray(0, bytes)),
+    [kBufferCb]: (bytes: number, memory: Buffer) => {
+      try {
+        return onRead(memory.subarray(0, bytes));
+      } catch (error) {
+        // Else the next read would go where this one is.
+        socket.destroy(error instanceof Error ? error : new Error(String(error)));
+        return true;
+      }
+    },
     [kBufferGen]: next,
   });
   handle.useUserBuffer(first);

@@ -85,7 +85,8 @@ function readInBulk(socket: Socket, push: (chunk: Buffer) => void, input: Writab
       const direct = socket.readableFlowing === true && socket.readableLength === 0;
       if (own === null || !direct) return socket.push(Buffer.from(chunk));
       push(chunk);
-      // What waits for the program stands in it; where nothing is read meanwhile, it may stay there.
+      // What waits for the program stands in it. It may, where nothing is read until that is gone:
+      // only the program's input holds this connection.
       if (input.writableLength > 0 && !socket.isPaused()) own = null;
       return true;
     },
