@@ -173,7 +173,8 @@ describe("a repository without a devfile", () => {
   });
 
   it("a folder of this machine is shown the same", async () => {
-    const tree = join(folder, "tree");
+    // Of the same name: it is where its commands run.
+    const tree = join(folder, "trees/shop");
     await run("git", ["clone", "--quiet", url("shop"), tree]);
     const [ofUrl, ofFolder] = [
       await oneloop.loopJson<Preview>("plan", url("shop")),
@@ -379,7 +380,8 @@ describe("a repository with several devfiles", () => {
 
 describe("without a control plane", () => {
   it("`loop init` writes what is found, and `loop validate` reads it", async () => {
-    const tree = join(folder, "tree");
+    // Of the same name: it is where its commands run.
+    const tree = join(folder, "trees/shop");
     const alone = { ...env, ONELOOP_URL: "http://127.0.0.1:9" };
     const options = { env: alone, cwd: tree };
     const made = await run(process.execPath, [program, "init"], options);

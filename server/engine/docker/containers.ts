@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import type Docker from "dockerode";
 import { OneloopError } from "../../protocol/errors.ts";
 import { statusOf, unless } from "./client.ts";
@@ -18,8 +19,13 @@ export type ContainerOptions = Docker.ContainerCreateOptions & {
  */
 export const boundedLog = { Type: "json-file", Config: { "max-size": "10m", "max-file": "2" } };
 
-/** A conflict that comes back this often is not another run's, which removes and makes once. */
-const maxAttempts = 5;
+/**
+ * The engine takes a name before the container can be found by it, and gives it back after: half a
+ * second of a busy engine, of which no event tells both. After all of these, 8 s, it is no other run,
+ * which makes and removes once.
+ */
+const maxAttempts = 40;
+const pauseMs = 10;
 
 export function specHash(options: ContainerOptions): string {
   return createHash("sha256").update(JSON.stringify(options)).digest("hex");
@@ -55,8 +61,11 @@ export async function ensureContainer(
     }
     const existing = docker.getContainer(options.name);
     const found = await unless([404], existing.inspect());
-    if (found === null) continue;
-    const usable = found.State.Status !== "removing" && found.State.Status !== "dead";
+    if (found === null || found.State.Status === "removing") {
+      await delay(pauseMs * attempt, undefined, { signal });
+      continue;
+    }
+    const usable = found.State.Status !== "dead";
     if (usable && found.Config.Labels[label.spec] === spec) {
       return { container: docker.getContainer(found.Id), found };
     }
