@@ -59,8 +59,8 @@ export function defaultRoute(routes: readonly Route[]): Route | null {
 }
 
 /**
- * Those to a network in the range, or around it: who takes its addresses cuts it off, or is cut off.
- * A way out takes none, and behind what the kernel refuses is nobody.
+ * Those to a network in the range, or around it. A way out is none of them, and behind what the kernel
+ * refuses is nobody.
  */
 export function routesInto<Given extends Pick<Route, "device" | "network">>(
   range: string,
@@ -73,6 +73,20 @@ export function routesInto<Given extends Pick<Route, "device" | "network">>(
     if (other === null || device === "*" || other.size > moreThanANetwork) return false;
     return overlaps(whole, other);
   });
+}
+
+/**
+ * Those of `routesInto` that take addresses from the range. One to all of it and more, such as a VPN's
+ * 10.0.0.0/8, gives way: of two routes the kernel takes the closer one.
+ */
+export function routesWithin<Given extends Pick<Route, "device" | "network">>(
+  range: string,
+  routes: readonly Given[],
+): Given[] {
+  const { size } = parseRange(range) ?? { size: 0 };
+  return routesInto(range, routes).filter(
+    ({ network }) => (parseRange(network)?.size ?? 0) <= size,
+  );
 }
 
 function ofHex(hex: string): string {

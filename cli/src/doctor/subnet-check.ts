@@ -1,5 +1,5 @@
 import { parseRange, type Range } from "../../../server/util/ranges.ts";
-import { routesInto } from "../../../server/util/routes.ts";
+import { routesInto, routesWithin } from "../../../server/util/routes.ts";
 import { good, trouble, type Check } from "./check.ts";
 import type { NetworkFact, RouteFact } from "./facts.ts";
 
@@ -35,7 +35,7 @@ export function checkSubnets(
     ...routes.flatMap(({ device, network }) => (bridgeOfNetwork.test(device) ? [network] : [])),
   ]);
   const foreign = routesInto(range, routes).filter(({ network }) => !own.has(network));
-  const taken = [...own, ...foreign.map(({ network }) => network)];
+  const taken = [...own, ...routesWithin(range, foreign).map(({ network }) => network)];
   const free = freeBlocks(
     whole,
     taken.flatMap((subnet) => parseRange(subnet) ?? []),
@@ -44,7 +44,7 @@ export function checkSubnets(
     const routed = foreign.map(({ network, device }) => `${network} (${device})`).join(", ");
     return trouble(free === 0 ? "bad" : "warn", name, {
       detail: `${range} overlaps ${routed}`,
-      means: `No workspace is given addresses that this machine has a route to: there is room for ${free} more.`,
+      means: `No workspace is given addresses that are routed elsewhere, and what lies behind a route to all of the range is cut off where a workspace has its address: there is room for ${free} more.`,
       mend: "export ONELOOP_SUBNETS=<a private range that is free here>, then npm start",
     });
   }

@@ -1,7 +1,7 @@
 import type Docker from "dockerode";
 import { OneloopError } from "../../protocol/errors.ts";
 import { parseRange } from "../../util/ranges.ts";
-import { hostRoutes, routesInto, type Route } from "../../util/routes.ts";
+import { hostRoutes, routesWithin, type Route } from "../../util/routes.ts";
 import type { Owner } from "../engine.ts";
 import { statusOf, unless } from "./client.ts";
 import { defaultMtu } from "./host.ts";
@@ -36,7 +36,7 @@ export async function ensureNetwork(docker: Docker, names: Names, claim: Claim):
   const mtu = await defaultMtu(routes);
   // The engine takes a bridge of the owner's own over, whoever left it.
   const others = routes.filter(({ device }) => device !== names.bridge(claim.owner));
-  const foreign = routesInto(claim.range, others);
+  const foreign = routesWithin(claim.range, others);
   const taken = foreign.flatMap(({ network }) => parseRange(network) ?? []);
   for (const candidate of subnetCandidates(claim.range, name, { prefixBits, taken })) {
     claim.signal.throwIfAborted();

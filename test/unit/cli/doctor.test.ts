@@ -148,9 +148,12 @@ test("the room for workspaces is counted beside what other networks and routes t
   expect(checkSubnets("10.213.0.0/24", [network("10.0.0.0/8")], []).status).toBe("bad");
   const vpn = { device: "tun0", network: "10.0.0.0/8" };
   expect(checkSubnets("10.213.0.0/16", [], [vpn])).toMatchObject({
-    status: "bad",
+    status: "warn",
     detail: "10.213.0.0/16 overlaps 10.0.0.0/8 (tun0)",
+    means: expect.stringContaining("room for 4096 more"),
   });
+  const all = { device: "tun0", network: "10.213.0.0/16" };
+  expect(checkSubnets("10.213.0.0/16", [], [all]).status).toBe("bad");
   const office = { device: "eth1", network: "10.213.128.0/17" };
   expect(checkSubnets("10.213.0.0/16", [], [office])).toMatchObject({
     status: "warn",

@@ -6,7 +6,7 @@ import { ensureNetwork, nothingFree } from "../../../server/engine/docker/networ
 const names = new Names("abcdefgh");
 const owner = { kind: "workspace", id: "one" } as const;
 /** Every machine has its own network there, on `lo`. */
-const taken = "127.0.0.0/24";
+const taken = "127.0.0.0/8";
 
 /** An engine that has no network but the owner's, if any, and is never asked for another. */
 function engineWith(subnet: string | null): Docker {
@@ -30,6 +30,13 @@ describe("a range that this machine has a route to", () => {
       code: "engine-failed",
       message: expect.stringMatching(/127\.0\.0\.0\/8 \(lo\)\. Set ONELOOP_SUBNETS/),
     });
+  });
+
+  it("is no matter where the route leads to more", async () => {
+    const inside = { ...claim, range: "127.0.0.0/24" };
+    await expect(ensureNetwork(engineWith(null), names, inside)).rejects.toThrow(
+      "asked for a network",
+    );
   });
 
   it("leaves the owner the network that is there", async () => {

@@ -1,5 +1,11 @@
 import { expect, test } from "vitest";
-import { defaultRoute, hostRoutes, parseRoutes, routesInto } from "../../../server/util/routes.ts";
+import {
+  defaultRoute,
+  hostRoutes,
+  parseRoutes,
+  routesInto,
+  routesWithin,
+} from "../../../server/util/routes.ts";
 
 test("the kernel's table of routes is read, and the way out is the one of the least metric", () => {
   const table = `Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT
@@ -37,4 +43,13 @@ test("a range is taken by what is in it or around it, and by no way out", () => 
   expect(into("eth0", "0.0.0.0/0")).toBe(false);
   expect(into("tun0", "0.0.0.0/1")).toBe(false);
   expect(into("*", "10.0.0.0/8")).toBe(false);
+});
+
+test("a route to more than the range takes none of it", () => {
+  const within = (network: string): boolean =>
+    routesWithin("10.213.0.0/16", [{ device: "tun0", network }]).length === 1;
+  expect(within("10.213.7.16/28")).toBe(true);
+  expect(within("10.213.0.0/16")).toBe(true);
+  expect(within("10.212.0.0/15")).toBe(false);
+  expect(within("10.0.0.0/8")).toBe(false);
 });
