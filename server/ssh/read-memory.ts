@@ -86,7 +86,7 @@ function isDone(sink: Sink, upTo: number): boolean {
  * The memory that a client's bytes are read into, where many come: used again for the next read as
  * soon as the programs' connections have given what they got of it to the kernel. Node's own 64 KiB
  * for each read, and ssh2's 32 KiB for each packet that two reads share, have V8 mark the heap of the
- * control plane a hundred times for a gigabyte, which took two thirds of the gateway's time. An idle
+ * control plane a hundred times for 3.5 GiB, which took two thirds of the gateway's time. An idle
  * connection has no memory for this.
  *
  * What stands in it is told only to channels that pass their input on (`passOn`), within their `data`
