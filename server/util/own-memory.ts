@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 
-/** What Node 20 to 24 have inside each socket, for the `onread` option of those that connect. */
+/** What Node 20 has inside each socket, for the `onread` option of those that connect. */
 const insides = ["kBuffer", "kBufferCb", "kBufferGen"] as const;
 
 interface Handle {

@@ -20,9 +20,9 @@ export type ContainerOptions = Docker.ContainerCreateOptions & {
 export const boundedLog = { Type: "json-file", Config: { "max-size": "10m", "max-file": "2" } };
 
 /**
- * The engine takes a name before the container can be found by it, and gives it back after: half a
- * second of a busy engine, of which no event tells both. After all of these, 8 s, it is no other run,
- * which makes and removes once.
+ * The engine takes a name before the container can be found by it, and gives it back after it cannot
+ * be any more; no event tells of either. After all of these, 8 s, it is no other run, which makes and
+ * removes once.
  */
 const maxAttempts = 40;
 const pauseMs = 10;
