@@ -1,6 +1,6 @@
 import { Socket } from "node:net";
 import type { Connection, ServerChannel } from "ssh2";
-import { readIntoOwnMemory } from "../util/own-memory.ts";
+import { bulkBytes, littleBytes, readIntoOwnMemory, usualBytes } from "../util/own-memory.ts";
 import type { Transport } from "./transport.ts";
 
 /** What ssh2 1.17 has inside a server's connection, as far as it is used here. */
@@ -45,17 +45,8 @@ const inPlace: ReadonlySet<string> = new Set([
 /** SSH_MSG_CHANNEL_DATA (RFC 4254 section 5.2): the channel's number stands at byte 1. */
 const channelData = 94;
 
-/** As much as Node reads at once; a connection that fills it has more. */
-const usualBytes = 64 * 1024;
-
-/** Some packets of 32 KiB: what they bring for one program goes on in one call. */
-const bulkBytes = 256 * 1024;
-
 /** Less is copied: what waits for its program would hold a whole memory for it. */
 const leastShownBytes = 8 * 1024;
-
-/** After a read of less, a connection reads as those do of which little comes. */
-const littleBytes = 16 * 1024;
 
 /** Of all connections: what is read into it is copied before anything else is read. */
 const shared = Buffer.allocUnsafeSlow(usualBytes);

@@ -3,6 +3,15 @@ import type { Socket } from "node:net";
 /** What Node 20 has inside each socket, for the `onread` option of those that connect. */
 const insides = ["kBuffer", "kBufferCb", "kBufferGen"] as const;
 
+/** As much as Node reads at once; a connection that fills it has more. */
+export const usualBytes = 64 * 1024;
+
+/** For connections of which much comes. */
+export const bulkBytes = 256 * 1024;
+
+/** After a read of less, a connection reads as those do of which little comes. */
+export const littleBytes = 16 * 1024;
+
 interface Handle {
   useUserBuffer?(memory: Buffer): void;
 }

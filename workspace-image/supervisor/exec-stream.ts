@@ -7,7 +7,12 @@ import {
   FrameType,
   type ExecExit,
 } from "../../server/protocol/frames.ts";
-import { readIntoOwnMemory } from "../../server/util/own-memory.ts";
+import {
+  bulkBytes,
+  littleBytes,
+  readIntoOwnMemory,
+  usualBytes,
+} from "../../server/util/own-memory.ts";
 import { parseJson, readSize } from "./guards.ts";
 import { signalOf } from "./processes.ts";
 
@@ -63,11 +68,6 @@ export function serveFrames(
   if (head.length > 0) push(head);
   socket.resume();
 }
-
-/** As much as Node reads at once; a connection that fills it has more. */
-const usualBytes = 64 * 1024;
-const bulkBytes = 256 * 1024;
-const littleBytes = 16 * 1024;
 
 /** Of all connections: what is read into it is copied before anything else is read. */
 const shared = Buffer.allocUnsafeSlow(usualBytes);
