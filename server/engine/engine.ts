@@ -470,6 +470,9 @@ export interface Engine extends AsyncDisposable {
 
   observe(owner: Owner): Promise<Observed>;
 
+  /** One member, as `observe` gives it; `null` where there is none. */
+  observeService(which: ServiceOf): Promise<ObservedMember | null>;
+
   /** Owners of which this installation's engine holds at least one object. */
   owners(): Promise<Owner[]>;
 

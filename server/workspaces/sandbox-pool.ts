@@ -73,7 +73,9 @@ export class SandboxPool implements AsyncDisposable {
   take(plan: WorkspacePlan): string {
     const { engine, ids } = this.#parts;
     this.#remember(plan);
-    const prepared = this.#ready.find(({ like }) => engine.fitsPrepared(plan, like ?? undefined));
+    const fitting = this.#ready.filter(({ like }) => engine.fitsPrepared(plan, like ?? undefined));
+    // What was made for a mirror has more of it.
+    const prepared = fitting.find(({ like }) => like !== null) ?? fitting[0];
     if (prepared === undefined) return ids.id();
     this.#ready = this.#ready.filter((one) => one !== prepared);
     this.#taken.set(prepared.id, prepared);

@@ -27,8 +27,9 @@ export const boundedLog = { Type: "json-file", Config: { "max-size": "10m", "max
 const maxAttempts = 40;
 const pauseMs = 10;
 
-export function specHash(options: ContainerOptions): string {
-  return createHash("sha256").update(JSON.stringify(options)).digest("hex");
+/** Of all that is fixed when a container is made: its names in a network can change while it runs. */
+export function specHash({ NetworkingConfig: _names, ...made }: ContainerOptions): string {
+  return createHash("sha256").update(JSON.stringify(made)).digest("hex");
 }
 
 /** A container, and what the engine says of it where it was there already. */

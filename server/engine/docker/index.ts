@@ -23,6 +23,7 @@ import type {
   LogEntry,
   LogOptions,
   Observed,
+  ObservedMember,
   Owner,
   ServiceOf,
   ServiceStart,
@@ -55,7 +56,13 @@ import { makeMember } from "./make-member.ts";
 import type { MemberParts } from "./members.ts";
 import { label, Names, type Role } from "./names.ts";
 import { removeNetworks } from "./network.ts";
-import { observe, owners, supervisorAddress } from "./observe.ts";
+import {
+  observe,
+  observeService,
+  owners,
+  supervisorAddress,
+  type ObserveParts,
+} from "./observe.ts";
 import { haveSamePods, isGeneric } from "./pods.ts";
 import {
   anySandbox,
@@ -382,9 +389,15 @@ class DockerEngine implements Engine {
   }
 
   observe(owner: Owner): Promise<Observed> {
-    return guard(null, () =>
-      observe({ docker: this.#docker, names: this.#names, images: this.#images }, owner),
-    );
+    return guard(null, () => observe(this.#observing, owner));
+  }
+
+  observeService(which: ServiceOf): Promise<ObservedMember | null> {
+    return guard(null, () => observeService(this.#observing, which));
+  }
+
+  get #observing(): ObserveParts {
+    return { docker: this.#docker, names: this.#names, images: this.#images };
   }
 
   owners(): Promise<Owner[]> {

@@ -147,3 +147,18 @@ export function isJoined(
 ): boolean {
   return (Networks[network]?.IPAddress ?? "") !== "";
 }
+
+/** Whether the network knows a running container by these names, and by no others of a plan's. */
+export function isNamed(
+  { Id, Config, NetworkSettings }: Docker.ContainerInspectInfo,
+  network: string,
+  names: readonly string[],
+): boolean {
+  // The engine adds its own: the start of the id and, from some versions on, the host name.
+  const own = [Id.slice(0, 12), Config.Hostname];
+  const known = (NetworkSettings.Networks[network]?.Aliases ?? []) as readonly string[];
+  return (
+    names.every((name) => known.includes(name)) &&
+    known.every((name) => names.includes(name) || own.includes(name))
+  );
+}

@@ -4,7 +4,14 @@ import {
   supervisorConfigVariable,
   supervisorPort,
 } from "../../protocol/supervisor.ts";
-import type { MemberSpec, Observed, ObservedMember, Owner, SupervisorAddress } from "../engine.ts";
+import type {
+  MemberSpec,
+  Observed,
+  ObservedMember,
+  Owner,
+  ServiceOf,
+  SupervisorAddress,
+} from "../engine.ts";
 import { homeVolume, sourceVolume } from "../member-spec.ts";
 import { unless } from "./client.ts";
 import { isEntered } from "./enter.ts";
@@ -15,7 +22,7 @@ import { isJoined } from "./network.ts";
 
 type Inspected = Docker.ContainerInspectInfo;
 
-interface ObserveParts {
+export interface ObserveParts {
   readonly docker: Docker;
   readonly names: Names;
   readonly images: Images;
@@ -29,24 +36,15 @@ export async function observe(parts: ObserveParts, owner: Owner): Promise<Observ
     docker.listContainers({ all: true, filters }),
     docker.listVolumes({ filters }),
   ]);
-  const inspected = await Promise.all(
-    listed.map(({ Id }) => unless([404], docker.getContainer(Id).inspect())),
-  );
+  const inspected = await Promise.all(listed.map(({ Id }) => inspect(docker, Id)));
   const containers = inspected.filter((container) => container !== null);
   const of = (...roles: Role[]): Inspected[] =>
     containers.filter(({ Config }) => roles.includes(Config.Labels[label.role] as Role));
   const network = names.network(owner);
   const sandboxes = of("sandbox");
-  // Those of production's services come and go with them.
-  const isMirrored = ({ Config }: Inspected): boolean => Config.Labels[label.service] !== undefined;
-  const members = of("dev", "service").map(async (container) => {
-    const member = await observedMember(parts, owner, container);
-    const { NetworkMode } = container.HostConfig;
-    const sandbox = sandboxes.find(({ Id }) => NetworkMode === `container:${Id}`);
-    const isCutOff =
-      sandbox === undefined ||
-      (isMirrored(sandbox) && sandboxState([sandbox], network) !== "running");
-    return isCutOff ? { ...member, isCutOff } : member;
+  const members = of("dev", "service").map((container) => {
+    const sandbox = sandboxes.find(({ Id }) => sandboxOf(container) === Id) ?? null;
+    return observedMember(parts, owner, { container, sandbox });
   });
   return {
     sandbox: sandboxState(
@@ -57,6 +55,32 @@ export async function observe(parts: ObserveParts, owner: Owner): Promise<Observ
     volumes: Volumes.flatMap(({ Labels }) => Labels[label.volume] ?? []).sort(),
     leftovers: of("job").map(({ Name }) => Name.replace(/^\//, "")),
   };
+}
+
+/** One member: two questions, where `observe` asks for each container that the owner has. */
+export async function observeService(
+  parts: ObserveParts,
+  { owner, service }: ServiceOf,
+): Promise<ObservedMember | null> {
+  const { docker, names } = parts;
+  const container = await inspect(docker, names.member(owner, service));
+  if (container === null) return null;
+  const sandbox = await inspect(docker, sandboxOf(container));
+  return observedMember(parts, owner, { container, sandbox });
+}
+
+function inspect(docker: Docker, container: string): Promise<Inspected | null> {
+  return unless([404], docker.getContainer(container).inspect());
+}
+
+/** The id of the sandbox that it joined when it was made. */
+function sandboxOf({ HostConfig }: Inspected): string {
+  return HostConfig.NetworkMode?.replace(/^container:/, "") ?? "";
+}
+
+/** Those of production's services come and go with them. */
+function isMirrored({ Config }: Inspected): boolean {
+  return Config.Labels[label.service] !== undefined;
 }
 
 /** The whole of all sandboxes: running only where each one runs, in its network. */
@@ -78,15 +102,19 @@ function stateOf({ State }: Inspected): ObservedMember["state"] {
 async function observedMember(
   parts: ObserveParts,
   owner: Owner,
-  container: Inspected,
+  { container, sandbox }: { container: Inspected; sandbox: Inspected | null },
 ): Promise<ObservedMember> {
   const state = stateOf(container);
+  const network = parts.names.network(owner);
+  const isCutOff =
+    sandbox === null || (isMirrored(sandbox) && sandboxState([sandbox], network) !== "running");
   return {
     service: container.Config.Labels[label.service] ?? "",
     state,
     entered: await isEntered(parts.docker, container),
     exitCode: state === "exited" ? container.State.ExitCode : null,
     outOfMemory: container.State.OOMKilled,
+    ...(isCutOff ? { isCutOff } : {}),
     runs: runsOf(parts, owner, container),
   };
 }

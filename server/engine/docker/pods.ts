@@ -7,6 +7,7 @@ import { boundedLog } from "./containers.ts";
 import { label, type Names, type Role } from "./names.ts";
 import { redirectsOf } from "./redirects.ts";
 import type { Rules } from "./rules.ts";
+import { smallestRoom } from "./subnets.ts";
 
 /** A network namespace: one sandbox, and the services that share it. */
 export interface Pod {
@@ -15,6 +16,10 @@ export interface Pod {
   readonly services: readonly PlannedService[];
   /** All in it is production's: its sandbox comes and goes with them, not with the workspace. */
   readonly isMirrored: boolean;
+  /** It is fixed when the sandbox is made. */
+  readonly hostname: string;
+  /** Under which the network knows it; they can change while it runs. */
+  readonly aliases: readonly string[];
 }
 
 /** Enough for the entry, a shell and iptables-nft; it then only waits. */
@@ -29,7 +34,7 @@ const sandboxEntry = "/usr/local/bin/oneloop-sandbox";
  * without rules.
  */
 export function podsOf(plan: WorkspacePlan): Pod[] {
-  if (isGeneric(plan)) return [genericPod];
+  if (isAlone(plan)) return [genericPod];
   const pods = new Map<string | null, PlannedService[]>();
   // The one that people wait for is the first.
   const together = plan.services.filter((service) => podOf(plan, service) === null);
@@ -42,6 +47,8 @@ export function podsOf(plan: WorkspacePlan): Pod[] {
     alone,
     services,
     isMirrored: services.every((service) => isMirrored(plan, service)),
+    hostname: hostnameOf(plan, { alone, services }),
+    aliases: aliasesOf(services),
   }));
 }
 
@@ -74,21 +81,47 @@ function podOf(plan: WorkspacePlan, service: PlannedService): string | null {
 }
 
 /**
- * The host name where nothing else needs one. It is fixed when a sandbox is made, which may be before
- * anybody knows the workspace's name. The engine makes it one more name in the network: elsewhere it
- * is one that the pod has anyway, as another's service may be called so.
+ * The host name where nothing else needs one, so that a sandbox can be made before anybody knows whose
+ * it is. The engine makes it one more name in the network.
  */
 const genericHostname = "workspace";
 
+/** A name has at most 63 characters (RFC 1123), and the kernel takes no host name beyond 64. */
+const maxHostname = 63;
+
+function hostnameOf(
+  plan: WorkspacePlan,
+  { alone, services: [first, ...others] }: Pick<Pod, "alone" | "services">,
+): string {
+  if (alone !== null) return alone.slice(0, maxHostname);
+  const here = first === undefined ? others : [first, ...others];
+  // What stands in for a service of production calls itself by production's name.
+  const isPlain = here.every((service) => (service.mirror?.names ?? []).length === 0);
+  const elsewhere = plan.services.filter((service) => !here.includes(service));
+  return isPlain && !aliasesOf(elsewhere).includes(genericHostname)
+    ? genericHostname
+    : (first?.name ?? genericHostname).slice(0, maxHostname);
+}
+
+/** A service that is alone in its workspace has nobody who could call it by a name. */
+function isAlone(plan: WorkspacePlan): boolean {
+  const [only, ...others] = plan.services;
+  return (
+    only !== undefined &&
+    others.length === 0 &&
+    !only.dedicatedPod &&
+    (only.mirror?.names ?? []).length === 0
+  );
+}
+
 /**
- * A service that is alone in its workspace has nobody who could call it by a name: its sandbox has
- * nothing of the plan in it, and can be made ahead.
+ * Whether the sandbox that holds the workspace itself can be one that was made ahead, for nobody yet:
+ * nothing in it is of the plan but names, which it can be given later.
  */
 export function isGeneric(plan: WorkspacePlan): boolean {
-  const [only, ...others] = plan.services;
-  const isAlone = only !== undefined && others.length === 0 && !only.dedicatedPod;
-  // One that stands in for a service of production calls itself by production's name.
-  return isAlone && (only.mirror?.names ?? []).length === 0;
+  const pods = podsOf(plan);
+  const [first] = pods;
+  return pods.length <= smallestRoom && first?.alone === null && first.hostname === genericHostname;
 }
 
 /**
@@ -101,7 +134,8 @@ export function haveSamePods(one: WorkspacePlan, other: WorkspacePlan): boolean 
       podsOf(plan).map((pod) => ({
         alone: pod.alone,
         isMirrored: pod.isMirrored,
-        aliases: aliasesOf(pod),
+        hostname: pod.hostname,
+        aliases: pod.aliases,
         redirects: redirectsOf(pod.services).redirects,
       })),
     );
@@ -109,7 +143,13 @@ export function haveSamePods(one: WorkspacePlan, other: WorkspacePlan): boolean 
 }
 
 /** The pod of a sandbox that is made ahead, and of every generic plan. */
-export const genericPod: Pod = { alone: null, services: [], isMirrored: false };
+export const genericPod: Pod = {
+  alone: null,
+  services: [],
+  isMirrored: false,
+  hostname: genericHostname,
+  aliases: [],
+};
 
 /**
  * The sandbox owns the network namespace. Its own entry sets the rules before anybody joins: a
@@ -126,7 +166,7 @@ export function sandboxOptions(
   return {
     name: names.sandbox(owner, pod.alone),
     Image: image,
-    Hostname: hostnameOf(pod),
+    Hostname: pod.hostname,
     User: "0:0",
     Entrypoint: [sandboxEntry],
     Cmd: [],
@@ -152,20 +192,13 @@ export function sandboxOptions(
       LogConfig: boundedLog,
     },
     NetworkingConfig: {
-      EndpointsConfig: { [network]: { Aliases: aliasesOf(pod) } },
+      EndpointsConfig: { [network]: { Aliases: [...pod.aliases] } },
     },
   };
 }
 
-function hostnameOf({ alone, services: [first] }: Pod): string {
-  return (alone ?? first?.name ?? genericHostname).slice(0, maxHostname);
-}
-
-/** A name has at most 63 characters (RFC 1123), and the kernel takes no host name beyond 64. */
-const maxHostname = 63;
-
 /** The services' own names, and those that production has for them, dotted ones among them. */
-function aliasesOf({ services }: Pod): string[] {
+function aliasesOf(services: readonly PlannedService[]): string[] {
   const names = services.flatMap((service) => [
     service.name,
     ...(service.mirror?.names ?? []).map(({ name }) => name),

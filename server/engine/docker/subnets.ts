@@ -23,6 +23,9 @@ const sizes = [
 
 const smallestBits = 28;
 
+/** So many sandboxes have room in a network that was made for one. */
+export const smallestRoom = sizes[0].pods;
+
 /** The network's own address, the broadcast's and the host's. */
 const reservedAddresses = 3;
 

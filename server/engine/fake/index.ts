@@ -55,6 +55,11 @@ interface Member {
   readonly changes: FileChanges[];
 }
 
+function observed(service: string, member: Member): ObservedMember {
+  const { state, exitCode, outOfMemory, entered, spec } = member;
+  return { service, state, exitCode, outOfMemory, entered: entered !== null, runs: spec };
+}
+
 interface Held {
   readonly owner: Owner;
   sandbox: Observed["sandbox"];
@@ -224,7 +229,7 @@ export class FakeEngine implements Engine {
   }
 
   fitsPrepared(plan: WorkspacePlan, like?: WorkspacePlan): boolean {
-    if (like === undefined) return plan.services.length === 1;
+    if (like === undefined) return (devServiceOf(plan).mirror?.names ?? []).length === 0;
     const namesOf = ({ services }: WorkspacePlan): string =>
       services.map(({ name }) => name).join();
     return namesOf(plan) === namesOf(like);
@@ -401,17 +406,16 @@ export class FakeEngine implements Engine {
     const held = this.#held.get(key(owner));
     return {
       sandbox: held?.sandbox ?? "missing",
-      members: [...(held?.members ?? [])].map(([service, member]) => ({
-        service,
-        state: member.state,
-        exitCode: member.exitCode,
-        outOfMemory: member.outOfMemory,
-        entered: member.entered !== null,
-        runs: member.spec,
-      })),
+      members: [...(held?.members ?? [])].map(([service, member]) => observed(service, member)),
       volumes: [...(held?.volumes ?? [])].sort(),
       leftovers: [],
     };
+  }
+
+  async observeService({ owner, service }: ServiceOf): Promise<ObservedMember | null> {
+    await this.#begin("observeService", null);
+    const member = this.#held.get(key(owner))?.members.get(service);
+    return member === undefined ? null : observed(service, member);
   }
 
   async owners(): Promise<Owner[]> {

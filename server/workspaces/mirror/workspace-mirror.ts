@@ -3,7 +3,6 @@ import type { ServiceStore } from "../../db/workspace-services.ts";
 import type {
   Engine,
   ImageReader,
-  Observed,
   ObservedMember,
   Owner,
   WorkspaceSpec,
@@ -22,6 +21,8 @@ import { check, type CheckResult } from "./checks.ts";
 import { cycles, untilReached } from "./dependencies.ts";
 import type { Gate } from "./gate.ts";
 import { mirroredServices, type Mirrored } from "./mirrored.ts";
+import { notesOf, type Note } from "./notes.ts";
+import { ProductionNames } from "./production-names.ts";
 import type { SyncShown } from "./service-sync.ts";
 import { WorkspaceSync } from "./workspace-sync.ts";
 import { probe } from "./probes.ts";
@@ -77,11 +78,12 @@ export class WorkspaceMirror {
   readonly #runs: ReadonlyMap<string, ServiceRun>;
   readonly #sync: WorkspaceSync;
   readonly #ended = new AbortController();
-  readonly #settled: Promise<void>;
+  #settled: Promise<void> | null = null;
   readonly #rebuilding = new Map<string, Promise<void>>();
+  readonly #note: Note;
+  readonly #names: ProductionNames;
   /** Production's names lead somewhere, or have been waited for. */
   #named: Promise<void> = Promise.resolve();
-  #observing: { readonly now: Promise<Observed>; next: Promise<Observed> | null } | null = null;
 
   constructor(row: WorkspaceRow, parts: MirrorParts, gates: MirrorGates) {
     this.#parts = parts;
@@ -91,6 +93,13 @@ export class WorkspaceMirror {
     this.#spec = { owner, name: row.name, plan: row.plan, reader: parts.readerOf?.(row) };
     this.#statuses = new Statuses(row.id, { ...parts, store: parts.services });
     this.#mirrored = mirroredServices(row.plan);
+    this.#note = notesOf(parts, row.id);
+    this.#names = new ProductionNames(this.#spec, this.#mirrored, {
+      engine: parts.engine,
+      gate: gates.sandboxes,
+      step: this.#step,
+      note: this.#note,
+    });
     this.#builds = new Builds(parts, { row, spec: this.#spec }, this.#step);
     this.#runs = new Map(
       this.#mirrored.map((service) => [
@@ -105,9 +114,24 @@ export class WorkspaceMirror {
       runs: this.#runs,
       step: this.#step,
       rebuild: (service, why) => this.#rebuildOnce(service, why),
-      note: (...said) => this.#note(...said),
+      note: this.#note,
     });
-    this.#settled = this.#run();
+  }
+
+  /** The workspace will run in a moment, and its network does: what takes long begins, after that. */
+  networkReady(after?: Promise<void>): void {
+    this.#names.makeAhead(after);
+  }
+
+  /** The workspace runs. Called again: it is looked at. */
+  running(): void {
+    if (this.#settled === null) this.#settled = this.#run();
+    else this.look(null);
+  }
+
+  /** Whether its services are run, or have been. */
+  get isRunning(): boolean {
+    return this.#settled !== null;
   }
 
   filesChanged(files: FilesMessage): void {
@@ -155,7 +179,7 @@ export class WorkspaceMirror {
   /** Nothing is started from here on; what runs goes on. */
   async end(): Promise<void> {
     this.#ended.abort();
-    await this.#settled;
+    await Promise.all([this.#settled, this.#names.end()]);
     await Promise.all(this.#rebuilding.values());
   }
 
@@ -190,33 +214,12 @@ export class WorkspaceMirror {
     this.#parts.onStarted?.(this.#row.id);
   }
 
-  /**
-   * Production's names lead somewhere before the first of its services asks for one. A sandbox that
-   * cannot be made is its service's failure, where that is started; many are not waited for.
-   */
-  #makeNames(there: ReadonlySet<string>, signal: AbortSignal): Promise<unknown> {
-    const { engine, timers } = this.#parts;
-    const make = async (service: string): Promise<void> => {
-      // Each waits by itself for its turn: hundreds that listen to one signal are a leak's sign.
-      const own = AbortSignal.any([signal]);
-      await this.#gates.sandboxes.run(own, () =>
-        this.#step("sandbox", own, (options) =>
-          engine.ensureSandbox(this.#spec, {
-            ...options,
-            service,
-            onProgress: (line) => this.#note("info", "sandbox", line),
-          }),
-        ),
-      );
-    };
-    const making = Promise.all(
-      this.#mirrored
-        .filter(({ name, mirror }) => mirror.partOf === null && !there.has(name))
-        .map(({ name }) => make(name).catch(() => undefined)),
-    );
+  /** Production's names lead somewhere before the first of its services asks for one. */
+  #makeNames(there: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
+    const making = this.#names.makeAll(there);
     const made = new AbortController();
     const until = AbortSignal.any([signal, made.signal]);
-    const patience = timers.sleep(namesPatienceMs, until).catch(() => undefined);
+    const patience = this.#parts.timers.sleep(namesPatienceMs, until).catch(() => undefined);
     this.#named = Promise.race([making, patience]).then(() => made.abort());
     return making;
   }
@@ -293,10 +296,7 @@ export class WorkspaceMirror {
           signal,
         }),
       start: (options, signal) => this.#start(service, options, signal),
-      observe: async () => {
-        const { members } = await this.#observe();
-        return members.find((member) => member.service === name);
-      },
+      observe: async () => (await engine.observeService(of)) ?? undefined,
       probe: ({ tell, was }, signal) =>
         probe(
           mirror,
@@ -310,7 +310,7 @@ export class WorkspaceMirror {
           engine.stopService(of, { ...options, graceMs }),
         );
       },
-      note: (level, code, message) => this.#note(level, code, message),
+      note: this.#note,
     };
   }
 
@@ -406,32 +406,8 @@ export class WorkspaceMirror {
     }
   }
 
-  /** As the engine says it from now on: an answer that was asked for before is not one. */
-  #observe(): Promise<Observed> {
-    const { engine } = this.#parts;
-    const begin = (): Promise<Observed> => {
-      const now = engine.observe(this.#spec.owner);
-      const observing = { now, next: null };
-      this.#observing = observing;
-      return now.finally(() => {
-        if (this.#observing === observing) this.#observing = null;
-      });
-    };
-    const running = this.#observing;
-    if (running === null) return begin();
-    running.next ??= running.now.then(begin, begin);
-    return running.next;
-  }
-
   readonly #step: RunStep = (step, signal, work) =>
     withDeadline({ step, ms: this.#parts.deadlines[step], signal }, (limited) =>
       work({ signal: limited }),
     );
-
-  #note(level: "info" | "warning" | "error", code: string, message: string): void {
-    const { store, log } = this.#parts;
-    store
-      .addEvent(this.#row.id, { level, code, message })
-      .catch((error: unknown) => log.warn({ err: error, code }, "an event was not written"));
-  }
 }

@@ -71,8 +71,9 @@ interface Opened {
 }
 
 describe.each([
-  ["when it is opened", false],
-  ["ahead", true],
+  ["when it is opened", { made: 0 }],
+  ["ahead", { made: 2, like: true }],
+  ["ahead for nobody yet", { made: 1 }],
 ] as const)("isolation of a workspace whose sandboxes are made %s", (_when, ahead) => {
   const lifetime = new Lifetime();
   let resolvConf: string;
@@ -93,9 +94,13 @@ describe.each([
       service("tools", { image: test.images.helper, command: ["sleep", "infinity"] }),
     ]);
     const spec = { owner, name: "isolated", plan };
-    if (ahead) await test.engine.prepareSandbox(owner, { ...step(), like: plan });
+    if (ahead.made > 0) {
+      const like = "like" in ahead ? plan : undefined;
+      await test.engine.prepareSandbox(owner, { ...step(), like });
+      expect(test.engine.fitsPrepared(plan, like)).toBe(true);
+    }
     const before = await sandboxesOf(owner);
-    expect(before).toHaveLength(ahead ? 2 : 0);
+    expect(before).toHaveLength(ahead.made);
     await Promise.all([
       test.engine.ensureStorage(spec, step()),
       test.engine.ensureSandbox(spec, step()),

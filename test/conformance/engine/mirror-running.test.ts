@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Owner } from "../../../server/engine/engine.ts";
+import type { PlannedService } from "../../../server/protocol/service.ts";
 import { docker, objectsWith } from "../../helpers/engine-objects.ts";
-import { containerOf, step } from "../../helpers/test-engine.ts";
+import { service } from "../../helpers/plans.ts";
+import { containerOf, sandboxesOf, step } from "../../helpers/test-engine.ts";
 import { mirrored } from "./mirrored.ts";
 import { waiting } from "./suite.ts";
 import { test, image, open, specOf, bring, shell } from "./mirror-rig.ts";
@@ -76,12 +78,39 @@ describe("the sandbox of a service", () => {
     expect(seen.sandbox).toBe("running");
     const cutOff = seen.members.map(({ service: name, isCutOff = false }) => [name, isCutOff]);
     expect(Object.fromEntries(cutOff)).toEqual({ dev: false, web: true });
+    for (const member of seen.members) {
+      const which = { owner: world.owner, service: member.service };
+      expect(await test.engine.observeService(which)).toEqual(member);
+    }
     expect(await world.start({ service: "web" })).toEqual({ started: true });
     const again = await test.engine.observe(world.owner);
     expect(again.members.some(({ isCutOff }) => isCutOff === true)).toBe(false);
     expect(await shell(world.owner, "dev", "getent hosts web > /dev/null && echo found")).toBe(
       "found",
     );
+  });
+});
+
+describe("a sandbox whose services have other names now", () => {
+  it("is kept, and known in the network by those alone", async () => {
+    const ask = (owner: Owner): Promise<string> =>
+      shell(owner, "web", "for n in db cache dev; do getent hosts $n >/dev/null && echo $n; done");
+    const beside = (name: string): PlannedService[] => [
+      service(name, { image, command: waiting }),
+      mirrored("web", { image, command: waiting }),
+    ];
+    await using world = await open(beside("db"));
+    await world.start({ service: "web" });
+    const made = await sandboxesOf(world.owner);
+    expect(await ask(world.owner)).toBe("db\ndev");
+    const renamed = specOf(world.owner, beside("cache"));
+    await test.engine.ensureSandbox(renamed, step());
+    expect(await ask(world.owner)).toBe("cache\ndev");
+    // A control plane that knows nothing of it finds them as they are.
+    const later = await test.another();
+    await later.ensureSandbox(specOf(world.owner, beside("db")), step());
+    expect(await ask(world.owner)).toBe("db\ndev");
+    expect(await sandboxesOf(world.owner)).toEqual(made);
   });
 });
 

@@ -59,6 +59,7 @@ describe("an engine that accepts and never answers", () => {
     stop: (engine) => engine.stop(owner, { ...step(), graceMs: 0 }),
     remove: (engine) => engine.remove(owner, { ...step(), storage: false }),
     observe: (engine) => engine.observe(owner),
+    observeService: (engine) => engine.observeService({ owner, service: "dev" }),
     owners: (engine) => engine.owners(),
     runJob: (engine) => engine.runJob(job, step()),
     prepareJob: (engine) => engine.prepareJob(job, step()),

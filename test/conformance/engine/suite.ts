@@ -395,6 +395,11 @@ export function describeEngine(name: string, subject: () => Subject): void {
           await engine.stopService(which, { ...step(), graceMs: 1000 });
           await open(spec);
           expect(await stateOf(owner)).toBe("exited");
+          const { members } = await engine.observe(owner);
+          for (const name of ["dev", "api", "nobody"]) {
+            const observed = members.find(({ service }) => service === name) ?? null;
+            expect(await engine.observeService({ owner, service: name })).toEqual(observed);
+          }
           expect(await engine.ensureService(spec, api, step())).toEqual({ started: true });
           await engine.stop(owner, { ...step(), graceMs: 1000 });
           expect(await stateOf(owner)).toBe("exited");

@@ -6,7 +6,7 @@ import { WorkspaceStore } from "../../../server/db/workspaces.ts";
 import { FakeEngine } from "../../../server/engine/fake/index.ts";
 import { OneloopError } from "../../../server/protocol/errors.ts";
 import type { WorkspacePlan } from "../../../server/protocol/plan.ts";
-import { unsaidMirror } from "../../../server/protocol/service.ts";
+import { unsaidMirror, type PlannedService } from "../../../server/protocol/service.ts";
 import { plan } from "../../../server/plan/plan.ts";
 import { defaultModel } from "../../../server/sources/fallback/default-model.ts";
 import { randomIds } from "../../../server/util/ids.ts";
@@ -18,7 +18,11 @@ import { throwawayPostgres, type ThrowawayPostgres } from "../../helpers/postgre
 
 const log = createLog({ level: "silent" });
 const single = plan(defaultModel(), null, { checkout: null });
-const several = { ...single, services: [...single.services, ...single.services] };
+/** A dev service that is called by a name of production. */
+const calledWeb = service("dev", {
+  mirror: { ...unsaidMirror, names: [{ name: "web", ports: [] }] },
+});
+const standIn = planOf([calledWeb]);
 
 let postgres: ThrowawayPostgres;
 let database: Database;
@@ -56,7 +60,7 @@ it("hands out prepared ids for plans that they fit, and fresh ones for others", 
   await using pool = makePool();
   const prepared = await filled(pool);
   expect(prepared).toHaveLength(2);
-  expect(prepared).not.toContain(pool.take(several));
+  expect(prepared).not.toContain(pool.take(standIn));
   expect(prepared).toContain(pool.take(single));
   expect(prepared).toContain(pool.take(single));
   expect(prepared).not.toContain(pool.take(single));
@@ -101,9 +105,10 @@ it("removes what a killed control plane had prepared, and nothing of another's",
 });
 
 describe("the mirror that was opened last", () => {
-  const mirrorOf = (...names: string[]): WorkspacePlan =>
+  const mirrorOf = (...names: string[]): WorkspacePlan => mirrorBeside(calledWeb, ...names);
+  const mirrorBeside = (dev: PlannedService, ...names: string[]): WorkspacePlan =>
     planOf([
-      service("dev"),
+      dev,
       ...names.map((name) => service(name, { dedicatedPod: true, mirror: unsaidMirror })),
     ]);
   const shop = mirrorOf("api", "db");
@@ -115,13 +120,25 @@ describe("the mirror that was opened last", () => {
     const [mirror = "", ...others] = (await filled(pool)).filter((id) => !generic.includes(id));
     expect(others).toEqual([]);
     expect(generic).toContain(pool.take(single));
-    expect(pool.take(several)).not.toBe(mirror);
+    expect(pool.take(standIn)).not.toBe(mirror);
     expect(pool.take(mirrorOf("api"))).not.toBe(mirror);
     expect(pool.take(shop)).toBe(mirror);
     expect(pool.take(shop)).not.toBe(mirror);
     pool.giveBack(mirror);
     expect(pool.take(shop)).toBe(mirror);
     for (const id of [...generic, mirror]) await pool.claimed(id);
+  });
+
+  it("has at first what any plan has, where that fits, and is whole from then on", async () => {
+    await using pool = makePool();
+    const generic = await filled(pool);
+    const plain = mirrorBeside(service("dev"), "api");
+    const first = pool.take(plain);
+    expect(generic).toContain(first);
+    const [mirror] = (await filled(pool)).filter((id) => !generic.includes(id)).slice(-1);
+    expect(engine.calls.filter((call) => call === "prepareSandbox")).toHaveLength(4);
+    expect(pool.take(plain)).toBe(mirror);
+    for (const id of [first, mirror ?? ""]) await pool.claimed(id);
   });
 
   it("takes the place of the one before", async () => {
@@ -144,9 +161,9 @@ describe("the mirror that was opened last", () => {
     const generic = await filled(pool);
     pool.take(shop);
     expect(await filled(pool)).toHaveLength(3);
-    for (let opens = 1; opens < 10; opens += 1) pool.take(several);
+    for (let opens = 1; opens < 10; opens += 1) pool.take(standIn);
     expect(await filled(pool)).toHaveLength(3);
-    pool.take(several);
+    pool.take(standIn);
     expect((await filled(pool)).sort()).toEqual(generic.sort());
   });
 });

@@ -51,13 +51,40 @@ describe("podsOf", () => {
       }
     }
   });
+});
 
-  it("makes no sandbox ahead for a dev service that is called by a name of production", () => {
-    const dev = (change = {}) =>
-      planOf([service("dev", { mirror: { ...unsaidMirror, ...change } })]);
-    expect(isGeneric(planOf([service("dev")]))).toBe(true);
-    expect(isGeneric(dev())).toBe(true);
-    expect(isGeneric(dev({ names: [{ name: "front-end", ports: [] }] }))).toBe(false);
+describe("isGeneric", () => {
+  const others = (count: number): PlannedService[] =>
+    Array.from({ length: count }, (_, at) => mirrored(`s${at}`));
+  const standIn = service("dev", {
+    mirror: { ...unsaidMirror, names: [{ name: "front-end", ports: [] }] },
+  });
+
+  it.each([
+    ["one service", [service("dev")]],
+    ["one that stands in for nothing", [service("dev", { mirror: unsaidMirror })]],
+    ["services beside it", [service("dev"), service("db"), ...others(3)]],
+    ["as many as a small network holds", [service("dev"), ...others(11)]],
+    ["one that is called as the sandbox is", [service("workspace"), mirrored("db")]],
+  ])("holds for %s", (_what, services) => {
+    const plan = planOf(services as [PlannedService]);
+    expect(isGeneric(plan)).toBe(true);
+    expect(podsOf(plan)[0]?.hostname).toBe("workspace");
+  });
+
+  it.each([
+    ["one that is called by a name of production", [standIn]],
+    ["that beside others", [standIn, mirrored("db")]],
+    ["more than a small network holds", [service("dev"), ...others(12)]],
+    ["another that is called as the sandbox is", [service("dev"), mirrored("workspace")]],
+    [
+      "another's name of production that is",
+      [service("dev"), mirrored("db", { mirror: { names: [{ name: "workspace", ports: [] }] } })],
+    ],
+    ["a dev service in a network of its own", [service("dev", { dedicatedPod: true })]],
+    ["more than any network holds", [service("dev"), ...others(1000)]],
+  ])("does not hold for %s", (_what, services) => {
+    expect(isGeneric(planOf(services as [PlannedService]))).toBe(false);
   });
 });
 
