@@ -149,6 +149,7 @@ export async function runControlPlane(
         log,
         inside: {
           tellSetup: (row) => inside.tellSetup(row),
+          networkReady: (row) => mirrors.networkReady(row),
           running: (row) => {
             inside.running(row);
             mirrors.running(row);

@@ -19,7 +19,11 @@ export interface BringUpParts {
   readonly supervisors: Supervisors;
   readonly signer: GrantSigner;
   /** Tells the supervisor whose workspace it is, before anybody works in it. */
-  readonly inside: { tellSetup(row: WorkspaceRow): Promise<void> };
+  readonly inside: {
+    tellSetup(row: WorkspaceRow): Promise<void>;
+    /** Its network runs, and it will in a moment. */
+    networkReady?(row: WorkspaceRow): void;
+  };
   /** The environment that Oneloop gives to a workspace's programs. */
   readonly environmentOf: (row: WorkspaceRow) => Pick<SupervisorSetup, "env" | "defaults">;
   /** A folder of a repository at a commit that the cache has, as a tar archive. */
@@ -71,6 +75,7 @@ export async function bringUp(parts: BringUpParts, turn: Turn): Promise<void> {
   const sandbox = async (signal: AbortSignal): Promise<void> => {
     await step("sandbox", signal, (options) => engine.ensureSandbox(spec, options));
     onPhase?.("sandbox-ready");
+    parts.inside.networkReady?.(row);
     await note("sandbox-ready", `The workspace's network and its rules are ready (${took()}).`);
   };
   const builds = new Builds(parts, turn, step);

@@ -27,6 +27,8 @@ const retryAfterMs = 5000;
 export interface InsideHooks {
   /** Before anybody works in it. */
   tellSetup(row: WorkspaceRow): Promise<void>;
+  /** It is brought up, and its network is there: what it needs later may begin. */
+  networkReady?(row: WorkspaceRow): void;
   /** It runs; called again whenever that was seen. */
   running(row: WorkspaceRow): void;
   /** It runs no more, or will not in a moment. */

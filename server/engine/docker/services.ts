@@ -50,11 +50,9 @@ export async function ensureService(
   const { docker, names, images, supervisorVolume } = parts;
   const { signal } = options;
   const service = mirroredService(spec.plan, which.service);
-  const image = await images.ensure(
-    service.image,
-    { user: service.user, reader: spec.reader },
-    options,
-  );
+  const use = { user: service.user, reader: spec.reader };
+  const image =
+    images.recent(service.image, use) ?? (await images.ensure(service.image, use, options));
   checkPlatform(service, image);
   await ensureSandboxOf(parts.sandboxes, { spec, service }, { signal });
   checkFiles(service);

@@ -10,7 +10,7 @@ import { systemTimers } from "./timers.ts";
 import { WorkspaceMirror, type MirrorGates, type MirrorParts } from "./workspace-mirror.ts";
 
 /** Beyond two starts at a time an engine does none of them faster. */
-const startsAtOnce = 2;
+const startsAtOnce = 4;
 /** The start of one is a processor's work, with some waiting. */
 const sandboxesAtOnce = 2 * availableParallelism();
 /** A pull waits for the network, a build for a core. */
@@ -37,15 +37,17 @@ export class Mirrors implements AsyncDisposable {
     this.#parts = { deadlines: stepDeadlines, timers: systemTimers, ...parts };
   }
 
+  /** The workspace is brought up, and its network is there. */
+  networkReady(row: WorkspaceRow): void {
+    if (!this.#isMeant(row)) return;
+    // What was begun for a start that failed knows the plan of that time.
+    const before = this.#mirrors.get(row.id);
+    if (before?.isRunning !== true) this.#make(row).networkReady(before?.end());
+  }
+
   /** The workspace runs; called again whenever that was seen, or its engine was away. */
   running(row: WorkspaceRow): void {
-    if (this.#isEnded || mirroredServices(row.plan).length === 0) return;
-    const mirror = this.#mirrors.get(row.id);
-    if (mirror === undefined) {
-      this.#mirrors.set(row.id, new WorkspaceMirror(row, this.#parts, this.#gates));
-    } else {
-      mirror.look(null);
-    }
+    if (this.#isMeant(row)) (this.#mirrors.get(row.id) ?? this.#make(row)).running();
   }
 
   /** It runs no more, or will not in a moment: nothing of it is started again. */
@@ -93,6 +95,16 @@ export class Mirrors implements AsyncDisposable {
     await Promise.all([...this.#mirrors.values()].map((mirror) => mirror.end()));
   }
 
+  #isMeant(row: WorkspaceRow): boolean {
+    return !this.#isEnded && mirroredServices(row.plan).length > 0;
+  }
+
+  #make(row: WorkspaceRow): WorkspaceMirror {
+    const mirror = new WorkspaceMirror(row, this.#parts, this.#gates);
+    this.#mirrors.set(row.id, mirror);
+    return mirror;
+  }
+
   #find(row: WorkspaceRow, service: string): WorkspaceMirror {
     const { plan, name, state } = row;
     const mirrored = mirroredServices(plan).map((one) => one.name);
@@ -106,7 +118,7 @@ export class Mirrors implements AsyncDisposable {
       );
     }
     const mirror = this.#mirrors.get(row.id);
-    if (state === "running" && mirror !== undefined) return mirror;
+    if (state === "running" && mirror?.isRunning === true) return mirror;
     throw new OneloopError(
       "workspace-not-running",
       `${name} is ${state === "running" ? "not run by this control plane yet" : state}. Start it with \`loop start ${name}\`.`,

@@ -147,12 +147,21 @@ export class MirrorRig implements AsyncDisposable {
     services: readonly PlannedService[],
     options: RigOptions = {},
   ): Promise<MirrorRig> {
+    const rig = await MirrorRig.starting(services, options);
+    rig.mirrors.running(rig.row);
+    return rig;
+  }
+
+  /** Its network is there, and nobody has said that it runs. */
+  static async starting(
+    services: readonly PlannedService[],
+    options: RigOptions = {},
+  ): Promise<MirrorRig> {
     const rig = new MirrorRig(services, options);
     const step = { signal: AbortSignal.timeout(10_000) };
     const spec = { owner, name: "app", plan: rig.row.plan };
     await rig.engine.ensureSandbox(spec, step);
     void rig.#watch();
-    rig.mirrors.running(rig.row);
     return rig;
   }
 

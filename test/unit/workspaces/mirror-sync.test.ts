@@ -89,7 +89,7 @@ describe("a file that is saved", () => {
     save(rig, { changed: ["src/server.js"] });
     await reason(rig, "server.js changed: its command was started again.");
     // The first is the number of whoever its Dockerfile gives the file to.
-    const calls = rig.engine.calls.slice(before).filter((call) => call !== "observe");
+    const calls = rig.engine.calls.slice(before).filter((call) => call !== "observeService");
     expect(calls).toEqual(["ensureImage", "renewService"]);
     rig.engine.end(owner, "api", { exitCode: 3 });
     const ended = await rig.state("api", "backing-off");
