@@ -9,7 +9,7 @@ import type { SyncShown } from "./service-sync.ts";
 import { systemTimers } from "./timers.ts";
 import { WorkspaceMirror, type MirrorGates, type MirrorParts } from "./workspace-mirror.ts";
 
-/** Beyond two starts at a time an engine does none of them faster. */
+/** With two at a time, two processors were idle for a fifth of the time, as a start waits for disks. */
 const startsAtOnce = 4;
 /** The start of one is a processor's work, with some waiting. */
 const sandboxesAtOnce = 2 * availableParallelism();
