@@ -91,16 +91,15 @@ const maxHostname = 63;
 
 function hostnameOf(
   plan: WorkspacePlan,
-  { alone, services: [first, ...others] }: Pick<Pod, "alone" | "services">,
+  { alone, services: here }: Pick<Pod, "alone" | "services">,
 ): string {
   if (alone !== null) return alone.slice(0, maxHostname);
-  const here = first === undefined ? others : [first, ...others];
   // What stands in for a service of production calls itself by production's name.
   const isPlain = here.every((service) => (service.mirror?.names ?? []).length === 0);
   const elsewhere = plan.services.filter((service) => !here.includes(service));
   return isPlain && !aliasesOf(elsewhere).includes(genericHostname)
     ? genericHostname
-    : (first?.name ?? genericHostname).slice(0, maxHostname);
+    : (here[0]?.name ?? genericHostname).slice(0, maxHostname);
 }
 
 /** A service that is alone in its workspace has nobody who could call it by a name. */
