@@ -79,8 +79,8 @@ export function ensureSandboxOf(
 }
 
 /**
- * The idle ones wait for an open that may not come, and each has a shim of the engine, as any
- * container has: 13 MB resident, measured, so some 200 MB in all. A larger mirror makes the rest itself.
+ * The idle ones wait for an open that may not come, and each container has a shim of the engine: 13 MB
+ * resident, measured, so some 200 MB in all. A larger mirror makes the rest itself.
  */
 const maxPrepared = 16;
 
@@ -117,7 +117,7 @@ async function makeSandboxes(
   for (const pod of wanted.pods) {
     for (const line of redirectsOf(pod.services).leftOut) options.onProgress?.(line);
   }
-  if (await areReady(parts, wanted, gathering)) {
+  if (await takeReady(parts, wanted, gathering)) {
     options.onPhase?.("network-made");
     options.onPhase?.("sandbox-made");
     return;
@@ -154,10 +154,13 @@ async function makeSandboxes(
 }
 
 /**
- * Whether all sandboxes run as this control plane saw them become ready, in their network and with
- * the rules that hold now: one question to the engine for each, where making sure takes eight.
+ * Takes the sandboxes that run as this control plane saw them become ready, in their network and with
+ * the rules that hold now: one question to the engine for each, where making sure takes eight. One that
+ * was made ahead gets the plan's names.
+ *
+ * @returns false where they are not all so: then they have to be made sure of.
  */
-async function areReady(
+async function takeReady(
   { docker, names, helperImage, ready }: SandboxParts,
   wanted: Wanted,
   gathering: Promise<HostFacts | null>,
@@ -176,7 +179,6 @@ async function areReady(
       found.Config.Labels[label.spec] === specHash(options) &&
       isJoined(found.NetworkSettings, network);
     if (!isReady) return false;
-    // One that was made ahead gets the plan's names now.
     const joined = await unless([404], join(docker, found, options));
     return joined !== null;
   });

@@ -17,7 +17,6 @@ import type {
   JobResult,
   LogEntry,
   LogOptions,
-  MemberSpec,
   Observed,
   ObservedMember,
   Owner,
@@ -37,36 +36,8 @@ import {
   sourceVolume,
 } from "../member-spec.ts";
 import { readFakeFiles, type FakeFile } from "./files.ts";
+import { endAll, justStarted, leave, observed, type Held, type Member } from "./held.ts";
 import { FakeLog } from "./log.ts";
-
-interface Member {
-  readonly spec: MemberSpec;
-  readonly dev: boolean;
-  state: ObservedMember["state"];
-  exitCode: number | null;
-  outOfMemory: boolean;
-  /** Of the supervisor that entered it. */
-  entered: { readonly address: SupervisorAddress; readonly boot: string } | null;
-  readonly log: FakeLog;
-  /** What was put into it, and what that is known by. */
-  readonly files: readonly FakeFile[];
-  readonly filesKey: string;
-  /** What was changed in it, in order. */
-  readonly changes: FileChanges[];
-}
-
-function observed(service: string, member: Member): ObservedMember {
-  const { state, exitCode, outOfMemory, entered, spec } = member;
-  return { service, state, exitCode, outOfMemory, entered: entered !== null, runs: spec };
-}
-
-interface Held {
-  readonly owner: Owner;
-  sandbox: Observed["sandbox"];
-  readonly members: Map<string, Member>;
-  readonly volumes: Set<string>;
-  boot: string;
-}
 
 export interface FakeEngineOptions {
   /** Images that are there, by reference; others are `image-unavailable`. */
@@ -545,32 +516,8 @@ export class FakeEngine implements Engine {
   }
 }
 
-/** What a start makes of a member, whatever it was before. */
-const justStarted = {
-  state: "running",
-  exitCode: null,
-  outOfMemory: false,
-  entered: null,
-} as const;
-
 /** A mirrored service gets nothing of Oneloop's. */
 const noSetup = { env: {} };
-
-function endAll(held: Held): void {
-  if (held.sandbox === "running") held.sandbox = "exited";
-  for (const member of held.members.values()) {
-    if (member.state !== "running") continue;
-    member.state = "exited";
-    member.exitCode = 143;
-    leave(member);
-  }
-}
-
-/** What entered a member ends with it, and so does who follows its log. */
-function leave(member: Member): void {
-  member.entered = null;
-  member.log.lookAgain();
-}
 
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -4,6 +4,7 @@ import type { MirroredService, PlannedService } from "../../protocol/service.ts"
 import type { ServiceHealth } from "../../protocol/workspace.ts";
 import { Poke } from "../../util/poke.ts";
 import type { Condition, Reachable } from "./dependencies.ts";
+import type { Note } from "./notes.ts";
 import type { StatusChange, Statuses } from "./statuses.ts";
 import type { Timers } from "./timers.ts";
 import { endSentence, pauseWords } from "./words.ts";
@@ -38,7 +39,7 @@ export interface RunParts {
   /** Ends its container. */
   readonly stop: (signal: AbortSignal) => Promise<void>;
   /** For the workspace's events. */
-  readonly note: (level: "info" | "warning" | "error", code: string, message: string) => void;
+  readonly note: Note;
 }
 
 /** Why a service is started again that did not end by itself. */

@@ -12,6 +12,7 @@ import { Poke } from "../../util/poke.ts";
 import type { RunStep } from "../reconciler-turn.ts";
 import type { Mirrored } from "./mirrored.ts";
 import type { SourceFile } from "./read-sources.ts";
+import type { Note } from "./notes.ts";
 import { Renewal } from "./renewal.ts";
 import type { ServiceRun } from "./service-run.ts";
 import type { Statuses } from "./statuses.ts";
@@ -59,7 +60,7 @@ export interface SyncParts {
   ) => Promise<Map<string, SourceFile>>;
   /** Builds its image anew, and starts it again where that is another; says itself where that fails. */
   readonly rebuild: (why: string) => Promise<void>;
-  readonly note: (level: "info" | "warning" | "error", code: string, message: string) => void;
+  readonly note: Note;
   readonly log: Log;
 }
 
