@@ -267,7 +267,8 @@ describe("the page", () => {
         ws?.name ?? "",
         `apt-cache policy golang-${go.slice(0, 2).join(".")}-go ruby${ruby.slice(0, 2).join(".")}; python3 --version`,
       );
-      for (const version of [`Candidate: ${go.join(".")}-`, `Candidate: ${ruby.join(".")}-`])
+      // Ruby's patch is the one of the last security update.
+      for (const version of [`Candidate: ${go.join(".")}-`, `Candidate: ${ruby.join(".")}.`])
         expect(offered.stdout).toContain(version);
       expect(offered.stdout).toContain(`Python ${python.join(".")}\n`);
 

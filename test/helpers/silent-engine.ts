@@ -3,6 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Transform } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 
 /** A way to the real engine that can be made to accept and never answer. */
 export interface SilentEngine extends AsyncDisposable {
@@ -14,8 +16,14 @@ export interface SilentEngine extends AsyncDisposable {
   restart(): void;
 }
 
-/** @param socketPath of the real engine */
-export async function startSilentEngine(socketPath: string): Promise<SilentEngine> {
+/**
+ * @param socketPath of the real engine
+ * @param late requests that reach it a second after all others
+ */
+export async function startSilentEngine(
+  socketPath: string,
+  late: RegExp | null = null,
+): Promise<SilentEngine> {
   const folder = await mkdtemp(join(tmpdir(), "ol-engine-"));
   const path = join(folder, "docker.sock");
   const sockets = new Set<Socket>();
@@ -30,7 +38,7 @@ export async function startSilentEngine(socketPath: string): Promise<SilentEngin
     if (isSilent) return;
     const far = connect({ path: socketPath, allowHalfOpen: true });
     own(far);
-    near.pipe(far);
+    near.pipe(heldBack(late)).pipe(far);
     far.pipe(near);
     near.on("close", () => far.destroy());
     far.on("close", () => near.destroy());
@@ -53,4 +61,13 @@ export async function startSilentEngine(socketPath: string): Promise<SilentEngin
       await rm(folder, { recursive: true });
     },
   };
+}
+
+function heldBack(late: RegExp | null): Transform {
+  return new Transform({
+    async transform(data: Buffer, _, done) {
+      if (late?.test(data.toString("latin1")) === true) await delay(1000);
+      done(null, data);
+    },
+  });
 }

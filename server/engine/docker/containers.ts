@@ -128,13 +128,20 @@ async function readyFrom(
   signal: AbortSignal,
 ): Promise<string | null> {
   const { ready, stderr } = await untilReady(stream);
-  if (ready === null) {
-    const { StatusCode } = (await container.wait({ abortSignal: signal })) as {
-      StatusCode: number;
-    };
-    throw new EndedBeforeReady(StatusCode, stderr);
-  }
+  if (ready === null) throw new EndedBeforeReady(await exitStatus(container, signal), stderr);
   return ready.boot ?? null;
+}
+
+/**
+ * The exit status of a container that was started, when it has ended. For after its output: of a
+ * question that is sent beside the start, nobody knows whether it comes before a short program's end.
+ */
+export async function exitStatus(
+  container: Docker.Container,
+  signal: AbortSignal,
+): Promise<number> {
+  const waiting = container.wait({ abortSignal: signal }) as Promise<{ StatusCode: number }>;
+  return (await waiting).StatusCode;
 }
 
 export function missingImage(ref: string, cause: unknown): OneloopError {

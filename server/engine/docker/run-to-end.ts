@@ -3,7 +3,7 @@ import { randomIds } from "../../util/ids.ts";
 import type { PlannedService } from "../../protocol/service.ts";
 import type { StepOptions, WorkspaceSpec } from "../engine.ts";
 import { devServiceOf } from "../member-spec.ts";
-import { missingImage, removeContainer, type ContainerOptions } from "./containers.ts";
+import { exitStatus, missingImage, removeContainer, type ContainerOptions } from "./containers.ts";
 import { statusOf } from "./client.ts";
 import type { Images } from "./image-facts.ts";
 import { memberOptions } from "./members.ts";
@@ -65,19 +65,12 @@ export async function runToEnd(
   });
   try {
     const stream = await attach(container, signal);
-    const ended = container.wait({
-      condition: "next-exit",
-      abortSignal: signal,
-    }) as Promise<{ StatusCode: number }>;
-    // Awaited below, once the output has ended.
-    ended.catch(() => undefined);
     await container.start({ abortSignal: signal });
     let output: Buffer = Buffer.alloc(0);
     for await (const { data } of chunksOf(stream)) {
       output = Buffer.concat([output, data]).subarray(-keptBytes);
     }
-    const { StatusCode } = await ended;
-    return { exitCode: StatusCode, output: output.toString("utf8") };
+    return { exitCode: await exitStatus(container, signal), output: output.toString("utf8") };
   } finally {
     await removeContainer(docker, container.id);
   }

@@ -1,12 +1,12 @@
 /**
  * Of the default image: Debian 12's packages, and the Node.js that comes from npm. What security
- * updates change is not said: Debian's Java and PHP follow those of their makers.
+ * updates change is not said: Debian's Ruby, Java and PHP follow those of their makers.
  */
 export const imageVersions = {
   node: [24],
   python: [3, 11, 2],
   go: [1, 19, 8],
-  ruby: [3, 1, 2],
+  ruby: [3, 1],
   rust: [1, 63],
   java: [17],
   php: [8, 2],

@@ -6,6 +6,7 @@ import { Lifetime } from "../../../server/util/lifetime.ts";
 import { docker } from "../../helpers/engine-objects.ts";
 import { listening } from "../../helpers/listening.ts";
 import { planOf, service } from "../../helpers/plans.ts";
+import { startSilentEngine } from "../../helpers/silent-engine.ts";
 import {
   startTestEngine,
   step,
@@ -51,6 +52,20 @@ it("a container runs to its end with its variables, user, limits and volumes, an
   ).toBe("kept\n");
   expect(await jobs()).toBe(0);
   expect((await test.engine.observe(owner)).members).toEqual([]);
+});
+
+it("its end is seen where the question for it comes after it", async () => {
+  await using way = await startSilentEngine("/var/run/docker.sock", /^POST \S*\/wait/);
+  await using other = await startTestEngine({ dockerHost: way.url });
+  const mine = { ...spec, owner: workspaceOwner() };
+  await other.engine.ensureStorage(mine, step());
+  await other.engine.ensureSandbox(mine, step());
+  const which = {
+    name: "init",
+    service: service("dev", { command: ["sh", "-c", "exit 3"], sourcePath: null }),
+  };
+  const options = { signal: AbortSignal.timeout(10_000) };
+  expect((await other.engine.runToEnd(mine, which, options)).exitCode).toBe(3);
 });
 
 it("has the workspace's network with its rules, and no raw sockets", async () => {

@@ -5,7 +5,7 @@ import { clean } from "../../../protocol/text.ts";
 import { randomIds } from "../../../util/ids.ts";
 import type { Owner, StepOptions } from "../../engine.ts";
 import { commitContainer, type ImageConfig } from "../commit.ts";
-import { boundedLog, removeContainer } from "../containers.ts";
+import { boundedLog, exitStatus, removeContainer } from "../containers.ts";
 import { formatEnv } from "../image-facts.ts";
 import { trustEnvironment } from "../images/trust.ts";
 import { cpuLimit, memoryLimit } from "../mirror-options.ts";
@@ -80,18 +80,13 @@ export async function runStep(
   try {
     const { signal } = options;
     const output = await attach(container, signal);
-    const ended = container.wait({
-      condition: "next-exit",
-      abortSignal: signal,
-    }) as Promise<{ StatusCode: number }>;
-    ended.catch(() => undefined);
     await container.start({ abortSignal: signal });
     const last = await followLines(output, (line) => options.onProgress?.(line));
-    const { StatusCode } = await ended;
-    if (StatusCode !== 0) {
+    const status = await exitStatus(container, signal);
+    if (status !== 0) {
       throw new OneloopError(
         "image-unavailable",
-        `${step.where}: the build's program ended with status ${StatusCode}.${last.map((line) => `\n${line}`).join("")}`,
+        `${step.where}: the build's program ended with status ${status}.${last.map((line) => `\n${line}`).join("")}`,
       );
     }
     return await commitContainer(docker, container, image);

@@ -1,7 +1,7 @@
 import type { Detector } from "../finding.ts";
 import type { Project, RepositoryFile } from "../tree.ts";
 import { imageVersions } from "../versions.ts";
-import { askedVersion, managerFiles, pinned, ranged, type Wanted } from "./asked.ts";
+import { askedVersion, managerFiles, pinned, ranged, type Asked, type Wanted } from "./asked.ts";
 import { miseInstall } from "./mise.ts";
 import { locked, offer } from "./offering.ts";
 
@@ -63,14 +63,27 @@ export const ruby: Detector = {
   },
 };
 
+/**
+ * One version, to its patch. Bundler holds a project to it, and Debian's patch is the one of its
+ * last security update.
+ */
+const patchVersion = /^=?[ \t]*(\d+\.\d+\.\d+)$/;
+
 function wantedRuby(project: Project, gemfile: RepositoryFile): Wanted | null {
   const have = imageVersions.ruby;
   const asked = askedVersion(project, ["ruby"], [[".ruby-version", /^[ \t]*([^\s#]+)/m]]);
-  if (asked !== null) return pinned(asked, have);
+  if (asked !== null) return patchOf(asked) ?? pinned(asked, have);
   // `ruby "3.3.4"`, `ruby "~> 3.2"`, `ruby ">= 3.1", "< 3.4"`.
   const range = gemfile.find(/^ruby[ \t]*\(?[ \t]*((?:["'][^"'\n]+["'][ \t]*,?[ \t]*)+)/m);
   const text = [...(range?.match[1] ?? "").matchAll(/["']([^"']+)["']/g)]
     .map(([, one = ""]) => one.trim())
     .join(", ");
-  return range === null ? null : ranged({ text, at: range.at }, have);
+  if (range === null) return null;
+  const wish = { text, at: range.at };
+  return patchOf(wish) ?? ranged(wish, have);
+}
+
+function patchOf(asked: Asked): Wanted | null {
+  const [, version] = patchVersion.exec(asked.text) ?? [];
+  return version === undefined ? null : { ...asked, version };
 }
