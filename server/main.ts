@@ -173,7 +173,10 @@ export async function runControlPlane(
     );
 
     const pool = lifetime.own(
-      new SandboxPool({ store, engine, ids, log, holder: options.installation, onPhase }),
+      new SandboxPool({
+        ...{ store, engine, ids, log, holder: options.installation, onPhase },
+        spares: settings.ONELOOP_SPARE_SANDBOXES,
+      }),
     );
     const hostKeys = await ensureHostKeys(settings.ONELOOP_DATA_DIR);
     const environments = new Environments(new EnvironmentStore(database), { ids });

@@ -293,6 +293,14 @@ export interface ImageBuildRequest {
   readonly reader?: ImageReader | undefined;
 }
 
+/** What is made of a workspace before anybody asks for it. */
+export interface Preparation {
+  /** The sandboxes of this plan, of many only the first; null: those that every plan needs. */
+  readonly like: WorkspacePlan | null;
+  /** Beside those, so many sandboxes that any service of production can have. */
+  readonly spares: number;
+}
+
 /**
  * Where workspaces run. Each `ensure…` is one idempotent step of the reconciler: it compares with
  * what is there, makes what is missing, and may be called again after a kill at any point. All
@@ -348,20 +356,17 @@ export interface Engine extends AsyncDisposable {
   ): Promise<void>;
 
   /**
-   * Makes the network and the sandbox of a workspace that nobody has asked for yet. A later
-   * `ensureSandbox` of this owner finds them ready if `fitsPrepared(plan)`; otherwise it makes its
-   * own in their place.
-   *
-   * @param options.like instead the sandboxes of this plan, for `fitsPrepared(plan, like)`: that of
-   * what is not mirrored, and those of mirrored services, of many only the first.
+   * Makes the network and the sandboxes of a workspace that nobody has asked for yet. A later
+   * `ensureSandbox` of this owner takes those that fit, as `countPrepared` says, and makes what is
+   * missing.
    */
-  prepareSandbox(
+  prepareSandboxes(
     owner: Owner,
-    options: StepOptions & { readonly like?: WorkspacePlan | undefined },
+    options: StepOptions & { readonly preparation: Preparation },
   ): Promise<void>;
 
-  /** Whether what was prepared, `like` another plan or none, is what this plan needs. Pure. */
-  fitsPrepared(plan: WorkspacePlan, like?: WorkspacePlan): boolean;
+  /** How many of this plan's sandboxes are ready where that was prepared: 0 is none. Pure. */
+  countPrepared(plan: WorkspacePlan, preparation: Preparation): number;
 
   /**
    * The plan's services that are not mirrored, the dev service among them and first. Resolves when

@@ -242,6 +242,8 @@ export const MirroredService = z.object({
    * stands for its value.
    */
   composedEnv: z.record(z.string(), z.array(ValuePart)),
+  /** What it calls itself; absent: production makes it up, or the plan is an older one. */
+  hostname: z.string().optional(),
   /** Beyond what its Dockerfile says; absent: nothing, as in an older plan. */
   sync: z.array(SyncRule.extend({ where: Place })).optional(),
 });
@@ -331,6 +333,8 @@ export const SourceService = z.object({
   liveness: Fact(Probe.nullable()),
   startup: Fact(Probe.nullable()),
   stopGraceSeconds: Fact(z.number().nonnegative().nullable()),
+  /** What it calls itself; absent: something that is made up when it starts. */
+  hostname: Fact(z.string()).optional(),
   /** All names that lead to it, its own among them. */
   names: z.array(Fact(NetworkName)),
   dependsOn: z.array(Fact(Dependency)),

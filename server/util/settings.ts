@@ -160,6 +160,10 @@ export const declaredSettings = {
       .default("10.213.0.0/16"),
     "The range from which each workspace's network takes a /28, or more for many services.",
   ),
+  ONELOOP_SPARE_SANDBOXES: declare(
+    z.coerce.number().int().min(0).max(16).default(6),
+    "For so many services of the first mirror a sandbox is made ahead, of 13 MB each.",
+  ),
   ONELOOP_IMAGE_MAP: declare(
     imageMap.default({}),
     "Images that stand in for production's where it is mirrored, as `from=to`, separated by commas.",

@@ -1,5 +1,5 @@
 import type { WorkspaceStore } from "../db/workspaces.ts";
-import type { Engine, Owner } from "../engine/engine.ts";
+import type { Engine, Owner, Preparation } from "../engine/engine.ts";
 import type { WorkspacePlan } from "../protocol/plan.ts";
 import { deadline } from "../util/deadline.ts";
 import type { Ids } from "../util/ids.ts";
@@ -27,14 +27,19 @@ export interface SandboxPoolParts {
   readonly log: Log;
   /** Whose prepared workspaces these are: the same after a restart of the same control plane. */
   readonly holder: string;
+  /** Where no mirror was opened yet, sandboxes for so many services of the first. */
+  readonly spares?: number;
   readonly onPhase?: OnPhase | undefined;
 }
 
-/** An id, and what was made for it: what every single service needs, or what a plan like this does. */
+/** An id, and what was made for it. */
 interface Prepared {
   readonly id: string;
-  readonly like: WorkspacePlan | null;
+  readonly preparation: Preparation;
 }
+
+/** What every plan needs. */
+const usual: Preparation = { like: null, spares: 0 };
 
 /**
  * Ids of workspaces that nobody has asked for yet, with what an open would wait for: the network and
@@ -73,10 +78,15 @@ export class SandboxPool implements AsyncDisposable {
   take(plan: WorkspacePlan): string {
     const { engine, ids } = this.#parts;
     this.#remember(plan);
-    const fitting = this.#ready.filter(({ like }) => engine.fitsPrepared(plan, like ?? undefined));
-    // What was made for a mirror has more of it.
-    const prepared = fitting.find(({ like }) => like !== null) ?? fitting[0];
-    if (prepared === undefined) return ids.id();
+    let [prepared, most]: [Prepared | null, number] = [null, 0];
+    for (const one of this.#ready) {
+      const count = engine.countPrepared(plan, one.preparation);
+      // Of those that have the same, the one that has nothing else.
+      if (count > most || (count === most && count > 0 && one.preparation === usual)) {
+        [prepared, most] = [one, count];
+      }
+    }
+    if (prepared === null) return ids.id();
     this.#ready = this.#ready.filter((one) => one !== prepared);
     this.#taken.set(prepared.id, prepared);
     return prepared.id;
@@ -122,45 +132,57 @@ export class SandboxPool implements AsyncDisposable {
   async #fill(): Promise<void> {
     for (;;) {
       await this.#removeOutdated();
-      const like = this.#missing();
-      if (like === undefined || this.#ended.signal.aborted) return;
-      await this.#prepare(like);
+      const missing = this.#missing();
+      if (missing === null || this.#ended.signal.aborted) return;
+      await this.#prepare(missing);
     }
   }
 
-  /** What was made for a mirror that was not the last: another one's names are nobody else's. */
+  /** What was made for other mirrors than the next one is likely to be. */
   async #removeOutdated(): Promise<void> {
     for (const prepared of [...this.#ready]) {
-      if (prepared.like === null || this.#isLast(prepared.like)) continue;
+      if (prepared.preparation === usual || this.#isForMirror(prepared.preparation)) continue;
       this.#ready = this.#ready.filter((one) => one !== prepared);
       await this.#remove(prepared.id);
     }
   }
 
-  /** For which plan the next one is to be made, null for none; undefined where all are there. */
-  #missing(): WorkspacePlan | null | undefined {
-    if (this.#ready.filter(({ like }) => like === null).length < size) return null;
-    if (this.#ready.some(({ like }) => like !== null)) return undefined;
-    return this.#mirror?.plan;
+  /** What the next one is to be made of; null where all are there. */
+  #missing(): Preparation | null {
+    const usuals = this.#ready.filter(({ preparation }) => preparation === usual);
+    if (usuals.length < size) return usual;
+    return usuals.length < this.#ready.length ? null : this.#forMirror();
   }
 
-  #isLast(like: WorkspacePlan): boolean {
-    return this.#mirror !== null && this.#parts.engine.fitsPrepared(this.#mirror.plan, like);
+  /** What the next mirror is likely to need; null: nothing. */
+  #forMirror(): Preparation | null {
+    if (this.#mirror !== null) return { like: this.#mirror.plan, spares: 0 };
+    const { spares = 0 } = this.#parts;
+    return spares === 0 ? null : { like: null, spares };
   }
 
-  async #prepare(like: WorkspacePlan | null): Promise<void> {
+  #isForMirror(preparation: Preparation): boolean {
+    const wanted = this.#forMirror();
+    if (wanted === null) return false;
+    const { like } = wanted;
+    if (like === null) return preparation.like === null;
+    const { engine } = this.#parts;
+    return engine.countPrepared(like, preparation) === engine.countPrepared(like, wanted);
+  }
+
+  async #prepare(preparation: Preparation): Promise<void> {
     const { engine, ids, store, holder, log, onPhase } = this.#parts;
     const id = ids.id();
     using options = deadline(
       this.#ended.signal,
-      like === null ? prepareTimeoutMs : prepareMirrorTimeoutMs,
+      preparation === usual ? prepareTimeoutMs : prepareMirrorTimeoutMs,
     );
     // The row first: whatever is made of it can then be found, also after a kill.
     await store.addPrepared({ id, holder });
     onPhase?.("pool-row-added");
     try {
-      await engine.prepareSandbox(owned(id), { ...options, like: like ?? undefined });
-      onPhase?.(like === null ? "pool-sandbox-prepared" : "pool-mirror-prepared");
+      await engine.prepareSandboxes(owned(id), { ...options, preparation });
+      onPhase?.(preparation === usual ? "pool-sandbox-prepared" : "pool-mirror-prepared");
       await engine.prepareJob(checkoutJob(owned(id)), options);
       onPhase?.("pool-job-prepared");
     } catch (error) {
@@ -170,7 +192,7 @@ export class SandboxPool implements AsyncDisposable {
       );
       throw error;
     }
-    this.#ready.push({ id, like });
+    this.#ready.push({ id, preparation });
   }
 
   async #remove(id: string): Promise<void> {

@@ -93,6 +93,7 @@ function mirrorOf({ mirror }: PlannedService, setting: MakeSetting): ServiceSett
     ...setting("liveness probe", probe(mirror.liveness), "liveness"),
     ...setting("restart", mirror.restart, "restart"),
     ...setting("time to stop", seconds(mirror.stopGraceSeconds), "stopGraceSeconds"),
+    ...setting("host name", mirror.hostname ?? null, "hostname"),
     ...setting("names", list(names.map(nameWords)), "names"),
     ...setting(
       "waits for",

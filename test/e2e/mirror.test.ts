@@ -226,7 +226,7 @@ describe("`loop open --mirror`", () => {
   it("gives a service its network back, and the workspace goes on meanwhile", async () => {
     const filters = { label: [`oneloop.workspace=${ws.id}`, "oneloop.role=sandbox"] };
     const sandboxes = await docker.listContainers({ filters });
-    const own = sandboxes.find(({ Labels }) => Labels["oneloop.service"] === "back-end");
+    const own = sandboxes.find(({ Names: [name] }) => name?.endsWith("-back-end_sandbox"));
     await docker.getContainer(own?.Id ?? "").kill();
     const again = await until("back-end", (one) => one.restarts === 3 && isReady(one));
     expect(again.reason).toBe("Its network was lost.");

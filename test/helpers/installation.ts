@@ -64,6 +64,8 @@ export class Installation implements AsyncDisposable {
       // Apart from the default range, and from other test runs on this engine.
       ONELOOP_SUBNETS: `10.${randomInt(100, 200)}.${randomInt(0, 16) * 16}.0/20`,
       ONELOOP_LOG_LEVEL: "debug",
+      // Seldom of use to a test, and work for the machine at the start of each.
+      ONELOOP_SPARE_SANDBOXES: "0",
       ...options.env,
     };
   }

@@ -27,8 +27,12 @@ export const boundedLog = { Type: "json-file", Config: { "max-size": "10m", "max
 const maxAttempts = 40;
 const pauseMs = 10;
 
-/** Of all that is fixed when a container is made: its names in a network can change while it runs. */
-export function specHash({ NetworkingConfig: _names, ...made }: ContainerOptions): string {
+/** Of all that is fixed when a container is made: its names can change while it runs. */
+export function specHash({
+  name: _name,
+  NetworkingConfig: _names,
+  ...made
+}: ContainerOptions): string {
   return createHash("sha256").update(JSON.stringify(made)).digest("hex");
 }
 

@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type Docker from "dockerode";
 import type { Log } from "../../util/log.ts";
-import type { EngineEvent } from "../engine.ts";
+import type { EngineEvent, Owner } from "../engine.ts";
 import { jsonLines } from "./image-facts.ts";
 import { label, ownerOfLabels, type Names, type Role } from "./names.ts";
 
@@ -15,7 +15,24 @@ const watchedRoles: readonly Role[] = ["sandbox", "dev", "service"];
 interface DockerEvent {
   readonly Type?: string;
   readonly Action?: string;
-  readonly Actor?: { readonly Attributes?: Readonly<Record<string, string>> };
+  readonly Actor?: {
+    readonly ID?: string;
+    readonly Attributes?: Readonly<Record<string, string>>;
+  };
+}
+
+/**
+ * Sandboxes that leave their network to come back to it, or are removed, by Oneloop's own doing: no
+ * news to anybody. By the container's id, the action that is the last of it.
+ */
+export type OwnDoing = Map<string, "connect" | "destroy">;
+
+export interface WatchParts {
+  readonly docker: Docker;
+  readonly names: Names;
+  readonly log: Log;
+  readonly onGap: (() => void) | undefined;
+  readonly ownDoing: OwnDoing;
 }
 
 /**
@@ -23,10 +40,9 @@ interface DockerEvent {
  * reconnects with a growing pause, and tells of each gap when it is over.
  */
 export async function* watchEvents(
-  parts: { docker: Docker; names: Names; log: Log; onGap: (() => void) | undefined },
+  { docker, names, log, onGap, ownDoing }: WatchParts,
   signal: AbortSignal,
 ): AsyncGenerator<EngineEvent> {
-  const { docker, names, log, onGap } = parts;
   let isGap = false;
   let pauseMs = firstDelayMs;
   // The engine replays from here: what happens while the request is on its way is not lost.
@@ -35,7 +51,7 @@ export async function* watchEvents(
     try {
       const stream = (await docker.getEvents({
         // No filter by label: an event of a network does not have its labels.
-        filters: { type: ["container", "network"], event: Object.keys(kinds) },
+        filters: { type: ["container", "network"], event: [...Object.keys(kinds), "connect"] },
         since: sinceMs / 1000,
         abortSignal: signal,
       })) as Readable;
@@ -43,6 +59,7 @@ export async function* watchEvents(
       if (isGap) onGap?.();
       for await (const event of jsonLines(stream)) {
         pauseMs = firstDelayMs;
+        if (isOwn(event as DockerEvent, ownDoing)) continue;
         const seen = readEvent(event as DockerEvent, names);
         if (seen !== null) yield seen;
       }
@@ -51,6 +68,7 @@ export async function* watchEvents(
       log.warn({ err: error }, "the engine's events are interrupted");
     }
     isGap = true;
+    ownDoing.clear();
     sinceMs = Date.now();
     await delay(pauseMs, undefined, { signal }).catch(() => undefined);
     pauseMs = Math.min(pauseMs * 2, maxDelayMs);
@@ -73,7 +91,28 @@ export function readEvent({ Type, Action, Actor }: DockerEvent, names: Names): E
   if (owner === null || attributes[label.installation] !== names.installation) return null;
   if (!watchedRoles.includes(attributes[label.role] as Role)) return null;
   const exitCode = kind === "died" ? Number(attributes["exitCode"]) : null;
-  return { owner, service: attributes[label.service] ?? null, kind, exitCode };
+  return { owner, service: serviceOf(attributes, { owner, names }), kind, exitCode };
+}
+
+function isOwn({ Type, Action, Actor }: DockerEvent, ownDoing: OwnDoing): boolean {
+  const isNetwork = Type === "network";
+  const id = (isNetwork ? Actor?.Attributes?.["container"] : Actor?.ID) ?? "";
+  const last = ownDoing.get(id);
+  if (last === Action) ownDoing.delete(id);
+  // What ends while it leaves has not ended by that.
+  return last === "destroy" || (last === "connect" && isNetwork);
+}
+
+/** The service whose container this is, or whose sandbox; `null`: it is of those that are together. */
+function serviceOf(
+  attributes: Readonly<Record<string, string>>,
+  { owner, names }: { owner: Owner; names: Names },
+): string | null {
+  const service = attributes[label.service] ?? null;
+  const role: Role = "sandbox";
+  return service !== null && attributes[label.role] === role
+    ? names.podOfSandbox(owner, attributes["name"] ?? "")
+    : service;
 }
 
 const kinds: Readonly<Record<string, EngineEvent["kind"]>> = {

@@ -25,6 +25,7 @@ import type {
   Observed,
   ObservedMember,
   Owner,
+  Preparation,
   ServiceOf,
   ServiceStart,
   StepOptions,
@@ -63,7 +64,7 @@ import {
   supervisorAddress,
   type ObserveParts,
 } from "./observe.ts";
-import { haveSamePods, isGeneric } from "./pods.ts";
+import { countPrepared } from "./pods.ts";
 import {
   anySandbox,
   ensureSandboxes,
@@ -143,7 +144,6 @@ class DockerEngine implements Engine {
   readonly #jobs: JobParts;
   readonly #supervisorVolume: string;
   readonly #builds: Pick<BuildParts, "trust" | "limits">;
-  readonly #log: Log;
 
   constructor(
     options: DockerEngineOptions,
@@ -166,9 +166,9 @@ class DockerEngine implements Engine {
       trust: trustId === null ? null : { id: trustId, volume: supervisorVolume },
       limits: options.buildLimits ?? usualBuildLimits,
     };
-    this.#log = log;
     const helperImage = images.helper;
     const { resolvConf } = options;
+    const ending = new Set<Promise<void>>();
     this.#sandboxes = {
       docker,
       names,
@@ -178,13 +178,16 @@ class DockerEngine implements Engine {
       isolation,
       resolvConf,
       ready: new Map(),
+      ownDoing: new Map(),
+      ending,
+      log,
     };
     this.#jobs = {
       docker,
       names,
       helperImage,
       run: randomIds.id(),
-      ending: new Set(),
+      ending,
       prepared: new Map(),
       log,
     };
@@ -237,15 +240,15 @@ class DockerEngine implements Engine {
     });
   }
 
-  prepareSandbox(
+  prepareSandboxes(
     owner: Owner,
-    options: StepOptions & { readonly like?: WorkspacePlan | undefined },
+    options: StepOptions & { readonly preparation: Preparation },
   ): Promise<void> {
     return guard(options.signal, () => prepareSandboxes(this.#sandboxes, owner, options));
   }
 
-  fitsPrepared(plan: WorkspacePlan, like?: WorkspacePlan): boolean {
-    return like === undefined ? isGeneric(plan) : haveSamePods(plan, like);
+  countPrepared(plan: WorkspacePlan, preparation: Preparation): number {
+    return countPrepared(plan, preparation);
   }
 
   ensureMembers(
@@ -425,8 +428,8 @@ class DockerEngine implements Engine {
   }
 
   watch(signal: AbortSignal, onGap?: () => void): AsyncIterable<EngineEvent> {
-    const parts = { docker: this.#docker, names: this.#names, log: this.#log, onGap };
-    return watchEvents(parts, signal);
+    const { docker, names, ownDoing, log } = this.#sandboxes;
+    return watchEvents({ docker, names, ownDoing, log, onGap }, signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -58,6 +58,12 @@ export class Names {
     return `${this.#prefix(owner)}${pod === null ? "" : `-${pod}`}_sandbox`;
   }
 
+  /** The pod that a sandbox's name says; `null` for the one of all that do not stand alone. */
+  podOfSandbox(owner: Owner, name: string): string | null {
+    const prefix = `${this.#prefix(owner)}-`;
+    return name.startsWith(prefix) ? name.slice(prefix.length).replace(/_sandbox$/, "") : null;
+  }
+
   /** Nothing that ends with `_` is a sandbox, whatever production calls its services. */
   member(owner: Owner, service: string): string {
     return `${this.#prefix(owner)}-${service}${service.includes("_") ? "_" : ""}`;

@@ -1,6 +1,6 @@
 import type { PlannedService } from "../../protocol/service.ts";
 import type { WorkspacePlan } from "../../protocol/plan.ts";
-import type { Owner } from "../engine.ts";
+import type { Owner, Preparation } from "../engine.ts";
 import { isMirrored } from "../member-spec.ts";
 import type { ContainerOptions } from "./containers.ts";
 import { boundedLog } from "./containers.ts";
@@ -16,8 +16,8 @@ export interface Pod {
   readonly services: readonly PlannedService[];
   /** All in it is production's: its sandbox comes and goes with them, not with the workspace. */
   readonly isMirrored: boolean;
-  /** It is fixed when the sandbox is made. */
-  readonly hostname: string;
+  /** It is fixed when the sandbox is made; `null`: one that the engine makes up. */
+  readonly hostname: string | null;
   /** Under which the network knows it; they can change while it runs. */
   readonly aliases: readonly string[];
 }
@@ -28,6 +28,12 @@ const sandboxPids = 32;
 
 /** The program of the helper image that sets the rules, says so, and waits for TERM. */
 const sandboxEntry = "/usr/local/bin/oneloop-sandbox";
+
+/**
+ * The idle ones wait for an open that may not come, and each container has a shim of the engine: 13 MB
+ * resident, measured, so some 200 MB in all. A larger mirror makes the rest itself.
+ */
+const maxPrepared = 16;
 
 /**
  * The pods of a plan. A service of its own network is a pod like any other, so that nothing runs
@@ -47,7 +53,8 @@ export function podsOf(plan: WorkspacePlan): Pod[] {
     alone,
     services,
     isMirrored: services.every((service) => isMirrored(plan, service)),
-    hostname: hostnameOf(plan, { alone, services }),
+    hostname:
+      alone === null ? hostnameOf(plan, services) : hostnameAlone(plan, { alone, services }),
     aliases: aliasesOf(services),
   }));
 }
@@ -89,17 +96,30 @@ const genericHostname = "workspace";
 /** A name has at most 63 characters (RFC 1123), and the kernel takes no host name beyond 64. */
 const maxHostname = 63;
 
-function hostnameOf(
+/** What the engine takes as one, and the container's list of hosts. */
+const hostnameForm = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/i;
+
+/**
+ * Production says few host names, and makes up the others. Of a service that keeps data it stays the
+ * same nevertheless: there are programs that keep their data under it (RabbitMQ).
+ */
+function hostnameAlone(
   plan: WorkspacePlan,
-  { alone, services: here }: Pick<Pod, "alone" | "services">,
-): string {
-  if (alone !== null) return alone.slice(0, maxHostname);
-  // What stands in for a service of production calls itself by production's name.
-  const isPlain = here.every((service) => (service.mirror?.names ?? []).length === 0);
+  { alone, services }: { readonly alone: string; readonly services: readonly PlannedService[] },
+): string | null {
+  const said = services.find(({ name }) => name === alone)?.mirror?.hostname ?? "";
+  if (hostnameForm.test(said)) return said.slice(0, maxHostname);
+  const isMadeUp = services.every(
+    (service) => isMirrored(plan, service) && service.mounts.length === 0,
+  );
+  return isMadeUp ? null : alone.slice(0, maxHostname);
+}
+
+function hostnameOf(plan: WorkspacePlan, here: readonly PlannedService[]): string {
   const elsewhere = plan.services.filter((service) => !here.includes(service));
-  return isPlain && !aliasesOf(elsewhere).includes(genericHostname)
-    ? genericHostname
-    : (here[0]?.name ?? genericHostname).slice(0, maxHostname);
+  return aliasesOf(elsewhere).includes(genericHostname)
+    ? (here[0]?.name ?? genericHostname).slice(0, maxHostname)
+    : genericHostname;
 }
 
 /** A service that is alone in its workspace has nobody who could call it by a name. */
@@ -113,42 +133,66 @@ function isAlone(plan: WorkspacePlan): boolean {
   );
 }
 
-/**
- * Whether the sandbox that holds the workspace itself can be one that was made ahead, for nobody yet:
- * nothing in it is of the plan but names, which it can be given later.
- */
-export function isGeneric(plan: WorkspacePlan): boolean {
-  const pods = podsOf(plan);
-  const [first] = pods;
-  return pods.length <= smallestRoom && first?.alone === null && first.hostname === genericHostname;
+/** The sandboxes that are made for a workspace that nobody has asked for yet. */
+export function podsMadeAhead({ like, spares }: Preparation): Pod[] {
+  const made = like === null ? [genericPod] : podsOf(like).slice(0, maxPrepared);
+  return [...made, ...Array.from({ length: spares }, (_, at) => sparePod(at + 1))];
 }
 
 /**
- * Whether the sandboxes of two plans are made alike, whosever they are: what one has of its plan is
- * the names under which it is called, and the ports that lead elsewhere.
+ * How many of a plan's pods there are in what was made ahead: 0 where the workspace's own, which an
+ * open waits for, is not among them.
  */
-export function haveSamePods(one: WorkspacePlan, other: WorkspacePlan): boolean {
-  const made = (plan: WorkspacePlan): string =>
-    JSON.stringify(
-      podsOf(plan).map((pod) => ({
-        alone: pod.alone,
-        isMirrored: pod.isMirrored,
-        hostname: pod.hostname,
-        aliases: pod.aliases,
-        redirects: redirectsOf(pod.services).redirects,
-      })),
-    );
-  return made(one) === made(other);
+export function countPrepared(plan: WorkspacePlan, preparation: Preparation): number {
+  const wanted = podsOf(plan);
+  const made = podsMadeAhead(preparation);
+  if (wanted.length > roomFor(preparation)) return 0;
+  const isMade = (pod: Pod): boolean => made.some((one) => keyOf(one) === keyOf(pod));
+  const [first] = wanted;
+  if (first === undefined || first.alone !== null || !isMade(first)) return 0;
+  const found = wanted.filter(isMade);
+  const missing = wanted.filter((pod) => !found.includes(pod) && isInterchangeable(pod));
+  const named = new Set(wanted.map(({ alone }) => alone));
+  const others = made.filter((pod) => !named.has(pod.alone) && isInterchangeable(pod));
+  return found.length + Math.min(missing.length, others.length);
 }
 
-/** The pod of a sandbox that is made ahead, and of every generic plan. */
-export const genericPod: Pod = {
+/** So many sandboxes the network of what is made ahead has room for. */
+export function roomFor({ like }: Preparation): number {
+  return Math.max(smallestRoom, like === null ? 0 : podsOf(like).length);
+}
+
+/**
+ * Whether its sandbox can be that of another service of production: nothing in it is this one's but
+ * the names under which it is called, which a running one can be given.
+ */
+export function isInterchangeable(pod: Pod): pod is Pod & { readonly alone: string } {
+  return (
+    pod.alone !== null &&
+    pod.isMirrored &&
+    pod.hostname === null &&
+    redirectsOf(pod.services).redirects.length === 0
+  );
+}
+
+/** All that its sandbox is made from. */
+function keyOf({ alone, isMirrored, hostname, services }: Pod): string {
+  return JSON.stringify([alone, isMirrored, hostname, redirectsOf(services).redirects]);
+}
+
+/** The workspace's own, of most plans. */
+const genericPod: Pod = {
   alone: null,
   services: [],
   isMirrored: false,
   hostname: genericHostname,
   aliases: [],
 };
+
+function sparePod(number: number): Pod {
+  const alone = `spare-${number}`;
+  return { alone, services: [], isMirrored: true, hostname: null, aliases: [] };
+}
 
 /**
  * The sandbox owns the network namespace. Its own entry sets the rules before anybody joins: a
@@ -165,7 +209,7 @@ export function sandboxOptions(
   return {
     name: names.sandbox(owner, pod.alone),
     Image: image,
-    Hostname: pod.hostname,
+    ...(pod.hostname === null ? {} : { Hostname: pod.hostname }),
     User: "0:0",
     Entrypoint: [sandboxEntry],
     Cmd: [],
@@ -173,8 +217,8 @@ export function sandboxOptions(
     Labels: {
       ...names.containerLabels(owner),
       [label.role]: role,
-      // Its end is the service's.
-      ...(pod.isMirrored && pod.alone !== null ? { [label.service]: pod.alone } : {}),
+      // Its end is the service's, which its name says: one that was made ahead had another.
+      ...(pod.isMirrored && pod.alone !== null ? { [label.service]: "" } : {}),
     },
     HostConfig: {
       NetworkMode: network,

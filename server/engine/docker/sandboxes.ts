@@ -3,7 +3,7 @@ import type Docker from "dockerode";
 import { OneloopError } from "../../protocol/errors.ts";
 import type { WorkspacePlan } from "../../protocol/plan.ts";
 import type { PlannedService } from "../../protocol/service.ts";
-import type { Owner, StepOptions, WorkspaceSpec } from "../engine.ts";
+import type { Owner, Preparation, StepOptions, WorkspaceSpec } from "../engine.ts";
 import { statusOf, unless } from "./client.ts";
 import {
   EndedBeforeReady,
@@ -15,9 +15,20 @@ import {
 } from "./containers.ts";
 import { hostAddresses, resolveAllowed, resolvers } from "./host.ts";
 import type { AllowedHost } from "../../util/allow-net.ts";
+import type { Log } from "../../util/log.ts";
+import type { OwnDoing } from "./events.ts";
 import { label, type Names, type Role } from "./names.ts";
 import { ensureNetwork, isJoined, isNamed } from "./network.ts";
-import { genericPod, podsOf, podWith, sandboxNameOf, sandboxOptions, type Pod } from "./pods.ts";
+import {
+  isInterchangeable,
+  podsMadeAhead,
+  podsOf,
+  podWith,
+  roomFor,
+  sandboxNameOf,
+  sandboxOptions,
+  type Pod,
+} from "./pods.ts";
 import { redirectsOf } from "./redirects.ts";
 import { openRules, sandboxRules, type RuleFacts, type Rules } from "./rules.ts";
 import { hasRoom, type Subnet } from "./subnets.ts";
@@ -34,6 +45,10 @@ export interface SandboxParts {
   readonly resolvConf: string | undefined;
   /** By the name of an owner's network: what of it said that its rules are set. */
   readonly ready: Map<string, ReadyNetwork>;
+  readonly ownDoing: OwnDoing;
+  /** Removals that nobody waits for. */
+  readonly ending: Set<Promise<void>>;
+  readonly log: Log;
 }
 
 /** A network whose sandboxes this control plane saw become ready. */
@@ -41,6 +56,10 @@ export interface ReadyNetwork {
   readonly subnet: Subnet;
   /** When each was started, by its container's id: one that was started again has to say it again. */
   readonly startedAt: ReadonlyMap<string, string>;
+  /** Those of no service yet that any of production's can have: their ids, by what they are called. */
+  readonly spares: Map<string, string>;
+  /** The services of production that have one. */
+  readonly served: Set<string>;
 }
 
 /** A sandbox that runs, with its rules in force. */
@@ -57,44 +76,61 @@ export interface RunningSandbox {
  *
  * @throws OneloopError `isolation-unavailable` when one could not set them: nothing may join then.
  */
-export function ensureSandboxes(
+export async function ensureSandboxes(
   parts: SandboxParts,
   spec: WorkspaceSpec,
   options: StepOptions,
 ): Promise<void> {
   const all = podsOf(spec.plan);
   const pods = all.filter(({ isMirrored }) => !isMirrored);
-  return makeSandboxes(parts, { owner: spec.owner, pods, room: all.length }, options);
+  await makeSandboxes(parts, { owner: spec.owner, pods, room: all.length }, options);
+  endSpares(parts, spec);
 }
 
 /** The sandbox of one service, as `ensureSandboxes`. */
-export function ensureSandboxOf(
+export async function ensureSandboxOf(
   parts: SandboxParts,
   { spec, service }: { readonly spec: WorkspaceSpec; readonly service: PlannedService },
   options: StepOptions,
 ): Promise<void> {
   const { owner, plan } = spec;
-  const wanted = { owner, pods: podWith(plan, service), room: podsOf(plan).length };
-  return makeSandboxes(parts, wanted, options);
+  const wanted = { owner, pods: podWith(plan, service), room: podsOf(plan).length, of: plan };
+  await makeSandboxes(parts, wanted, options);
+  const served = parts.ready.get(parts.names.network(owner))?.served;
+  for (const { alone } of wanted.pods) served?.add(alone ?? "");
+  endSpares(parts, spec);
 }
 
-/**
- * The idle ones wait for an open that may not come, and each container has a shim of the engine: 13 MB
- * resident, measured, so some 200 MB in all. A larger mirror makes the rest itself.
- */
-const maxPrepared = 16;
+/** Removes what was made ahead and no service of the plan will have; nobody waits for it. */
+function endSpares(
+  { docker, names, ready, ownDoing, ending, log }: SandboxParts,
+  { owner, plan }: WorkspaceSpec,
+): void {
+  const known = ready.get(names.network(owner));
+  if (known === undefined || known.spares.size === 0) return;
+  const isServed = (pod: Pod): boolean => !isInterchangeable(pod) || known.served.has(pod.alone);
+  if (!podsOf(plan).every(isServed)) return;
+  const ids = [...known.spares.values()];
+  known.spares.clear();
+  for (const id of ids) ownDoing.set(id, "destroy");
+  const removal = Promise.all(ids.map((id) => removeContainer(docker, id)))
+    .then(() => undefined)
+    .catch((error: unknown) => log.warn({ err: error }, "spare sandboxes were not removed"))
+    .finally(() => ending.delete(removal));
+  ending.add(removal);
+}
 
-/** Those that a plan like this one needs, or every generic plan, for an owner that has no plan yet. */
-export function prepareSandboxes(
+/** Those of a workspace that has no plan yet. */
+export async function prepareSandboxes(
   parts: SandboxParts,
   owner: Owner,
-  options: StepOptions & { readonly like?: WorkspacePlan | undefined },
+  options: StepOptions & { readonly preparation: Preparation },
 ): Promise<void> {
-  const { like } = options;
-  const all = like === undefined ? [genericPod] : podsOf(like);
+  const { preparation } = options;
+  const pods = podsMadeAhead(preparation);
   // One after the other: somebody may open a workspace meanwhile.
-  const wanted = { owner, pods: all.slice(0, maxPrepared), room: all.length, atOnce: 1 };
-  return makeSandboxes(parts, wanted, options);
+  const wanted = { owner, pods, room: roomFor(preparation), atOnce: 1, isAhead: true } as const;
+  await makeSandboxes(parts, wanted, options);
 }
 
 interface Wanted {
@@ -103,6 +139,10 @@ interface Wanted {
   /** How many the network is to have addresses for. */
   readonly room: number;
   readonly atOnce?: number;
+  /** The plan, where its services may have what was made ahead for others. */
+  readonly of?: WorkspacePlan;
+  /** For a workspace that has no plan yet. */
+  readonly isAhead?: true;
 }
 
 async function makeSandboxes(
@@ -123,7 +163,8 @@ async function makeSandboxes(
     return;
   }
   // What holds the workspace is made sure of whole; a service of production joins what is there.
-  const known = wanted.pods.every((pod) => pod.isMirrored) ? ready.get(key)?.subnet : undefined;
+  const seen = ready.get(key);
+  const known = wanted.pods.every((pod) => pod.isMirrored) ? seen?.subnet : undefined;
   if (known === undefined) ready.delete(key);
   const making =
     known ??
@@ -136,21 +177,28 @@ async function makeSandboxes(
   const [network, facts] = await Promise.all([making, gathering]);
   options.onPhase?.("network-made");
   const startedAt = new Map<string, string>();
+  const spares = new Map<string, string>();
   try {
     await inTurns(wanted.pods, wanted.atOnce ?? sandboxesAtOnce, async (pod) => {
       const rules = rulesOf(pod, network, facts);
       const started = await ensureSandbox(parts, wanted, { pod, rules, options });
       startedAt.set(started.id, started.at);
+      if (wanted.isAhead && isInterchangeable(pod)) spares.set(pod.alone, started.id);
     });
   } catch (error) {
     // It may be the network that is not what it was.
     ready.delete(key);
     throw error;
   }
-  // Others may have become ready meanwhile, in the same network.
-  const others = ready.get(key);
-  const before = others?.subnet.subnet === network.subnet ? others.startedAt : [];
-  ready.set(key, { subnet: network, startedAt: new Map([...before, ...startedAt]) });
+  // Others may have become ready meanwhile, or before, in the same network.
+  const others = ready.get(key) ?? seen;
+  const before = others?.subnet.subnet === network.subnet ? others : undefined;
+  ready.set(key, {
+    subnet: network,
+    startedAt: new Map([...(before?.startedAt ?? []), ...startedAt]),
+    spares: before?.spares ?? spares,
+    served: before?.served ?? new Set(),
+  });
 }
 
 /**
@@ -161,10 +209,11 @@ async function makeSandboxes(
  * @returns false where they are not all so: then they have to be made sure of.
  */
 async function takeReady(
-  { docker, names, helperImage, ready }: SandboxParts,
+  parts: SandboxParts,
   wanted: Wanted,
   gathering: Promise<HostFacts | null>,
 ): Promise<boolean> {
+  const { docker, names, helperImage, ready } = parts;
   const network = names.network(wanted.owner);
   const known = ready.get(network);
   if (known === undefined || !hasRoom(known.subnet.subnet, wanted.room)) return false;
@@ -172,17 +221,36 @@ async function takeReady(
   const pods = wanted.pods.map(async (pod) => {
     const rules = rulesOf(pod, known.subnet, facts);
     const options = sandboxOptions(names, wanted.owner, { pod, rules, image: helperImage });
-    const found = await unless([404], docker.getContainer(options.name).inspect());
+    const found = await findReady(docker, { known, of: wanted.of ?? null }, { pod, options });
     const isReady =
       found?.State.Running === true &&
       found.State.StartedAt === known.startedAt.get(found.Id) &&
       found.Config.Labels[label.spec] === specHash(options) &&
       isJoined(found.NetworkSettings, network);
     if (!isReady) return false;
-    const joined = await unless([404], join(docker, found, options));
+    const joined = await unless([404], join(parts, found, options));
     return joined !== null;
   });
   return (await Promise.all(pods)).every((isReady) => isReady);
+}
+
+/** The sandbox of a pod by its name, or one of nobody's that has the name from now on. */
+async function findReady(
+  docker: Docker,
+  { known, of }: { readonly known: ReadyNetwork; readonly of: WorkspacePlan | null },
+  { pod, options }: { readonly pod: Pod; readonly options: ContainerOptions },
+): Promise<Docker.ContainerInspectInfo | null> {
+  const { spares } = known;
+  const found = await unless([404], docker.getContainer(options.name).inspect());
+  if (pod.alone !== null) spares.delete(pod.alone);
+  if (found !== null || of === null || !isInterchangeable(pod)) return found;
+  // The plan's other services have those that are called as they are.
+  const [name, id] =
+    [...spares].find(([spare]) => !of.services.some(({ name: is }) => is === spare)) ?? [];
+  if (name === undefined || id === undefined) return null;
+  spares.delete(name);
+  const renamed = await unless([404, 409], docker.getContainer(id).rename({ name: options.name }));
+  return renamed === null ? null : unless([404], docker.getContainer(id).inspect());
 }
 
 function rulesOf(pod: Pod, network: Subnet, facts: HostFacts | null): Rules {
@@ -276,16 +344,17 @@ async function hostFacts(
 }
 
 async function ensureSandbox(
-  { docker, names, helperImage }: SandboxParts,
+  parts: SandboxParts,
   { owner }: Wanted,
   { pod, rules, options }: { pod: Pod; rules: Rules; options: StepOptions },
 ): Promise<{ readonly id: string; readonly at: string }> {
+  const { docker, names, helperImage } = parts;
   const wanted = sandboxOptions(names, owner, { pod, rules, image: helperImage });
   const start = async (): Promise<{ readonly id: string; readonly at: string }> => {
     const { container } = await ensureContainer(docker, wanted, options);
     options.onPhase?.("sandbox-made");
     await startUntilReady(container, options.signal);
-    return { id: container.id, at: await ensureJoined(docker, container, wanted) };
+    return { id: container.id, at: await ensureJoined(parts, container, wanted) };
   };
   try {
     try {
@@ -313,18 +382,18 @@ async function ensureSandbox(
  * @returns when it was started, in the engine's words.
  */
 async function ensureJoined(
-  docker: Docker,
+  parts: SandboxParts,
   container: Docker.Container,
   wanted: ContainerOptions,
 ): Promise<string> {
   const found = await container.inspect();
-  await join(docker, found, wanted);
+  await join(parts, found, wanted);
   return found.State.StartedAt;
 }
 
 /** Has it in its network, under its names: 90 ms where it has others, a fifth of a new one. */
 async function join(
-  docker: Docker,
+  { docker, ownDoing }: Pick<SandboxParts, "docker" | "ownDoing">,
   found: Docker.ContainerInspectInfo,
   { HostConfig, NetworkingConfig }: ContainerOptions,
 ): Promise<void> {
@@ -333,7 +402,13 @@ async function join(
   const network = docker.getNetwork(name);
   if (isJoined(found.NetworkSettings, name)) {
     if (isNamed(found, name, EndpointConfig?.Aliases ?? [])) return;
+    ownDoing.set(found.Id, "connect");
     await unless([404], network.disconnect({ Container: found.Id, Force: true }));
   }
-  await network.connect({ Container: found.Id, EndpointConfig });
+  try {
+    await network.connect({ Container: found.Id, EndpointConfig });
+  } catch (error) {
+    ownDoing.delete(found.Id);
+    throw error;
+  }
 }

@@ -20,6 +20,7 @@ import type {
   Observed,
   ObservedMember,
   Owner,
+  Preparation,
   ServiceOf,
   ServiceStart,
   StepOptions,
@@ -187,11 +188,11 @@ export class FakeEngine implements Engine {
     this.#hold(owner).sandbox = "running";
   }
 
-  async prepareSandbox(
+  async prepareSandboxes(
     owner: Owner,
-    options: StepOptions & { readonly like?: WorkspacePlan | undefined },
+    options: StepOptions & { readonly preparation: Preparation },
   ): Promise<void> {
-    await this.#begin("prepareSandbox", options.signal);
+    await this.#begin("prepareSandboxes", options.signal);
     this.#hold(owner).sandbox = "running";
   }
 
@@ -199,11 +200,13 @@ export class FakeEngine implements Engine {
     await this.#begin("prepareJob", options.signal);
   }
 
-  fitsPrepared(plan: WorkspacePlan, like?: WorkspacePlan): boolean {
-    if (like === undefined) return (devServiceOf(plan).mirror?.names ?? []).length === 0;
-    const namesOf = ({ services }: WorkspacePlan): string =>
-      services.map(({ name }) => name).join();
-    return namesOf(plan) === namesOf(like);
+  /** Here a name of production on the dev service makes its sandbox another. */
+  countPrepared(plan: WorkspacePlan, { like, spares }: Preparation): number {
+    const standsIn = (one: WorkspacePlan): boolean =>
+      (devServiceOf(one).mirror?.names ?? []).length > 0;
+    if (standsIn(plan) !== (like !== null && standsIn(like))) return 0;
+    const made = (like?.services.length ?? 1) + spares;
+    return Math.min(plan.services.length, made);
   }
 
   async ensureMembers(

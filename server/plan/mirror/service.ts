@@ -74,6 +74,9 @@ export function mirrorService(
       files: planFiles(service, { ...context, name }),
       tmpfs: facts.knownOf(service.tmpfs, `tmpfs of service ${name}`),
       composedEnv,
+      ...(service.hostname === undefined
+        ? {}
+        : { hostname: read("hostname", service.hostname, name) }),
       ...syncRules(service, facts),
     },
   };

@@ -50,6 +50,7 @@ export function readService(named: NamedService, project: Project): ReadService 
   const deploy = readDeploy(section);
   const sync = readDevelopWatch(section);
   const none = known(null, key.where);
+  const hostname = section.value("hostname", anyText);
   const network = readNetworkMode(section);
   const rest = {
     ...readCommand(section),
@@ -79,6 +80,9 @@ export function readService(named: NamedService, project: Project): ReadService 
     names,
     dependsOn,
     ...(sync.length === 0 ? {} : { sync }),
+    ...(hostname === null
+      ? {}
+      : { hostname: known(hostname, (section.get("hostname")?.mark ?? key).where) }),
   };
   if (partOf === null) return { service, links, awaited, attachments, published };
   const { where } = partOf.mark;

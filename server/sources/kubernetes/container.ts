@@ -58,7 +58,22 @@ export function readContainer(
       Math.max(0, pod.int("terminationGracePeriodSeconds") ?? 30),
     ),
     hostAccess: [...hostAccess, ...readHostAccess(container, pod)],
+    ...readHostname(workload),
   };
+}
+
+/** A pod calls itself by its own name, which is made up unless it is a Pod's or a StatefulSet's. */
+function readHostname({ object, pod }: Workload): Pick<SourceService, "hostname"> {
+  const [at, text] = [pod.get("hostname"), pod.text("hostname")];
+  if (at !== null && text !== null) return { hostname: at.fact(text) };
+  switch (object.kind) {
+    case "Pod":
+      return { hostname: known(object.name, object.where) };
+    case "StatefulSet":
+      return { hostname: known(`${object.name}-0`, object.where) };
+    default:
+      return {};
+  }
 }
 
 function textFact(container: Value, name: string): Fact<string | null> {

@@ -217,8 +217,9 @@ export const podSpec = object({
   ),
   ...allUnread(
     "Names are found by the workspace's own resolver.",
-    "dnsConfig hostAliases hostname setHostnameAsFQDN subdomain",
+    "dnsConfig hostAliases setHostnameAsFQDN subdomain",
   ),
+  hostname: text,
   ...allUnread(
     clusterOnly,
     "activeDeadlineSeconds ephemeralContainers hostUsers hostnameOverride resources " +

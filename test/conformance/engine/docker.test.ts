@@ -192,9 +192,10 @@ describe("a sandbox that cannot set its rules", () => {
     const { members } = await refusing.engine.observe(owner);
     expect(members).toEqual([]);
     // A sandbox made ahead is refused for the same reason.
-    await expect(refusing.engine.prepareSandbox(workspaceOwner(), step())).rejects.toMatchObject({
-      code: "isolation-unavailable",
-    });
+    const preparation = { like: null, spares: 0 };
+    await expect(
+      refusing.engine.prepareSandboxes(workspaceOwner(), { ...step(), preparation }),
+    ).rejects.toMatchObject({ code: "isolation-unavailable" });
   });
 
   it("starts it all the same where the operator said ONELOOP_ISOLATION=off", async () => {

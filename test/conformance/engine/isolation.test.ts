@@ -95,9 +95,9 @@ describe.each([
     ]);
     const spec = { owner, name: "isolated", plan };
     if (ahead.made > 0) {
-      const like = "like" in ahead ? plan : undefined;
-      await test.engine.prepareSandbox(owner, { ...step(), like });
-      expect(test.engine.fitsPrepared(plan, like)).toBe(true);
+      const preparation = { like: "like" in ahead ? plan : null, spares: 0 };
+      await test.engine.prepareSandboxes(owner, { ...step(), preparation });
+      expect(test.engine.countPrepared(plan, preparation)).toBe(ahead.made);
     }
     const before = await sandboxesOf(owner);
     expect(before).toHaveLength(ahead.made);

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Owner } from "../../../server/engine/engine.ts";
+import type { Owner, Preparation } from "../../../server/engine/engine.ts";
+import type { WorkspacePlan } from "../../../server/protocol/plan.ts";
 import { unsaidMirror } from "../../../server/protocol/service.ts";
 import { supervisorPort } from "../../../server/protocol/supervisor.ts";
 import { docker, objectsWith } from "../../helpers/engine-objects.ts";
@@ -63,10 +64,11 @@ async function dial(
   return (await inside(owner, from, command)).output.trim();
 }
 
-describe.each([
-  ["when it is opened", false],
-  ["ahead", true],
-] as const)("the names of production, in sandboxes made %s,", (_when, ahead) => {
+describe.each<[string, (plan: WorkspacePlan) => Preparation | null]>([
+  ["when it is opened", () => null],
+  ["ahead", (like) => ({ like, spares: 0 })],
+  ["ahead for nobody yet", () => ({ like: null, spares: 3 })],
+])("the names of production, in sandboxes made %s,", (when, ahead) => {
   const cluster = "db.default.svc.cluster.local";
   const port = (from: number, to: number, protocol: "tcp" | "udp" = "tcp") => ({
     port: from,
@@ -118,18 +120,21 @@ describe.each([
     await Promise.all(names.map((name) => untilListening(world.owner, name)));
   });
 
-  it.runIf(ahead)("are there before anybody opens it, and nothing is made again", async () => {
-    expect(world.made).toHaveLength(4);
-    expect(await sandboxesOf(world.owner)).toEqual(world.made);
-    // A control plane that knows nothing of them believes the engine, and ends nothing that runs.
-    const later = await test.another();
-    for (const name of ["db", "with"]) {
-      await later.ensureSandbox(world.spec, { ...step(), service: name });
-      const which = { ...noFiles, service: name };
-      expect(await later.ensureService(world.spec, which, step())).toEqual({ started: false });
-    }
-    expect(await sandboxesOf(world.owner)).toEqual(world.made);
-  });
+  it.runIf(when === "ahead")(
+    "are there before anybody opens it, and nothing is made again",
+    async () => {
+      expect(world.made).toHaveLength(4);
+      expect(await sandboxesOf(world.owner)).toEqual(world.made);
+      // A control plane that knows nothing of them believes the engine, and ends nothing that runs.
+      const later = await test.another();
+      for (const name of ["db", "with"]) {
+        await later.ensureSandbox(world.spec, { ...step(), service: name });
+        const which = { ...noFiles, service: name };
+        expect(await later.ensureService(world.spec, which, step())).toEqual({ started: false });
+      }
+      expect(await sandboxesOf(world.owner)).toEqual(world.made);
+    },
+  );
 
   it("lead to the service, dotted ones too, from the dev service and from neighbours", async () => {
     for (const host of ["db", "database", cluster, "other"]) {

@@ -1,7 +1,13 @@
 import { Readable } from "node:stream";
 import { pack } from "tar-stream";
 import { afterAll, beforeAll, expect } from "vitest";
-import type { Owner, ServiceStart, WorkspaceSpec } from "../../../server/engine/engine.ts";
+import type {
+  Owner,
+  Preparation,
+  ServiceStart,
+  WorkspaceSpec,
+} from "../../../server/engine/engine.ts";
+import type { WorkspacePlan } from "../../../server/protocol/plan.ts";
 import { type PlannedService } from "../../../server/protocol/service.ts";
 import { randomIds } from "../../../server/util/ids.ts";
 import { Lifetime } from "../../../server/util/lifetime.ts";
@@ -35,18 +41,19 @@ export async function open(
   {
     volumes = [],
     dev = {},
-    ahead = false,
+    ahead = () => null,
   }: {
     volumes?: readonly string[];
     dev?: Partial<PlannedService>;
-    /** Its sandboxes are made before, for a plan like its own. */
-    ahead?: boolean;
+    /** What is made before it is opened; null: nothing. */
+    ahead?: (plan: WorkspacePlan) => Preparation | null;
   } = {},
 ) {
   const owner = workspaceOwner();
   const spec = specOf(owner, services, { volumes, dev });
-  if (ahead) await test.engine.prepareSandbox(owner, { ...step(), like: spec.plan });
-  const made = ahead ? await sandboxesOf(owner) : [];
+  const preparation = ahead(spec.plan);
+  if (preparation !== null) await test.engine.prepareSandboxes(owner, { ...step(), preparation });
+  const made = await sandboxesOf(owner);
   await bring(spec);
   return {
     owner,

@@ -53,7 +53,11 @@ describe("an engine that accepts and never answers", () => {
     ensureImage: (engine) => engine.ensureImage(test.images.helper, step()),
     ensureStorage: (engine) => engine.ensureStorage(spec, step()),
     ensureSandbox: (engine) => engine.ensureSandbox(spec, step()),
-    prepareSandbox: (engine) => engine.prepareSandbox(workspaceOwner(), step()),
+    prepareSandboxes: (engine) =>
+      engine.prepareSandboxes(workspaceOwner(), {
+        ...step(),
+        preparation: { like: null, spares: 0 },
+      }),
     ensureMembers: (engine) => engine.ensureMembers(spec, setup, step()),
     supervisorAddress: (engine) => engine.supervisorAddress(owner),
     stop: (engine) => engine.stop(owner, { ...step(), graceMs: 0 }),

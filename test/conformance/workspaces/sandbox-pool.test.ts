@@ -45,8 +45,8 @@ beforeEach(() => {
   engine = new FakeEngine({ images: {} });
 });
 
-function makePool(holder = "one"): SandboxPool {
-  return new SandboxPool({ store, engine, ids: randomIds, log, holder });
+function makePool(holder = "one", spares = 0): SandboxPool {
+  return new SandboxPool({ store, engine, ids: randomIds, log, holder, spares });
 }
 
 /** Disposing waits for the filling; so does this, by asking the store for what it wrote. */
@@ -113,20 +113,33 @@ describe("the mirror that was opened last", () => {
     ]);
   const shop = mirrorOf("api", "db");
 
-  it("is made ahead for the next open of the same, and for no other", async () => {
+  it("is made ahead for the next open of the same, and serves others as far as it goes", async () => {
     await using pool = makePool();
     const generic = await filled(pool);
     expect(generic).not.toContain(pool.take(shop));
     const [mirror = "", ...others] = (await filled(pool)).filter((id) => !generic.includes(id));
     expect(others).toEqual([]);
     expect(generic).toContain(pool.take(single));
-    expect(pool.take(standIn)).not.toBe(mirror);
-    expect(pool.take(mirrorOf("api"))).not.toBe(mirror);
-    expect(pool.take(shop)).toBe(mirror);
-    expect(pool.take(shop)).not.toBe(mirror);
-    pool.giveBack(mirror);
+    for (const plan of [shop, mirrorOf("other", "names"), mirrorOf("one")]) {
+      expect(pool.take(plan)).toBe(mirror);
+      expect(pool.take(plan)).not.toBe(mirror);
+      pool.giveBack(mirror);
+    }
     expect(pool.take(shop)).toBe(mirror);
     for (const id of [...generic, mirror]) await pool.claimed(id);
+  });
+
+  it("is left to mirrors as long as there is something else", async () => {
+    await using pool = makePool();
+    const plain = mirrorBeside(service("dev"), "api");
+    pool.take(plain);
+    const all = await filled(pool);
+    expect(all).toHaveLength(3);
+    const taken = [pool.take(single), pool.take(single), pool.take(single)];
+    expect(taken.toSorted()).toEqual(all.toSorted());
+    for (const id of taken) pool.giveBack(id);
+    expect(pool.take(plain)).toBe(taken[2]);
+    for (const id of all) await pool.claimed(id);
   });
 
   it("has at first what any plan has, where that fits, and is whole from then on", async () => {
@@ -136,7 +149,7 @@ describe("the mirror that was opened last", () => {
     const first = pool.take(plain);
     expect(generic).toContain(first);
     const [mirror] = (await filled(pool)).filter((id) => !generic.includes(id)).slice(-1);
-    expect(engine.calls.filter((call) => call === "prepareSandbox")).toHaveLength(4);
+    expect(engine.calls.filter((call) => call === "prepareSandboxes")).toHaveLength(4);
     expect(pool.take(plain)).toBe(mirror);
     for (const id of [first, mirror ?? ""]) await pool.claimed(id);
   });
@@ -146,14 +159,17 @@ describe("the mirror that was opened last", () => {
     const generic = await filled(pool);
     pool.take(shop);
     const before = (await filled(pool)).find((id) => !generic.includes(id)) ?? "";
-    const other = mirrorOf("mail");
-    pool.take(other);
-    const now = (await filled(pool)).filter((id) => !generic.includes(id));
-    expect(now).toHaveLength(1);
+    // What there is has no sandbox of such a dev service.
+    const other = mirrorBeside(service("dev"), "mail");
+    const taken = pool.take(other);
+    expect(generic).toContain(taken);
+    const now = await filled(pool);
+    expect(now).toHaveLength(4);
     expect(now).not.toContain(before);
-    expect((await engine.owners()).map(({ id }) => id).sort()).toEqual([...generic, ...now].sort());
-    expect(now).toContain(pool.take(other));
-    for (const id of now) await pool.claimed(id);
+    expect((await engine.owners()).map(({ id }) => id).sort()).toEqual(now.toSorted());
+    const mirror = pool.take(other);
+    expect(generic).not.toContain(mirror);
+    for (const id of [taken, mirror]) await pool.claimed(id);
   });
 
   it("is made ahead no more when ten others were opened since", async () => {
@@ -161,16 +177,33 @@ describe("the mirror that was opened last", () => {
     const generic = await filled(pool);
     pool.take(shop);
     expect(await filled(pool)).toHaveLength(3);
-    for (let opens = 1; opens < 10; opens += 1) pool.take(standIn);
+    for (let opens = 1; opens < 10; opens += 1) pool.giveBack(pool.take(standIn));
     expect(await filled(pool)).toHaveLength(3);
-    pool.take(standIn);
+    pool.giveBack(pool.take(standIn));
     expect((await filled(pool)).sort()).toEqual(generic.sort());
+  });
+
+  it("has something of nobody's in its place before it is opened, and when it is no more", async () => {
+    await using pool = makePool("one", 4);
+    const before = await filled(pool);
+    expect(before).toHaveLength(3);
+    const spare = pool.take(mirrorBeside(service("dev"), "api", "db"));
+    expect(before).toContain(spare);
+    const other = pool.take(single);
+    expect(other).not.toBe(spare);
+    pool.giveBack(other);
+    const likeIt = (await filled(pool)).at(-1);
+    for (let opens = 0; opens < 10; opens += 1) pool.giveBack(pool.take(single));
+    const after = await filled(pool);
+    expect(after).toHaveLength(4);
+    expect(after).not.toContain(likeIt);
+    await pool.claimed(spare);
   });
 });
 
 it("an engine that fails now is asked again at the next refill", async () => {
   await using pool = makePool();
-  engine.failNext("prepareSandbox", new OneloopError("engine-failed", "not now"));
+  engine.failNext("prepareSandboxes", new OneloopError("engine-failed", "not now"));
   // What was half prepared is removed at once.
   expect(await filled(pool)).toEqual([]);
   expect(await filled(pool)).toHaveLength(2);

@@ -36,6 +36,12 @@ describe("readEvent", () => {
     });
   });
 
+  it("reads the death of a service's sandbox as its own, by the name that it has now", () => {
+    const labels = { "oneloop.workspace": "w1", "oneloop.role": "sandbox", "oneloop.service": "" };
+    const seen = readEvent(event("die", { ...labels, name: "oneloop-aaaaaaaa-w1-a_b_sandbox" }));
+    expect(seen?.service).toBe("a_b");
+  });
+
   it("passes over jobs, other events, and containers of the installation itself", () => {
     expect(readEvent(event("die", { ...member, "oneloop.role": "job" }))).toBeNull();
     expect(readEvent(event("start", member))).toBeNull();

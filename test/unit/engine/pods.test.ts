@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { Names } from "../../../server/engine/docker/names.ts";
-import type { PlannedService } from "../../../server/protocol/service.ts";
+import type { Preparation } from "../../../server/engine/engine.ts";
+import type { NetworkName, PlannedService } from "../../../server/protocol/service.ts";
 import {
-  haveSamePods,
-  isGeneric,
+  countPrepared,
   podsOf,
   sandboxNameOf,
   sandboxOptions,
@@ -53,28 +53,32 @@ describe("podsOf", () => {
   });
 });
 
-describe("isGeneric", () => {
-  const others = (count: number): PlannedService[] =>
-    Array.from({ length: count }, (_, at) => mirrored(`s${at}`));
-  const standIn = service("dev", {
-    mirror: { ...unsaidMirror, names: [{ name: "front-end", ports: [] }] },
-  });
+const port = (targetPort: number) => ({ port: 80, targetPort, protocol: "tcp" as const });
+const usual: Preparation = { like: null, spares: 0 };
+const others = (count: number): PlannedService[] =>
+  Array.from({ length: count }, (_, at) => mirrored(`s${at}`));
+
+function count(services: readonly PlannedService[], preparation: Preparation): number {
+  return countPrepared(planOf(services as [PlannedService]), preparation);
+}
+
+describe("countPrepared, of what every plan needs,", () => {
+  const standIn = (names: NetworkName[]): PlannedService =>
+    service("dev", { mirror: { ...unsaidMirror, names } });
 
   it.each([
     ["one service", [service("dev")]],
     ["one that stands in for nothing", [service("dev", { mirror: unsaidMirror })]],
+    ["one that is called by a name of production", [standIn([{ name: "front-end", ports: [] }])]],
     ["services beside it", [service("dev"), service("db"), ...others(3)]],
     ["as many as a small network holds", [service("dev"), ...others(11)]],
     ["one that is called as the sandbox is", [service("workspace"), mirrored("db")]],
-  ])("holds for %s", (_what, services) => {
-    const plan = planOf(services as [PlannedService]);
-    expect(isGeneric(plan)).toBe(true);
-    expect(podsOf(plan)[0]?.hostname).toBe("workspace");
+  ])("is the workspace's own for %s", (_what, services) => {
+    expect(count(services, usual)).toBe(1);
+    expect(podsOf(planOf(services as [PlannedService]))[0]?.hostname).toBe("workspace");
   });
 
   it.each([
-    ["one that is called by a name of production", [standIn]],
-    ["that beside others", [standIn, mirrored("db")]],
     ["more than a small network holds", [service("dev"), ...others(12)]],
     ["another that is called as the sandbox is", [service("dev"), mirrored("workspace")]],
     [
@@ -82,41 +86,50 @@ describe("isGeneric", () => {
       [service("dev"), mirrored("db", { mirror: { names: [{ name: "workspace", ports: [] }] } })],
     ],
     ["a dev service in a network of its own", [service("dev", { dedicatedPod: true })]],
+    ["one whose port leads elsewhere", [standIn([{ name: "web", ports: [port(8080)] }])]],
     ["more than any network holds", [service("dev"), ...others(1000)]],
-  ])("does not hold for %s", (_what, services) => {
-    expect(isGeneric(planOf(services as [PlannedService]))).toBe(false);
+  ])("is nothing for %s", (_what, services) => {
+    expect(count(services, usual)).toBe(0);
   });
 });
 
-describe("haveSamePods", () => {
-  const port = (targetPort: number) => ({ port: 80, targetPort, protocol: "tcp" as const });
-  const db = mirrored("db", { mirror: { names: [{ name: "sql", ports: [port(8080)] }] } });
-  const shop = planOf([service("dev"), db, mirrored("mail")]);
+describe("countPrepared, of what another plan needs,", () => {
+  const db = (targetPort: number): PlannedService =>
+    mirrored("db", { mirror: { names: [{ name: "sql", ports: [port(targetPort)] }] } });
+  const keeps = mirrored("keeps", { mounts: [{ volume: "data", path: "/data" }] });
+  const shop = planOf([service("dev"), db(8080), keeps, mirrored("mail"), mirrored("web")]);
+  const like: Preparation = { like: shop, spares: 0 };
+  const [dev, , , mail, web] = shop.services;
 
-  it("holds for what differs in nothing that a sandbox is made from", () => {
+  it("is all where they differ in nothing that a sandbox is made from", () => {
     const image = "other:2";
-    const others = [{ ...db, image, env: { A: "b" } }, mirrored("mail", { image })];
-    expect(haveSamePods(shop, planOf([service("dev", { image }), ...others]))).toBe(true);
+    const same = shop.services.map((one) => ({ ...one, image, env: { A: "b" } }));
+    expect(count(same, like)).toBe(5);
   });
 
-  it("does not hold for another name, port, or set of services", () => {
-    const named = (name: string, targetPort: number): PlannedService =>
-      mirrored("db", { mirror: { names: [{ name, ports: [port(targetPort)] }] } });
-    const mail = mirrored("mail");
-    for (const services of [
-      [named("other", 8080), mail],
-      [named("sql", 8090), mail],
-      [db],
-      [db, mail, mirrored("web")],
-      [db, service("mail")],
-      [db, service("mail", { dedicatedPod: true })],
-    ]) {
-      expect(haveSamePods(shop, planOf([service("dev"), ...services]))).toBe(false);
-    }
-    const standIn = service("dev", {
-      mirror: { ...unsaidMirror, names: [{ name: "web", ports: [] }] },
-    });
-    expect(haveSamePods(shop, planOf([standIn, db, mail]))).toBe(false);
+  it.each<[string, number, PlannedService[]]>([
+    ["the workspace's own alone", 1, []],
+    ["another's that is made alike", 2, [mirrored("api")]],
+    ["as many of them as there are", 3, [mirrored("api"), mirrored("auth"), mirrored("cart")]],
+    ["those of the same name first", 3, [mirrored("api"), mirrored("mail"), mirrored("cart")]],
+    ["not where a port leads elsewhere", 1, [db(8090)]],
+    ["not one that keeps data under its name", 1, [mirrored("x", { mounts: keeps.mounts })]],
+    ["not a service of the workspace's own", 1, [service("mail", { dedicatedPod: true })]],
+  ])("is %s", (_what, found, services) => {
+    expect(count([service("dev"), ...services], like)).toBe(found);
+  });
+
+  it("is at most sixteen, and has room for more", () => {
+    const many = planOf([service("dev"), ...others(30)]);
+    expect(countPrepared(many, { like: many, spares: 0 })).toBe(16);
+    expect(countPrepared(many, like)).toBe(0);
+    expect(countPrepared(shop, { like: many, spares: 0 })).toBe(3);
+  });
+
+  it("is as many as there are for nobody yet", () => {
+    const services = [dev, mail, web].filter((one) => one !== undefined);
+    expect(count(services, { like: null, spares: 4 })).toBe(3);
+    expect(count(services, { like: null, spares: 1 })).toBe(2);
   });
 });
 
@@ -126,6 +139,7 @@ describe("sandboxOptions", () => {
     const plan = planOf([
       service("dev"),
       mirrored(long, {
+        mounts: [{ volume: "data", path: "/data" }],
         mirror: {
           names: [
             { name: "db", ports: [] },
@@ -151,7 +165,25 @@ it("the host name of what is together is none that another service may have", ()
     (pod) =>
       sandboxOptions(names, owner, { pod, rules: { v4: "", v6: "" }, image: "helper" }).Hostname,
   );
-  expect(hostnames).toEqual(["dev", "workspace"]);
+  expect(hostnames).toEqual(["dev", undefined]);
+});
+
+it("the host name of a service is what production says, or stays where it keeps data", () => {
+  const mounts = [{ volume: "data", path: "/data" }];
+  const plan = planOf([
+    service("dev"),
+    mirrored("db", { mounts, mirror: { hostname: "db-0" } }),
+    mirrored("queue", { mounts }),
+    mirrored("web"),
+    mirrored("proxy", { mounts, mirror: { partOf: "web", role: "sidecar", hostname: "other" } }),
+    mirrored("odd", { mirror: { hostname: "a b\n10.0.0.1 web" } }),
+    mirrored("own", { dedicatedPod: true }),
+    service("tool", { dedicatedPod: true }),
+  ]);
+  expect(Object.fromEntries(podsOf(plan).map((pod) => [pod.alone, pod.hostname]))).toEqual({
+    ...{ null: "workspace", db: "db-0", queue: "queue", web: "web", odd: null, own: null },
+    tool: "tool",
+  });
 });
 
 describe("the names of containers", () => {

@@ -440,6 +440,8 @@ networks:
       .names.map(said)
       .map((each) => each && "name" in each && each.name),
   ).toEqual(["web", "shop-web", "www", "site"]);
+  expect(said(service(model, "web").hostname)).toBe("www");
+  expect(service(model, "db").hostname).toBeUndefined();
   const policies = model.policies.map((fact) => {
     const policy = said(fact);
     if (policy === undefined || "why" in policy) return policy;

@@ -209,10 +209,20 @@ describe("workloads", () => {
       ["CronJob", "cron", 1, "no"],
       ["Pod", "service", 1, "on-failure"],
     ]);
+    const hostnames = model.services.map(({ hostname }) => hostname && plain(hostname));
+    expect(hostnames).toEqual(["n0-0", undefined, undefined, undefined, undefined, "n5"]);
     expect(leftOut(model)).toEqual([
       "6 DaemonSet/n1: one on each machine",
       "24 CronJob/n4: spec.schedule",
     ]);
+  });
+
+  test("call themselves as their pods say", () => {
+    const model = read(
+      deployment("web").replace("containers:", "hostname: www\n      containers:"),
+    );
+    expect(model.services[0]?.hostname).toMatchObject({ known: true, value: "www" });
+    expect(leftOut(model)).toEqual([]);
   });
 
   test("that another one makes are not read twice, as in the output of kubectl get", () => {

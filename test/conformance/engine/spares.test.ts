@@ -1,0 +1,102 @@
+import { expect, it } from "vitest";
+import type { EngineEvent, Owner, Preparation } from "../../../server/engine/engine.ts";
+import type { PlannedService } from "../../../server/protocol/service.ts";
+import { containerOf, sandboxesOf, step, workspaceOwner } from "../../helpers/test-engine.ts";
+import { docker } from "../../helpers/engine-objects.ts";
+import { mirrored } from "./mirrored.ts";
+import { image, open, shell, specOf, test } from "./mirror-rig.ts";
+import { waiting } from "./suite.ts";
+
+// Sandboxes that were made ahead for one mirror, or for none, serve another.
+
+const web = (name: string, more: Parameters<typeof mirrored>[1] = {}): PlannedService =>
+  mirrored(name, { image, command: waiting, ...more });
+
+function others(...names: string[]): Preparation {
+  const { plan } = specOf(
+    workspaceOwner(),
+    names.map((name) => web(name)),
+  );
+  return { like: plan, spares: 0 };
+}
+
+/** Of these names those that resolve in a service. */
+async function resolving(owner: Owner, ...names: string[]): Promise<string[]> {
+  const line = `for n in ${names.join(" ")}; do getent hosts $n >/dev/null && echo $n; done; true`;
+  return (await shell(owner, "dev", line)).split("\n").filter((name) => name !== "");
+}
+
+async function sandboxOf(owner: Owner, service: string): Promise<string> {
+  const { HostConfig } = await docker.getContainer(await containerOf(owner, service)).inspect();
+  return HostConfig.NetworkMode?.replace("container:", "") ?? "";
+}
+
+it("they get its names, and what it has no use for is removed", async () => {
+  const port = { port: 80, targetPort: 8080, protocol: "tcp" as const };
+  const services = [
+    web("b"),
+    web("c"),
+    web("moved", { mirror: { names: [{ name: "moved", ports: [port] }] } }),
+    web("keeps", { mounts: [{ volume: "data", path: "/data" }] }),
+  ];
+  const ahead = others("a", "b", "x", "y", "z");
+  await using world = await open(services, { volumes: ["data"], ahead: () => ahead });
+  const { owner, spec, made } = world;
+  expect(made).toHaveLength(6);
+  expect(test.engine.countPrepared(spec.plan, ahead)).toBe(3);
+  for (const { name } of services) await world.start({ service: name });
+  const used = await Promise.all(
+    ["dev", "b", "c", "moved", "keeps"].map((name) => sandboxOf(owner, name)),
+  );
+  expect(made).toEqual(expect.arrayContaining(used.slice(0, 3)));
+  for (const own of used.slice(3)) expect(made).not.toContain(own);
+  await expect.poll(() => sandboxesOf(owner), { timeout: 30_000 }).toHaveLength(5);
+  expect(await sandboxesOf(owner)).toEqual(expect.arrayContaining(used));
+  expect(await resolving(owner, "a", "b", "c", "x", "y", "z", "moved", "keeps")).toEqual([
+    ...["b", "c", "moved", "keeps"],
+  ]);
+  // What is kept under a host name is found under it again; others have one as the engine makes it up.
+  expect(await shell(owner, "keeps", "hostname")).toBe("keeps");
+  expect(await shell(owner, "c", "hostname")).toMatch(/^[0-9a-f]{12}$/);
+  const { sandbox, members } = await test.engine.observe(owner);
+  expect(sandbox).toBe("running");
+  expect(members.filter(({ isCutOff }) => isCutOff === true)).toEqual([]);
+});
+
+it("nobody hears of the change, and each end is told as its service's", async () => {
+  const watching = new AbortController();
+  const seen: EngineEvent[] = [];
+  const ahead = { like: null, spares: 3 };
+  await using world = await open([web("b"), web("c")], { ahead: () => ahead });
+  const { owner } = world;
+  const events = (async () => {
+    for await (const event of test.engine.watch(watching.signal)) {
+      if (event.owner.id === owner.id) seen.push(event);
+    }
+  })();
+  for (const name of ["b", "c"]) {
+    await test.engine.ensureSandbox(world.spec, { ...step(), service: name });
+  }
+  await expect.poll(() => sandboxesOf(owner), { timeout: 30_000 }).toHaveLength(3);
+  expect(await resolving(owner, "b", "c", "spare-1", "spare-2", "spare-3")).toEqual(["b", "c"]);
+  await world.start({ service: "c" });
+  await docker.getContainer(await sandboxOf(owner, "c")).kill();
+  await expect.poll(() => seen.map(({ kind }) => kind), { timeout: 30_000 }).toContain("died");
+  watching.abort();
+  await events;
+  expect(seen[0]).toMatchObject({ service: "c", kind: "died" });
+});
+
+it("a plan that grows is served by what others were made for, and then by its own", async () => {
+  const ahead = { like: null, spares: 1 };
+  await using world = await open([web("b"), web("c")], { ahead: () => ahead });
+  const [b, c] = await Promise.all(
+    ["b", "c"].map(async (service) => {
+      await world.start({ service });
+      return sandboxOf(world.owner, service);
+    }),
+  );
+  expect(world.made).toHaveLength(2);
+  expect([b, c].filter((id) => world.made.includes(id ?? ""))).toHaveLength(1);
+  expect(await resolving(world.owner, "b", "c")).toEqual(["b", "c"]);
+});
