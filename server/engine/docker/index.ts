@@ -66,8 +66,8 @@ import {
 } from "./observe.ts";
 import { countPrepared } from "./pods.ts";
 import {
-  anySandbox,
   ensureSandboxes,
+  ownSandbox,
   ensureSandboxOf,
   prepareSandboxes,
   type SandboxParts,
@@ -178,6 +178,8 @@ class DockerEngine implements Engine {
       isolation,
       resolvConf,
       ready: new Map(),
+      ahead: new Map(),
+      taking: new Map(),
       ownDoing: new Map(),
       ending,
       log,
@@ -204,7 +206,7 @@ class DockerEngine implements Engine {
   ): Promise<{ readonly ref: string; readonly built: boolean }> {
     const { docker, names, run } = this.#jobs;
     return guard(options.signal, async () => {
-      const sandboxId = await anySandbox(docker, this.#filters(request.owner));
+      const sandboxId = await ownSandbox(docker, this.#filters(request.owner));
       const ensureImage = (ref: string, within: StepOptions): Promise<ImageFacts> =>
         this.#images.ensure(ref, { user: null, reader: request.reader }, within);
       const parts = { docker, names, run, sandboxId, ensureImage, ...this.#builds };
@@ -369,6 +371,7 @@ class DockerEngine implements Engine {
       const filters = this.#filters(owner);
       forgetPrepared(this.#jobs, owner);
       this.#sandboxes.ready.delete(this.#names.network(owner));
+      this.#sandboxes.ahead.delete(this.#names.network(owner));
       // A job's container that still goes would keep its volumes in use.
       await Promise.all(this.#jobs.ending);
       const containers = await docker.listContainers({ all: true, filters });

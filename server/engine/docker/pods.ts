@@ -49,14 +49,26 @@ export function podsOf(plan: WorkspacePlan): Pod[] {
     const pod = podOf(plan, service);
     if (pod !== null) pods.set(pod, [...(pods.get(pod) ?? []), service]);
   }
-  return Array.from(pods, ([alone, services]) => ({
-    alone,
-    services,
-    isMirrored: services.every((service) => isMirrored(plan, service)),
-    hostname:
-      alone === null ? hostnameOf(plan, services) : hostnameAlone(plan, { alone, services }),
-    aliases: aliasesOf(services),
-  }));
+  const called = new Map<string, number>([[genericHostname, 1]]);
+  for (const name of Array.from(pods.values()).flatMap(aliasesOf)) {
+    called.set(name, (called.get(name) ?? 0) + 1);
+  }
+  return Array.from(pods, ([alone, services]) => {
+    const aliases = aliasesOf(services);
+    /** Newer engines make a host name one more name in the network. */
+    const isFree = (name: string): boolean =>
+      (called.get(name) ?? 0) === (aliases.includes(name) ? 1 : 0);
+    return {
+      alone,
+      services,
+      isMirrored: services.every((service) => isMirrored(plan, service)),
+      hostname:
+        alone === null
+          ? hostnameOf(plan, services)
+          : hostnameAlone(plan, { alone, services }, isFree),
+      aliases,
+    };
+  });
 }
 
 /** The pod of a service of the plan. */
@@ -106,9 +118,10 @@ const hostnameForm = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/i;
 function hostnameAlone(
   plan: WorkspacePlan,
   { alone, services }: { readonly alone: string; readonly services: readonly PlannedService[] },
+  isFree: (name: string) => boolean,
 ): string | null {
   const said = services.find(({ name }) => name === alone)?.mirror?.hostname ?? "";
-  if (hostnameForm.test(said)) return said.slice(0, maxHostname);
+  if (hostnameForm.test(said) && isFree(said)) return said.slice(0, maxHostname);
   const isMadeUp = services.every(
     (service) => isMirrored(plan, service) && service.mounts.length === 0,
   );
@@ -146,7 +159,6 @@ export function podsMadeAhead({ like, spares }: Preparation): Pod[] {
 export function countPrepared(plan: WorkspacePlan, preparation: Preparation): number {
   const wanted = podsOf(plan);
   const made = podsMadeAhead(preparation);
-  if (wanted.length > roomFor(preparation)) return 0;
   const isMade = (pod: Pod): boolean => made.some((one) => keyOf(one) === keyOf(pod));
   const [first] = wanted;
   if (first === undefined || first.alone !== null || !isMade(first)) return 0;
@@ -154,12 +166,16 @@ export function countPrepared(plan: WorkspacePlan, preparation: Preparation): nu
   const missing = wanted.filter((pod) => !found.includes(pod) && isInterchangeable(pod));
   const named = new Set(wanted.map(({ alone }) => alone));
   const others = made.filter((pod) => !named.has(pod.alone) && isInterchangeable(pod));
-  return found.length + Math.min(missing.length, others.length);
+  const count = found.length + Math.min(missing.length, others.length);
+  // What has no use keeps its address until the others have what they need.
+  return made.length + wanted.length - count <= roomFor(preparation) ? count : 0;
 }
 
 /** So many sandboxes the network of what is made ahead has room for. */
-export function roomFor({ like }: Preparation): number {
-  return Math.max(smallestRoom, like === null ? 0 : podsOf(like).length);
+export function roomFor(preparation: Preparation): number {
+  const { like } = preparation;
+  const needed = like === null ? 0 : podsOf(like).length;
+  return Math.max(smallestRoom, needed, podsMadeAhead(preparation).length);
 }
 
 /**

@@ -45,6 +45,10 @@ export interface SandboxParts {
   readonly resolvConf: string | undefined;
   /** By the name of an owner's network: what of it said that its rules are set. */
   readonly ready: Map<string, ReadyNetwork>;
+  /** The same, of those of which something was. */
+  readonly ahead: Map<string, MadeAhead>;
+  /** Work on the sandbox of a service, by its name: two never take one each. */
+  readonly taking: Map<string, Promise<void>>;
   readonly ownDoing: OwnDoing;
   /** Removals that nobody waits for. */
   readonly ending: Set<Promise<void>>;
@@ -56,8 +60,12 @@ export interface ReadyNetwork {
   readonly subnet: Subnet;
   /** When each was started, by its container's id: one that was started again has to say it again. */
   readonly startedAt: ReadonlyMap<string, string>;
-  /** Those of no service yet that any of production's can have: their ids, by what they are called. */
-  readonly spares: Map<string, string>;
+}
+
+/** What was made of a workspace's network before anybody asked for it. */
+export interface MadeAhead {
+  /** Sandboxes that no service has yet, by what they are called. */
+  readonly spares: Map<string, { readonly id: string; readonly isInterchangeable: boolean }>;
   /** The services of production that have one. */
   readonly served: Set<string>;
 }
@@ -83,7 +91,12 @@ export async function ensureSandboxes(
 ): Promise<void> {
   const all = podsOf(spec.plan);
   const pods = all.filter(({ isMirrored }) => !isMirrored);
-  await makeSandboxes(parts, { owner: spec.owner, pods, room: all.length }, options);
+  const isTaken = await makeSandboxes(
+    parts,
+    { owner: spec.owner, pods, room: all.length },
+    options,
+  );
+  if (!isTaken) await noteStrays(parts, spec);
   endSpares(parts, spec);
 }
 
@@ -93,24 +106,62 @@ export async function ensureSandboxOf(
   { spec, service }: { readonly spec: WorkspaceSpec; readonly service: PlannedService },
   options: StepOptions,
 ): Promise<void> {
+  const { names, ahead, taking } = parts;
   const { owner, plan } = spec;
   const wanted = { owner, pods: podWith(plan, service), room: podsOf(plan).length, of: plan };
-  await makeSandboxes(parts, wanted, options);
-  const served = parts.ready.get(parts.names.network(owner))?.served;
+  const name = sandboxNameOf(names, spec, service);
+  const before = taking.get(name) ?? Promise.resolve();
+  const making = before
+    .catch(() => undefined)
+    .then(async () => void (await makeSandboxes(parts, wanted, options)));
+  taking.set(name, making);
+  try {
+    await making;
+  } finally {
+    if (taking.get(name) === making) taking.delete(name);
+  }
+  const served = ahead.get(names.network(owner))?.served;
   for (const { alone } of wanted.pods) served?.add(alone ?? "");
   endSpares(parts, spec);
 }
 
+/** Sandboxes of services that the plan does not have: a control plane before this one left them. */
+async function noteStrays(
+  { docker, names, ahead }: SandboxParts,
+  { owner, plan }: WorkspaceSpec,
+): Promise<void> {
+  const role: Role = "sandbox";
+  const ofService = [`${label.role}=${role}`, `${label.service}=`];
+  const filters = { label: [...names.filter(owner), ...ofService] };
+  const found = await docker.listContainers({ all: true, filters });
+  const planned = new Set(podsOf(plan).map((pod) => names.sandbox(owner, pod.alone)));
+  const strays = found.flatMap(({ Id: id, Names: [path = ""], Labels }) =>
+    planned.has(path.slice(1)) || Labels[label.service] !== ""
+      ? []
+      : [[path, { id, isInterchangeable: false }] as const],
+  );
+  if (strays.length === 0) return;
+  const { spares = [], served = [] } = ahead.get(names.network(owner)) ?? {};
+  const known = new Set(Array.from(spares, ([, { id }]) => id));
+  ahead.set(names.network(owner), {
+    spares: new Map([...spares, ...strays.filter(([, { id }]) => !known.has(id))]),
+    served: new Set(served),
+  });
+}
+
 /** Removes what was made ahead and no service of the plan will have; nobody waits for it. */
 function endSpares(
-  { docker, names, ready, ownDoing, ending, log }: SandboxParts,
+  { docker, names, ahead, ownDoing, ending, log }: SandboxParts,
   { owner, plan }: WorkspaceSpec,
 ): void {
-  const known = ready.get(names.network(owner));
+  const known = ahead.get(names.network(owner));
   if (known === undefined || known.spares.size === 0) return;
+  const pods = podsOf(plan);
   const isServed = (pod: Pod): boolean => !isInterchangeable(pod) || known.served.has(pod.alone);
-  if (!podsOf(plan).every(isServed)) return;
-  const ids = [...known.spares.values()];
+  if (!pods.every(isServed)) return;
+  const planned = new Set(pods.map(({ alone }) => alone));
+  const left = [...known.spares].filter(([name]) => !planned.has(name));
+  const ids = left.map(([, { id }]) => id);
   known.spares.clear();
   for (const id of ids) ownDoing.set(id, "destroy");
   const removal = Promise.all(ids.map((id) => removeContainer(docker, id)))
@@ -145,12 +196,13 @@ interface Wanted {
   readonly isAhead?: true;
 }
 
+/** @returns whether all were there, and were taken as they are. */
 async function makeSandboxes(
   parts: SandboxParts,
   wanted: Wanted,
   options: StepOptions,
-): Promise<void> {
-  const { docker, names, range, ready } = parts;
+): Promise<boolean> {
+  const { docker, names, range, ready, ahead } = parts;
   const key = names.network(wanted.owner);
   const gathering = hostFacts(parts, options);
   gathering.catch(() => undefined);
@@ -160,11 +212,10 @@ async function makeSandboxes(
   if (await takeReady(parts, wanted, gathering)) {
     options.onPhase?.("network-made");
     options.onPhase?.("sandbox-made");
-    return;
+    return true;
   }
   // What holds the workspace is made sure of whole; a service of production joins what is there.
-  const seen = ready.get(key);
-  const known = wanted.pods.every((pod) => pod.isMirrored) ? seen?.subnet : undefined;
+  const known = wanted.pods.every((pod) => pod.isMirrored) ? ready.get(key)?.subnet : undefined;
   if (known === undefined) ready.delete(key);
   const making =
     known ??
@@ -177,28 +228,27 @@ async function makeSandboxes(
   const [network, facts] = await Promise.all([making, gathering]);
   options.onPhase?.("network-made");
   const startedAt = new Map<string, string>();
-  const spares = new Map<string, string>();
+  const spares: MadeAhead["spares"] = new Map();
   try {
     await inTurns(wanted.pods, wanted.atOnce ?? sandboxesAtOnce, async (pod) => {
       const rules = rulesOf(pod, network, facts);
       const started = await ensureSandbox(parts, wanted, { pod, rules, options });
       startedAt.set(started.id, started.at);
-      if (wanted.isAhead && isInterchangeable(pod)) spares.set(pod.alone, started.id);
+      if (pod.alone !== null && pod.isMirrored) {
+        spares.set(pod.alone, { id: started.id, isInterchangeable: isInterchangeable(pod) });
+      }
     });
   } catch (error) {
     // It may be the network that is not what it was.
     ready.delete(key);
     throw error;
   }
-  // Others may have become ready meanwhile, or before, in the same network.
-  const others = ready.get(key) ?? seen;
-  const before = others?.subnet.subnet === network.subnet ? others : undefined;
-  ready.set(key, {
-    subnet: network,
-    startedAt: new Map([...(before?.startedAt ?? []), ...startedAt]),
-    spares: before?.spares ?? spares,
-    served: before?.served ?? new Set(),
-  });
+  // Others may have become ready meanwhile, in the same network.
+  const others = ready.get(key);
+  const before = others?.subnet.subnet === network.subnet ? others.startedAt : [];
+  ready.set(key, { subnet: network, startedAt: new Map([...before, ...startedAt]) });
+  if (wanted.isAhead) ahead.set(key, { spares, served: new Set() });
+  return false;
 }
 
 /**
@@ -213,7 +263,7 @@ async function takeReady(
   wanted: Wanted,
   gathering: Promise<HostFacts | null>,
 ): Promise<boolean> {
-  const { docker, names, helperImage, ready } = parts;
+  const { docker, names, helperImage, ready, ahead } = parts;
   const network = names.network(wanted.owner);
   const known = ready.get(network);
   if (known === undefined || !hasRoom(known.subnet.subnet, wanted.room)) return false;
@@ -221,7 +271,8 @@ async function takeReady(
   const pods = wanted.pods.map(async (pod) => {
     const rules = rulesOf(pod, known.subnet, facts);
     const options = sandboxOptions(names, wanted.owner, { pod, rules, image: helperImage });
-    const found = await findReady(docker, { known, of: wanted.of ?? null }, { pod, options });
+    const spares = ahead.get(network)?.spares ?? new Map();
+    const found = await findReady(docker, { spares, of: wanted.of ?? null }, { pod, options });
     const isReady =
       found?.State.Running === true &&
       found.State.StartedAt === known.startedAt.get(found.Id) &&
@@ -237,20 +288,28 @@ async function takeReady(
 /** The sandbox of a pod by its name, or one of nobody's that has the name from now on. */
 async function findReady(
   docker: Docker,
-  { known, of }: { readonly known: ReadyNetwork; readonly of: WorkspacePlan | null },
+  { spares, of }: { readonly spares: MadeAhead["spares"]; readonly of: WorkspacePlan | null },
   { pod, options }: { readonly pod: Pod; readonly options: ContainerOptions },
 ): Promise<Docker.ContainerInspectInfo | null> {
-  const { spares } = known;
   const found = await unless([404], docker.getContainer(options.name).inspect());
   if (pod.alone !== null) spares.delete(pod.alone);
   if (found !== null || of === null || !isInterchangeable(pod)) return found;
   // The plan's other services have those that are called as they are.
-  const [name, id] =
-    [...spares].find(([spare]) => !of.services.some(({ name: is }) => is === spare)) ?? [];
-  if (name === undefined || id === undefined) return null;
+  const [name, spare] =
+    [...spares].find(
+      ([is, one]) => one.isInterchangeable && !of.services.some((service) => service.name === is),
+    ) ?? [];
+  if (name === undefined || spare === undefined) return null;
   spares.delete(name);
-  const renamed = await unless([404, 409], docker.getContainer(id).rename({ name: options.name }));
-  return renamed === null ? null : unless([404], docker.getContainer(id).inspect());
+  const container = docker.getContainer(spare.id);
+  try {
+    await container.rename({ name: options.name });
+  } catch (error) {
+    spares.set(name, spare);
+    if (statusOf(error) === 404 || statusOf(error) === 409) return null;
+    throw error;
+  }
+  return unless([404], container.inspect());
 }
 
 function rulesOf(pod: Pod, network: Subnet, facts: HostFacts | null): Rules {
@@ -304,18 +363,20 @@ export async function runningSandbox(
 }
 
 /**
- * The id of a running sandbox of an owner: all of them have the same rules.
+ * The id of the sandbox of what is the owner's own, which runs: those of production's services come and
+ * go.
  *
  * @throws OneloopError `engine-failed` where none runs
  */
-export async function anySandbox(
+export async function ownSandbox(
   docker: Docker,
   { label: owned }: { readonly label: readonly string[] },
 ): Promise<string> {
   const role: Role = "sandbox";
-  const [found] = await docker.listContainers({
+  const running = await docker.listContainers({
     filters: { label: [...owned, `${label.role}=${role}`], status: ["running"] },
   });
+  const found = running.find(({ Labels }) => Labels[label.service] === undefined);
   if (found !== undefined) return found.Id;
   throw new OneloopError(
     "engine-failed",
@@ -400,12 +461,13 @@ async function join(
   const name = HostConfig?.NetworkMode ?? "";
   const EndpointConfig = NetworkingConfig?.EndpointsConfig?.[name];
   const network = docker.getNetwork(name);
-  if (isJoined(found.NetworkSettings, name)) {
-    if (isNamed(found, name, EndpointConfig?.Aliases ?? [])) return;
-    ownDoing.set(found.Id, "connect");
-    await unless([404], network.disconnect({ Container: found.Id, Force: true }));
-  }
+  const isIn = isJoined(found.NetworkSettings, name);
+  if (isIn && isNamed(found, name, EndpointConfig?.Aliases ?? [])) return;
   try {
+    if (isIn) {
+      ownDoing.set(found.Id, "connect");
+      await unless([404], network.disconnect({ Container: found.Id, Force: true }));
+    }
     await network.connect({ Container: found.Id, EndpointConfig });
   } catch (error) {
     ownDoing.delete(found.Id);

@@ -64,16 +64,11 @@ export function readContainer(
 
 /** A pod calls itself by its own name, which is made up unless it is a Pod's or a StatefulSet's. */
 function readHostname({ object, pod }: Workload): Pick<SourceService, "hostname"> {
+  // Whatever its template says.
+  if (object.kind === "StatefulSet") return { hostname: known(`${object.name}-0`, object.where) };
   const [at, text] = [pod.get("hostname"), pod.text("hostname")];
   if (at !== null && text !== null) return { hostname: at.fact(text) };
-  switch (object.kind) {
-    case "Pod":
-      return { hostname: known(object.name, object.where) };
-    case "StatefulSet":
-      return { hostname: known(`${object.name}-0`, object.where) };
-    default:
-      return {};
-  }
+  return object.kind === "Pod" ? { hostname: known(object.name, object.where) } : {};
 }
 
 function textFact(container: Value, name: string): Fact<string | null> {

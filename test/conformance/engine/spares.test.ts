@@ -1,10 +1,11 @@
+import { Readable } from "node:stream";
 import { expect, it } from "vitest";
 import type { EngineEvent, Owner, Preparation } from "../../../server/engine/engine.ts";
 import type { PlannedService } from "../../../server/protocol/service.ts";
 import { containerOf, sandboxesOf, step, workspaceOwner } from "../../helpers/test-engine.ts";
 import { docker } from "../../helpers/engine-objects.ts";
 import { mirrored } from "./mirrored.ts";
-import { image, open, shell, specOf, test } from "./mirror-rig.ts";
+import { image, open, shell, specOf, tarOf, test } from "./mirror-rig.ts";
 import { waiting } from "./suite.ts";
 
 // Sandboxes that were made ahead for one mirror, or for none, serve another.
@@ -85,6 +86,64 @@ it("nobody hears of the change, and each end is told as its service's", async ()
   watching.abort();
   await events;
   expect(seen[0]).toMatchObject({ service: "c", kind: "died" });
+});
+
+it("what is of one mirror alone is removed, whatever made it so", async () => {
+  const port = { port: 80, targetPort: 8080, protocol: "tcp" as const };
+  const theirs = specOf(workspaceOwner(), [
+    web("moved", { mirror: { names: [{ name: "moved", ports: [port] }] } }),
+    web("keeps", { mounts: [{ volume: "data", path: "/data" }] }),
+    web("same", { mirror: { hostname: "same" } }),
+    web("a"),
+  ]);
+  const ahead = { like: theirs.plan, spares: 0 };
+  const services = [web("b"), web("same", { mirror: { hostname: "same" } })];
+  await using world = await open(services, { ahead: () => ahead });
+  expect(world.made).toHaveLength(5);
+  for (const name of ["b", "same"]) await world.start({ service: name });
+  await expect.poll(() => sandboxesOf(world.owner), { timeout: 30_000 }).toHaveLength(3);
+  expect(await resolving(world.owner, "moved", "keeps", "a", "b", "same")).toEqual(["b", "same"]);
+  for (const name of ["b", "same"]) {
+    expect(world.made).toContain(await sandboxOf(world.owner, name));
+  }
+});
+
+it("what a killed control plane left of them is removed by the next", async () => {
+  const ahead = { like: null, spares: 3 };
+  await using world = await open([web("b")], { ahead: () => ahead });
+  expect(await sandboxesOf(world.owner)).toHaveLength(4);
+  const later = await test.another();
+  await later.ensureSandbox(world.spec, step());
+  await later.ensureSandbox(world.spec, { ...step(), service: "b" });
+  await expect.poll(() => sandboxesOf(world.owner), { timeout: 30_000 }).toHaveLength(2);
+  await world.start({ service: "b" });
+  expect(await resolving(world.owner, "b", "spare-1", "spare-2", "spare-3")).toEqual(["b"]);
+});
+
+it("a service has one, however often it is asked for at once", async () => {
+  const ahead = { like: null, spares: 2 };
+  await using world = await open([web("b"), web("c")], { ahead: () => ahead });
+  const asked = ["b", "b", "c", "b"].map((service) =>
+    test.engine.ensureSandbox(world.spec, { ...step(), service }),
+  );
+  await Promise.all(asked);
+  expect(await sandboxesOf(world.owner)).toEqual(world.made);
+  expect(await resolving(world.owner, "b", "c")).toEqual(["b", "c"]);
+});
+
+it("a build runs in the workspace's own", async () => {
+  const ahead = { like: null, spares: 2 };
+  await using world = await open([web("b")], { ahead: () => ahead });
+  const said: string[] = [];
+  // Not from what was built before.
+  const line = `RUN : ${world.owner.id}; echo "it is $(hostname)"`;
+  const archive = Readable.from(await tarOf({ Dockerfile: `FROM ${image}\n${line}\n` }));
+  const request = { archive, dockerfile: "Dockerfile", args: {}, target: null };
+  await test.engine.buildImage(
+    { ...request, owner: world.owner },
+    { ...step(), onProgress: (progress) => said.push(progress) },
+  );
+  expect(said.join("\n")).toContain("it is workspace");
 });
 
 it("a plan that grows is served by what others were made for, and then by its own", async () => {

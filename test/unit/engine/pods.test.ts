@@ -5,6 +5,7 @@ import type { NetworkName, PlannedService } from "../../../server/protocol/servi
 import {
   countPrepared,
   podsOf,
+  roomFor,
   sandboxNameOf,
   sandboxOptions,
 } from "../../../server/engine/docker/pods.ts";
@@ -126,6 +127,19 @@ describe("countPrepared, of what another plan needs,", () => {
     expect(countPrepared(shop, { like: many, spares: 0 })).toBe(3);
   });
 
+  it("is nothing where the network has no address for the rest", () => {
+    const moved = (at: number): PlannedService =>
+      mirrored(`m${at}`, { mirror: { names: [{ name: `n${at}`, ports: [port(8080)] }] } });
+    const plans = (count: number): PlannedService[] => [
+      service("dev"),
+      ...Array.from({ length: count }, (_, at) => moved(at)),
+    ];
+    expect(count(plans(5), { like: null, spares: 6 })).toBe(1);
+    expect(count(plans(6), { like: null, spares: 6 })).toBe(0);
+    expect(count([service("dev"), ...others(11)], { like: null, spares: 16 })).toBe(12);
+    expect(roomFor({ like: null, spares: 16 })).toBe(17);
+  });
+
   it("is as many as there are for nobody yet", () => {
     const services = [dev, mail, web].filter((one) => one !== undefined);
     expect(count(services, { like: null, spares: 4 })).toBe(3);
@@ -177,11 +191,14 @@ it("the host name of a service is what production says, or stays where it keeps 
     mirrored("web"),
     mirrored("proxy", { mounts, mirror: { partOf: "web", role: "sidecar", hostname: "other" } }),
     mirrored("odd", { mirror: { hostname: "a b\n10.0.0.1 web" } }),
+    mirrored("called", { mirror: { hostname: "web" } }),
+    mirrored("spaced", { mirror: { hostname: "workspace" } }),
     mirrored("own", { dedicatedPod: true }),
     service("tool", { dedicatedPod: true }),
   ]);
   expect(Object.fromEntries(podsOf(plan).map((pod) => [pod.alone, pod.hostname]))).toEqual({
-    ...{ null: "workspace", db: "db-0", queue: "queue", web: "web", odd: null, own: null },
+    ...{ null: "workspace", db: "db-0", queue: "queue", web: "web", odd: null },
+    ...{ called: null, spaced: null, own: null },
     tool: "tool",
   });
 });
