@@ -20,9 +20,6 @@ const maxUnreadAnswersBytes = 16 * 1024 * 1024;
  */
 const maxUnreadInputBytes = 8 * 1024 * 1024;
 
-/** Above this, the program's output is held until half of it is gone. */
-const highWaterBytes = 256 * 1024;
-
 /** What all channels of one connection share: the socket's back pressure, and the client's limits. */
 export class ConnectionFlow {
   readonly input: ReadMemory;
@@ -141,7 +138,6 @@ export class ChannelWriter implements Disposable {
   readonly #flow: ConnectionFlow;
   readonly #onDrain: () => void;
   readonly #queue: Piece[] = [];
-  #queuedBytes = 0;
   #heldUp = false;
   #whenEmpty: (() => void)[] = [];
 
@@ -151,16 +147,17 @@ export class ChannelWriter implements Disposable {
     this.#onDrain = onDrain;
   }
 
-  /** False when the caller should wait for `onDrain`. What is not sent at once is copied. */
+  /**
+   * False when the caller should wait for `onDrain`. Until then what was not sent at once stands where
+   * it stood, and nothing may be written over it: a copy would be memory outside of JavaScript's heap,
+   * and each 64 MiB of that make V8 mark the whole heap.
+   */
   write(to: Piece["to"], bytes: Uint8Array): boolean {
     if (bytes.length > 0) {
-      const piece = { to, bytes };
-      this.#queue.push(piece);
-      this.#queuedBytes += bytes.length;
+      this.#queue.push({ to, bytes });
       this.flush();
-      if (piece.bytes.length > 0) piece.bytes = Buffer.from(piece.bytes);
     }
-    if (this.#queuedBytes > highWaterBytes) this.#heldUp = true;
+    this.#heldUp = this.#queue.length > 0;
     return !this.#heldUp;
   }
 
@@ -172,10 +169,9 @@ export class ChannelWriter implements Disposable {
 
   flush(): void {
     if (this.#queue.length > 0) this.#flow.together(() => this.#sendQueue());
-    if (this.#queue.length === 0) {
-      for (const then of this.#whenEmpty.splice(0)) then();
-    }
-    if (this.#heldUp && this.#queuedBytes <= highWaterBytes / 2) {
+    if (this.#queue.length > 0) return;
+    for (const then of this.#whenEmpty.splice(0)) then();
+    if (this.#heldUp) {
       this.#heldUp = false;
       this.#onDrain();
     }
@@ -188,7 +184,6 @@ export class ChannelWriter implements Disposable {
       const part = piece.bytes.subarray(0, length);
       piece.bytes = piece.bytes.subarray(length);
       if (piece.bytes.length === 0) this.#queue.shift();
-      this.#queuedBytes -= length;
       this.#flow.send(piece.to === "stdout" ? this.#channel : this.#channel.stderr, part);
     }
   }

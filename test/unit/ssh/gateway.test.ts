@@ -159,6 +159,27 @@ describe("ssh <workspace>@host, by the OpenSSH client", () => {
     await once(child, "close");
   });
 
+  test("-W holds a sender whose client does not read, and loses and changes nothing", async () => {
+    const bytes = randomBytes(48 * 1024 * 1024);
+    let waiting = (): number => bytes.length;
+    await using server = await listen((socket) => {
+      waiting = () => socket.writableLength;
+      socket.end(bytes);
+    });
+    const child = open.start(["-W", `127.0.0.1:${server.port}`, "ws@127.0.0.1"]);
+    const [first] = (await once(child.stdout, "data")) as [Buffer];
+    child.stdout.pause();
+    // Each question is a whole connection: a sender that is not held goes on meanwhile.
+    for (let same = 0, before = -1; same < 5; before = waiting()) {
+      await open.ssh(["ws@127.0.0.1", "true"]);
+      same = waiting() === before ? same + 1 : 0;
+    }
+    expect(waiting()).toBeGreaterThan(bytes.length / 2);
+    const read = [first];
+    for await (const chunk of child.stdout) read.push(chunk as Buffer);
+    expect(sha(Buffer.concat(read))).toBe(sha(bytes));
+  });
+
   test("-L to a port on which nothing listens is refused, and the session goes on", async () => {
     const [nobody, local] = [await freePort(), await freePort()];
     const child = open.start([
