@@ -1,5 +1,6 @@
 import type { Connection, ServerChannel } from "ssh2";
 import { Turns } from "../util/turns.ts";
+import type { PacketMemory } from "./packet-memory.ts";
 import { ReadMemory } from "./read-memory.ts";
 import type { Refusal } from "./refusal.ts";
 import { Rekeying, type RekeyLimits } from "./rekeying.ts";
@@ -24,6 +25,7 @@ const maxUnreadInputBytes = 8 * 1024 * 1024;
 export class ConnectionFlow {
   readonly input: ReadMemory;
   readonly #socket: Transport;
+  readonly #packets: PacketMemory;
   readonly #refused: (reason: Refusal) => void;
   readonly #writers = new Set<ChannelWriter>();
   readonly #channels = new Set<ServerChannel>();
@@ -35,11 +37,13 @@ export class ConnectionFlow {
     socket: Transport,
     client: Connection,
     options: {
+      readonly packets: PacketMemory;
       readonly refused: (reason: Refusal) => void;
       readonly rekey?: RekeyLimits | undefined;
     },
   ) {
     this.#socket = socket;
+    this.#packets = options.packets;
     this.#refused = options.refused;
     this.input = new ReadMemory(client, socket);
     this.#rekeying = new Rekeying({ client, socket }, options.rekey, () => {
@@ -81,21 +85,16 @@ export class ConnectionFlow {
     return outgoing.state === "open" ? outgoing.window : 0;
   }
 
-  /** Runs what sends several packets: they leave in one system call, and wake the client once. */
+  /** See `PacketMemory.together`. */
   together(send: () => void): void {
-    this.#socket.cork();
-    try {
-      send();
-    } finally {
-      this.#socket.uncork();
-    }
+    this.#packets.together(send);
   }
 
   send(stream: NodeJS.WritableStream, bytes: Uint8Array): void {
-    const before = this.#socket.bytesWritten;
+    const before = this.#packets.bytesWritten;
     stream.write(bytes);
     // ssh2 keeps what is written during a key exchange; `rekey` says when it is over.
-    if (this.#socket.bytesWritten - before < bytes.length) this.#exchangingKeys = true;
+    if (this.#packets.bytesWritten - before < bytes.length) this.#exchangingKeys = true;
     this.#rekeying.check();
   }
 
