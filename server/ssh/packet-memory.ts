@@ -29,9 +29,10 @@ const blockBytes: Readonly<Record<string, number>> = {
  * Packets lie side by side in pieces of this size, over all connections, and the pieces are used
  * again: a buffer for each packet, or a new piece for each 1 MiB, is memory outside of JavaScript's
  * heap, and each 64 MiB of that make V8 mark the whole heap: a quarter of the gateway's time, and of
- * a core that the client wants. An idle connection holds none.
+ * a core that the client wants. An idle connection holds none. What a forward reads at once, in its
+ * packets, fits into one.
  */
-const pieceBytes = 512 * 1024;
+const pieceBytes = 544 * 1024;
 
 /** What the sockets of some fast connections wait with; beyond that pieces are left to the collector. */
 const keptPieces = 12;
