@@ -1,11 +1,11 @@
 import { connect, type NetConnectOpts, type Socket } from "node:net";
-import { usualBytes } from "./own-memory.ts";
+import { bulkBytes, usualBytes } from "./own-memory.ts";
 
 /**
- * Much of what waits in a socket is taken at once: each read wakes up the process, and the next one
- * of the way. Of 256 KiB to 2 MiB this moved most; more is cold when it is encrypted.
+ * What a forward reads at once: each read wakes up the process, and the next one of the way. Of
+ * 256 KiB to 2 MiB this moved most; more is cold when it is encrypted.
  */
-const readBytes = 512 * 1024;
+export const forwardBytes = 512 * 1024;
 
 /** Less is copied out of memory that all connections share: who says little has none of its own. */
 const littleBytes = 4 * 1024;
@@ -13,8 +13,11 @@ const littleBytes = 4 * 1024;
 /** Of all connections: what is read into it is copied before anything else is read. */
 const shared = Buffer.allocUnsafeSlow(usualBytes);
 
-/** What connections gave back, for the next ones; what is beyond that is left to the collector. */
-const free: Buffer[] = [];
+/**
+ * What connections gave back, for the next ones, by its size; what is beyond that is left to the
+ * collector.
+ */
+const free = new Map<number, Buffer[]>();
 const mostFree = 12;
 
 /** @returns false: nothing more is read until `socket.resume()`. The next read overwrites the chunk. */
@@ -27,8 +30,10 @@ const takers = new WeakMap<Socket, Taker | null>();
  * each read, whose collection costs more than the bytes do. It is a stream as any other, until `relay`
  * or `takeReads` takes what it reads without memory for each read. While a part of what was read waits
  * to be written, its memory stays as it is, and nothing more is read.
+ *
+ * @param readBytes at most, at once.
  */
-export function connectForRelay(options: NetConnectOpts): Socket {
+export function connectForRelay(options: NetConnectOpts, readBytes = bulkBytes): Socket {
   let own: Buffer | null = null;
   const socket: Socket = connect({
     ...options,
@@ -39,7 +44,7 @@ export function connectForRelay(options: NetConnectOpts): Socket {
         const take = takers.get(socket) ?? null;
         const chunk = own === null || take === null ? Buffer.from(read) : read;
         const goesOn = take === null ? socket.push(chunk) : take(chunk);
-        own = nextMemory(own, { length, goesOn });
+        own = nextMemory(own, { length, goesOn, readBytes });
         return goesOn;
       },
     },
@@ -51,12 +56,14 @@ export function connectForRelay(options: NetConnectOpts): Socket {
 /** Null: the shared one. */
 function nextMemory(
   own: Buffer | null,
-  { length, goesOn }: { length: number; goesOn: boolean },
+  { length, goesOn, readBytes }: { length: number; goesOn: boolean; readBytes: number },
 ): Buffer | null {
-  if (length >= littleBytes) return own ?? free.pop() ?? Buffer.allocUnsafeSlow(readBytes);
+  const given = free.get(readBytes) ?? [];
+  if (length >= littleBytes) return own ?? given.pop() ?? Buffer.allocUnsafeSlow(readBytes);
   // What it still waits with stands in it.
   if (own === null || !goesOn) return own;
-  if (free.length < mostFree) free.push(own);
+  if (given.length < mostFree) given.push(own);
+  free.set(readBytes, given);
   return null;
 }
 
