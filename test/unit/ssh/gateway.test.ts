@@ -3,7 +3,9 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer, connect, type AddressInfo } from "node:net";
 import { join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { echoIsAwaited } from "../../../server/util/echoes.ts";
 import { makeSshKey } from "../../helpers/ssh-key.ts";
 import pty from "node-pty";
 import ssh2, { type ClientChannel, type IdentityCallback, type ParsedKey } from "ssh2";
@@ -156,6 +158,23 @@ describe("ssh <workspace>@host, by the OpenSSH client", () => {
     for await (const chunk of socket) answer.push(chunk as Buffer);
     expect(Buffer.concat(answer).toString()).toBe(`got ${sha(bytes)}`);
     child.stdin.end();
+    await once(child, "close");
+  });
+
+  test.each([
+    ["-tt", true],
+    ["-T", false],
+  ])("with %s, that others' transfers wait for the echo of a key is %s", async (mode, waits) => {
+    const quiet = "stty -echo 2>&-; echo ready; head -c 1; echo; cat > /dev/null";
+    const child = open.start([mode, "ws@127.0.0.1", quiet]);
+    await once(child.stdout, "data");
+    child.stdin.write("x\n");
+    const shown = once(child.stdout, "data").then(() => true);
+    let waited = false;
+    while (!(await Promise.race([shown, turn(false)]))) waited ||= echoIsAwaited();
+    expect(waited).toBe(waits);
+    child.stdin.end();
+    child.kill();
     await once(child, "close");
   });
 
