@@ -46,8 +46,6 @@ class AESGCMDecipherBinding {
   }
 }
 
-class PacketReader {}
-
 class Channel extends EventEmitter {
   readonly incoming = { id: channelId };
   readonly readableFlowing = true;
@@ -107,7 +105,7 @@ class Sender {
       _protocol: {
         _decipher: decipher,
         _onPayload: onPayload,
-        _packetRW: { read: new PacketReader() },
+        _packetRW: { read: { constructor: { name: "PacketReader" } } },
       },
     };
     Object.defineProperty(to, "readableFlowing", { get: () => !this.detour });

@@ -72,3 +72,31 @@ test("memory that a connection gave back is of use to the next, and to one at a 
   far.destroy();
   otherFar.destroy();
 });
+
+test("what little a taker holds stays where much was read before", async () => {
+  const [far, near] = await pair();
+  const [otherFar, otherNear] = await pair();
+  const taken = (socket: Socket, bytes: number): Promise<void> =>
+    new Promise((resolve) => {
+      let left = bytes;
+      takeReads(socket, ({ length }) => {
+        left -= length;
+        if (left === 0) resolve();
+        return true;
+      });
+    });
+  const much = taken(near, 200_000);
+  far.write(Buffer.alloc(200_000, "m"));
+  await much;
+  const reading = held(near);
+  far.write(Buffer.alloc(10, "a"));
+  const kept = await reading;
+  for (let round = 0; round < 2; round += 1) {
+    const others = taken(otherNear, 200_000);
+    otherFar.write(Buffer.alloc(200_000, "b"));
+    await others;
+  }
+  expect(kept.toString()).toBe("a".repeat(10));
+  far.destroy();
+  otherFar.destroy();
+});
