@@ -1,5 +1,6 @@
 import type { Connection, ServerChannel } from "ssh2";
 import { Turns } from "../util/turns.ts";
+import type { PacketMemory } from "./packet-memory.ts";
 import { ReadMemory } from "./read-memory.ts";
 import type { Refusal } from "./refusal.ts";
 import { Rekeying, type RekeyLimits } from "./rekeying.ts";
@@ -20,13 +21,11 @@ const maxUnreadAnswersBytes = 16 * 1024 * 1024;
  */
 const maxUnreadInputBytes = 8 * 1024 * 1024;
 
-/** Above this, the program's output is held until half of it is gone. */
-const highWaterBytes = 256 * 1024;
-
 /** What all channels of one connection share: the socket's back pressure, and the client's limits. */
 export class ConnectionFlow {
   readonly input: ReadMemory;
   readonly #socket: Transport;
+  readonly #packets: PacketMemory;
   readonly #refused: (reason: Refusal) => void;
   readonly #writers = new Set<ChannelWriter>();
   readonly #channels = new Set<ServerChannel>();
@@ -38,11 +37,13 @@ export class ConnectionFlow {
     socket: Transport,
     client: Connection,
     options: {
+      readonly packets: PacketMemory;
       readonly refused: (reason: Refusal) => void;
       readonly rekey?: RekeyLimits | undefined;
     },
   ) {
     this.#socket = socket;
+    this.#packets = options.packets;
     this.#refused = options.refused;
     this.input = new ReadMemory(client, socket);
     this.#rekeying = new Rekeying({ client, socket }, options.rekey, () => {
@@ -84,21 +85,16 @@ export class ConnectionFlow {
     return outgoing.state === "open" ? outgoing.window : 0;
   }
 
-  /** Runs what sends several packets: they leave in one system call, and wake the client once. */
+  /** See `PacketMemory.together`. */
   together(send: () => void): void {
-    this.#socket.cork();
-    try {
-      send();
-    } finally {
-      this.#socket.uncork();
-    }
+    this.#packets.together(send);
   }
 
   send(stream: NodeJS.WritableStream, bytes: Uint8Array): void {
-    const before = this.#socket.bytesWritten;
+    const before = this.#packets.bytesWritten;
     stream.write(bytes);
     // ssh2 keeps what is written during a key exchange; `rekey` says when it is over.
-    if (this.#socket.bytesWritten - before < bytes.length) this.#exchangingKeys = true;
+    if (this.#packets.bytesWritten - before < bytes.length) this.#exchangingKeys = true;
     this.#rekeying.check();
   }
 
@@ -141,7 +137,6 @@ export class ChannelWriter implements Disposable {
   readonly #flow: ConnectionFlow;
   readonly #onDrain: () => void;
   readonly #queue: Piece[] = [];
-  #queuedBytes = 0;
   #heldUp = false;
   #whenEmpty: (() => void)[] = [];
 
@@ -151,16 +146,17 @@ export class ChannelWriter implements Disposable {
     this.#onDrain = onDrain;
   }
 
-  /** False when the caller should wait for `onDrain`. What is not sent at once is copied. */
+  /**
+   * False when the caller should wait for `onDrain`. Until then what was not sent at once stands where
+   * it stood, and nothing may be written over it: a copy would be memory outside of JavaScript's heap,
+   * and each 64 MiB of that make V8 mark the whole heap.
+   */
   write(to: Piece["to"], bytes: Uint8Array): boolean {
     if (bytes.length > 0) {
-      const piece = { to, bytes };
-      this.#queue.push(piece);
-      this.#queuedBytes += bytes.length;
+      this.#queue.push({ to, bytes });
       this.flush();
-      if (piece.bytes.length > 0) piece.bytes = Buffer.from(piece.bytes);
     }
-    if (this.#queuedBytes > highWaterBytes) this.#heldUp = true;
+    this.#heldUp = this.#queue.length > 0;
     return !this.#heldUp;
   }
 
@@ -172,10 +168,9 @@ export class ChannelWriter implements Disposable {
 
   flush(): void {
     if (this.#queue.length > 0) this.#flow.together(() => this.#sendQueue());
-    if (this.#queue.length === 0) {
-      for (const then of this.#whenEmpty.splice(0)) then();
-    }
-    if (this.#heldUp && this.#queuedBytes <= highWaterBytes / 2) {
+    if (this.#queue.length > 0) return;
+    for (const then of this.#whenEmpty.splice(0)) then();
+    if (this.#heldUp) {
       this.#heldUp = false;
       this.#onDrain();
     }
@@ -188,7 +183,6 @@ export class ChannelWriter implements Disposable {
       const part = piece.bytes.subarray(0, length);
       piece.bytes = piece.bytes.subarray(length);
       if (piece.bytes.length === 0) this.#queue.shift();
-      this.#queuedBytes -= length;
       this.#flow.send(piece.to === "stdout" ? this.#channel : this.#channel.stderr, part);
     }
   }

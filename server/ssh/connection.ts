@@ -9,7 +9,7 @@ import { forward, forwardToSocket } from "./forward.ts";
 import { holdKexInit } from "./hold-kexinit.ts";
 import type { SshGatewayOptions } from "./options.ts";
 import { limitPackets } from "./packet-limits.ts";
-import { sharePacketMemory } from "./packet-memory.ts";
+import { PacketMemory } from "./packet-memory.ts";
 import type { Refusal } from "./refusal.ts";
 import { serveRemoteForwards } from "./remote-forward.ts";
 import { serveSession } from "./session.ts";
@@ -24,6 +24,12 @@ const codeGraceMs = 120_000;
 const maxChannels = 256;
 
 const defaultSftpServer = [`${supervisorMount}/libexec/sftp-server`];
+
+/** ssh2's end of it, and the memory that it writes packets into. */
+interface Served {
+  readonly client: Connection;
+  readonly packets: PacketMemory;
+}
 
 /** One client's TCP connection, from its first byte to its last. A failure ends it, and only it. */
 export class SshConnection implements Disposable {
@@ -66,9 +72,10 @@ export class SshConnection implements Disposable {
   begin(client: Connection, identification: string): void {
     const { log } = this.#gateway;
     holdKexInit(this.#socket, identification);
+    const packets = new PacketMemory(client, this.#socket);
     client.on("handshake", () => {
       this.#identified = true;
-      sharePacketMemory(client, this.#socket);
+      packets.share();
     });
     const fail = (error: unknown): void => {
       log.debug({ err: error }, "an SSH connection failed");
@@ -106,7 +113,7 @@ export class SshConnection implements Disposable {
     client.on("ready", () => {
       this.#authenticated = true;
       this.#endWithSignIn();
-      this.#serve(client, fail);
+      this.#serve({ client, packets }, fail);
     });
   }
 
@@ -145,8 +152,8 @@ export class SshConnection implements Disposable {
     this.#socket.on("close", () => registered[Symbol.dispose]());
   }
 
-  #serve(client: Connection, fail: (error: unknown) => void): void {
-    const door = this.#door(client);
+  #serve({ client, packets }: Served, fail: (error: unknown) => void): void {
+    const door = this.#door({ client, packets });
     const agent = new AgentForwarding(client, door);
     client.on("session", (accept, reject) => {
       if (this.#channels >= maxChannels) {
@@ -179,11 +186,12 @@ export class SshConnection implements Disposable {
     serveRemoteForwards(client, door, () => this.#refuse("too-many-forwards"));
   }
 
-  #door(client: Connection): Door {
+  #door({ client, packets }: Served): Door {
     const { supervisors, log, sftpServer, describe, terminals, rekey } = this.#gateway;
     const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;
     return {
       flow: new ConnectionFlow(this.#socket, client, {
+        packets,
         refused: (reason) => this.#refuse(reason),
         rekey,
       }),

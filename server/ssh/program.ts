@@ -3,6 +3,7 @@ import type { ServerChannel } from "ssh2";
 import { toOneloopError } from "../protocol/errors.ts";
 import type { ExecExit } from "../protocol/frames.ts";
 import type { ExecStream } from "../terminals/exec-stream.ts";
+import { awaitEcho, echoCame } from "../util/echoes.ts";
 import type { ChannelWriter } from "./connection-flow.ts";
 import type { Door } from "./door.ts";
 import { notFoundStatus } from "./transfers.ts";
@@ -14,6 +15,9 @@ const failureStatus = 255;
 const namedSignals: ReadonlySet<string> = new Set(
   "ABRT ALRM FPE HUP INT KILL PIPE QUIT SEGV TERM USR1 USR2".split(" "),
 );
+
+/** More than a key says, and less than somebody pastes. */
+const keystrokeBytes = 64;
 
 /** More than a client has use for before its program runs. */
 const maxEarlySignals = 16;
@@ -27,7 +31,7 @@ export interface Size {
 export class Program {
   readonly #channel: ServerChannel;
   readonly #door: Door;
-  readonly #newline: string;
+  readonly #pty: boolean;
   readonly #writer: ChannelWriter;
   #forget: () => void = () => undefined;
   #stream: ExecStream | null = null;
@@ -39,7 +43,7 @@ export class Program {
   constructor(channel: ServerChannel, door: Door, pty: boolean) {
     this.#channel = channel;
     this.#door = door;
-    this.#newline = pty ? "\r\n" : "\n";
+    this.#pty = pty;
     this.#writer = door.flow.writer(channel, () => this.#stream?.resume());
     this.#forget = door.whenClosed((by) => {
       if (by === "client") this.hangup();
@@ -66,7 +70,8 @@ export class Program {
     if (this.#ended) return;
     // It may repeat the login name, or what a program said: nothing that a terminal obeys.
     const shown = sentence.replaceAll(/\p{C}/gu, "?");
-    this.#writer.write("stderr", Buffer.from(`oneloop: ${shown}${this.#newline}`));
+    const newline = this.#pty ? "\r\n" : "\n";
+    this.#writer.write("stderr", Buffer.from(`oneloop: ${shown}${newline}`));
   }
 
   resize(size: Size): void {
@@ -111,12 +116,14 @@ export class Program {
     this.#door.flow.input.passOn(channel, stream);
     channel.on("end", () => stream.endInput());
     channel.on("data", (chunk: Buffer) => {
+      if (this.#pty && chunk.length < keystrokeBytes) awaitEcho();
       if (!this.#ended && !stream.write(chunk)) channel.pause();
     });
   }
 
   #output(to: "stdout" | "stderr", piece: Uint8Array): void {
     if (!this.#ended && !this.#writer.write(to, piece)) this.#stream?.pause();
+    if (this.#pty) echoCame();
   }
 
   #finish(exit: ExecExit): void {

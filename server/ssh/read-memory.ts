@@ -17,7 +17,9 @@ type PayloadTaker = (payload: Buffer) => unknown;
 
 interface Decipher {
   _onPayload: PayloadTaker;
-  /** The packet of which a part has come. */
+  /** Of the packet that comes. */
+  readonly _len: number;
+  /** That, as far as it has come. */
   _packet: Uint8Array | null;
 }
 
@@ -54,19 +56,39 @@ const shared = Buffer.allocUnsafeSlow(usualBytes);
 /** What the sinks of some fast connections wait with; beyond that memory is left to the collector. */
 const mostLent = 12;
 
+/** ssh2 takes no longer packet. */
+const maxPacketBytes = 35_000;
+
+interface Memory {
+  readonly read: Buffer;
+  /**
+   * Where packets are joined that two reads share, by turns: what one read has ended stands there
+   * still when the next one has begun.
+   */
+  readonly joined: readonly [Buffer, Buffer];
+}
+
+function newMemory(): Memory {
+  const joined = Buffer.allocUnsafeSlow(2 * maxPacketBytes);
+  return {
+    read: Buffer.allocUnsafeSlow(bulkBytes),
+    joined: [joined.subarray(0, maxPacketBytes), joined.subarray(maxPacketBytes)],
+  };
+}
+
 /** Memory that sinks have not given to the kernel yet, and up to which of its bytes each has it. */
 interface Lent {
-  readonly memory: Buffer;
+  readonly memory: Memory;
   readonly neededBy: readonly (readonly [sink: Sink, upTo: number])[];
 }
 
 const lent: Lent[] = [];
-const free: Buffer[] = [];
+const free: Memory[] = [];
 
-function takeMemory(): Buffer {
+function takeMemory(): Memory {
   const at = lent.findIndex(({ neededBy }) => neededBy.every(([sink, upTo]) => isDone(sink, upTo)));
   const [done] = at === -1 ? [] : lent.splice(at, 1);
-  return done?.memory ?? free.pop() ?? Buffer.allocUnsafeSlow(bulkBytes);
+  return done?.memory ?? free.pop() ?? newMemory();
 }
 
 function isDone(sink: Sink, upTo: number): boolean {
@@ -89,7 +111,11 @@ export class ReadMemory {
   readonly #passedOn = new Map<number, PassedOn>();
   /** Of this read: what got some of it. */
   readonly #touched = new Set<Sink>();
-  #own: Buffer | null = null;
+  #own: Memory | null = null;
+  /** Of which a part has come. */
+  #packet: Uint8Array | null = null;
+  /** Which one of the memory's two is, or was, joined last. */
+  #joined: 0 | 1 = 0;
   #reading = false;
   /** A channel kept what it was told. */
   #kept = false;
@@ -136,8 +162,15 @@ export class ReadMemory {
 
   /** ssh2 goes on with a packet whose end has not come; it may be all but its last bytes. */
   #keepPart({ buffer }: Buffer): void {
-    const decipher = this.#client._protocol._decipher;
-    if (decipher._packet?.buffer === buffer) decipher._packet = Buffer.from(decipher._packet);
+    const packet = this.#packet;
+    if (packet?.buffer !== buffer) return;
+    this.#packet = this.#placeToJoin(packet.length);
+    this.#packet?.set(packet);
+  }
+
+  #placeToJoin(bytes: number): Buffer | null {
+    this.#joined = this.#joined === 0 ? 1 : 0;
+    return this.#own?.joined[this.#joined].subarray(0, bytes) ?? null;
   }
 
   #next(lastBytes: number): Buffer {
@@ -157,7 +190,16 @@ export class ReadMemory {
     if (memory !== null ? lastBytes >= littleBytes : lastBytes >= usualBytes) {
       this.#own ??= takeMemory();
     }
-    return this.#own ?? shared;
+    if (memory !== null && memory !== this.#own) this.#leave(memory);
+    return this.#own?.read ?? shared;
+  }
+
+  /** The packet that comes goes on in other memory. */
+  #leave({ joined: [{ buffer }] }: Memory): void {
+    const packet = this.#packet;
+    if (packet?.buffer !== buffer) return;
+    this.#packet = this.#placeToJoin(packet.length) ?? Buffer.allocUnsafe(packet.length);
+    this.#packet.set(packet);
   }
 
   #lend(one: Lent): void {
@@ -187,6 +229,7 @@ export class ReadMemory {
   }
 
   #wrap(decipher: Decipher): void {
+    if (inPlace.has(decipher.constructor.name)) this.#joinIn(decipher);
     let taker = decipher._onPayload;
     const give = (payload: Buffer): unknown => this.#give(payload, taker);
     // A key exchange sets another.
@@ -198,8 +241,22 @@ export class ReadMemory {
     });
   }
 
+  /** ssh2 takes new memory for a packet that is not there as a whole, if it has none. */
+  #joinIn(decipher: Decipher): void {
+    this.#packet = decipher._packet;
+    Object.defineProperty(decipher, "_packet", {
+      get: () => {
+        if (this.#reading) this.#packet ??= this.#placeToJoin(decipher._len);
+        return this.#packet;
+      },
+      set: (packet: Uint8Array | null) => {
+        this.#packet = packet;
+      },
+    });
+  }
+
   #give(payload: Buffer, taker: PayloadTaker): unknown {
-    if (!this.#reading) return taker(payload);
+    if (!this.#reading) return taker(this.#isJoined(payload) ? Buffer.from(payload) : payload);
     const to = taker === this.#client._protocol._onPayload ? this.#placeOf(payload) : null;
     if (to === null) return taker(Buffer.from(payload));
     if (!this.#touched.has(to.sink)) {
@@ -211,6 +268,10 @@ export class ReadMemory {
     } finally {
       if (to.channel.readableLength > 0) this.#kept = true;
     }
+  }
+
+  #isJoined({ buffer }: Uint8Array): boolean {
+    return buffer === this.#own?.joined[0].buffer;
   }
 
   /** Null where it has to be copied. */

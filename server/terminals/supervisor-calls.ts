@@ -42,7 +42,7 @@ export function refusal(status: number, body: string): OneloopError {
 }
 
 /** A connection whose errors end it; half-close is preserved. */
-export function open(address: SupervisorAddress): Promise<Socket> {
+export function open(address: SupervisorAddress, readBytes?: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     // A variable, because Node's types lack the last option, which it passes on to the stream.
     const options = {
@@ -52,7 +52,7 @@ export function open(address: SupervisorAddress): Promise<Socket> {
       allowHalfOpen: true,
       highWaterMark: spliceHighWaterMarkBytes,
     };
-    const socket = connectForRelay(options);
+    const socket = connectForRelay(options, readBytes);
     const timer = setTimeout(
       () => socket.destroy(new Error("no connection in time")),
       answerTimeoutMs,

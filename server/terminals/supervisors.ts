@@ -14,6 +14,7 @@ import {
   type ListenRequest,
 } from "../protocol/supervisor.ts";
 import { deadline } from "../util/deadline.ts";
+import { forwardBytes } from "../util/relayed-socket.ts";
 import { ExecStream } from "./exec-stream.ts";
 import { readListening, readListeningTcp, type Listening, type ListeningTcp } from "./listening.ts";
 import { readResponseHead } from "./response-head.ts";
@@ -118,7 +119,8 @@ export class Supervisors {
   /** A connection to a port or a unix socket inside the workspace; half-close is preserved. */
   async dial(target: Target, request: DialInput): Promise<Socket> {
     const path = `${supervisorPaths.dial}?q=${encodeURIComponent(JSON.stringify(request))}`;
-    const { socket, rest } = await this.upgrade(target, { action: "dial", path });
+    const stream = { action: "dial", path, readBytes: forwardBytes } as const;
+    const { socket, rest } = await this.upgrade(target, stream);
     if (rest.length > 0) socket.unshift(rest);
     return socket;
   }
@@ -160,7 +162,8 @@ export class Supervisors {
   async accept(target: Target, id: string): Promise<Socket> {
     const request: AcceptRequest = { id };
     const path = `${supervisorPaths.accept}?q=${encodeURIComponent(JSON.stringify(request))}`;
-    const { socket, rest } = await this.upgrade(target, { action: "listen", path });
+    const stream = { action: "listen", path, readBytes: forwardBytes } as const;
+    const { socket, rest } = await this.upgrade(target, stream);
     if (rest.length > 0) socket.unshift(rest);
     return socket;
   }
@@ -180,10 +183,12 @@ export class Supervisors {
       readonly upgrade?: string;
       /** Extra head lines, such as the WebSocket's key. */
       readonly headers?: Readonly<Record<string, string>>;
+      /** What is read at once of it, at most. */
+      readonly readBytes?: number;
     },
   ): Promise<Upgraded> {
     return this.#withConnection(target, async (connected) => {
-      const socket = await open(connected.address);
+      const socket = await open(connected.address, stream.readBytes);
       const head = [
         `GET ${stream.path} HTTP/1.1`,
         "Host: supervisor",

@@ -1,7 +1,24 @@
 import { connect, type NetConnectOpts, type Socket } from "node:net";
+import { bulkBytes, usualBytes } from "./own-memory.ts";
 
-/** Much of what waits in a socket is taken at once; pages that no read has reached cost nothing. */
-const readBytes = 256 * 1024;
+/**
+ * What a forward reads at once: each read wakes up the process, and the next one of the way. Of
+ * 256 KiB to 2 MiB this moved most; more is cold when it is encrypted.
+ */
+export const forwardBytes = 512 * 1024;
+
+/** Less is copied out of memory that all connections share: who says little has none of its own. */
+const littleBytes = 4 * 1024;
+
+/** Of all connections: what is read into it is copied before anything else is read. */
+const shared = Buffer.allocUnsafeSlow(usualBytes);
+
+/**
+ * What connections gave back, for the next ones, by its size; what is beyond that is left to the
+ * collector.
+ */
+const free = new Map<number, Buffer[]>();
+const mostFree = 12;
 
 /** @returns false: nothing more is read until `socket.resume()`. The next read overwrites the chunk. */
 type Taker = (chunk: Buffer) => boolean;
@@ -9,25 +26,45 @@ type Taker = (chunk: Buffer) => boolean;
 const takers = new WeakMap<Socket, Taker | null>();
 
 /**
- * A connection that reads into one buffer of its own: else Node takes 64 KiB of new memory for each
- * read, whose collection costs more than the bytes do. It is a stream as any other, until `relay` or
- * `takeReads` takes what it reads without a copy and without memory for each read. The buffer stays
- * the same: while a part of it waits to be written, nothing more is read.
+ * A connection that reads into memory that is used again: else Node takes 64 KiB of new memory for
+ * each read, whose collection costs more than the bytes do. It is a stream as any other, until `relay`
+ * or `takeReads` takes what it reads without memory for each read. While a part of what was read waits
+ * to be written, its memory stays as it is, and nothing more is read.
+ *
+ * @param readBytes at most, at once.
  */
-export function connectForRelay(options: NetConnectOpts): Socket {
+export function connectForRelay(options: NetConnectOpts, readBytes = bulkBytes): Socket {
+  let own: Buffer | null = null;
   const socket: Socket = connect({
     ...options,
     onread: {
-      buffer: Buffer.allocUnsafeSlow(readBytes),
-      callback: (length, buffer) => {
-        const chunk = (buffer as Buffer).subarray(0, length);
-        const take = takers.get(socket);
-        return take === null || take === undefined ? socket.push(Buffer.from(chunk)) : take(chunk);
+      buffer: () => own ?? shared,
+      callback: (length, memory) => {
+        const read = (memory as Buffer).subarray(0, length);
+        const take = takers.get(socket) ?? null;
+        const chunk = own === null || take === null ? Buffer.from(read) : read;
+        const goesOn = take === null ? socket.push(chunk) : take(chunk);
+        own = nextMemory(own, { length, goesOn, readBytes });
+        return goesOn;
       },
     },
   });
   takers.set(socket, null);
   return socket;
+}
+
+/** Null: the shared one. */
+function nextMemory(
+  own: Buffer | null,
+  { length, goesOn, readBytes }: { length: number; goesOn: boolean; readBytes: number },
+): Buffer | null {
+  const given = free.get(readBytes) ?? [];
+  if (length >= littleBytes) return own ?? given.pop() ?? Buffer.allocUnsafeSlow(readBytes);
+  // What it still waits with stands in it.
+  if (own === null || !goesOn) return own;
+  if (given.length < mostFree) given.push(own);
+  free.set(readBytes, given);
+  return null;
 }
 
 /**

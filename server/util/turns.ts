@@ -1,4 +1,6 @@
 import type { Readable } from "node:stream";
+import { afterEcho, echoIsAwaited } from "./echoes.ts";
+import { littleBytes } from "./own-memory.ts";
 
 /**
  * libuv reads a socket up to 32 times, 2 MiB, before it looks at another one; with what is done for
@@ -29,14 +31,17 @@ export class Turns {
   /** To be called with the size of each piece that was read. */
   took(bytes: number): void {
     this.#taken += bytes;
-    if (this.#taken < turnBytes || this.#resting) return;
+    const most = bytes >= littleBytes && echoIsAwaited() ? bytes : turnBytes;
+    if (this.#taken < most || this.#resting) return;
     this.#resting = true;
     this.#stream.pause();
-    setImmediate(() => {
-      this.#taken = 0;
-      this.#resting = false;
-      if (!this.#held) this.#stream.resume();
-    });
+    setImmediate(() => afterEcho(() => this.#goOn()));
+  }
+
+  #goOn(): void {
+    this.#taken = 0;
+    this.#resting = false;
+    if (!this.#held) this.#stream.resume();
   }
 
   hold(): void {

@@ -2,7 +2,7 @@ import type { Socket, TcpSocketConnectOpts } from "node:net";
 import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import type { DialRequest } from "../../server/protocol/supervisor.ts";
-import { connectForRelay, relay } from "../../server/util/relayed-socket.ts";
+import { connectForRelay, forwardBytes, relay } from "../../server/util/relayed-socket.ts";
 import { Refusal } from "./refusal.ts";
 
 /** On the workspace's own network an answer takes milliseconds; this is a dropped packet. */
@@ -67,7 +67,7 @@ function connectTo(
   signal: AbortSignal,
 ): Promise<Socket> {
   return new Promise((succeed, reject) => {
-    const socket = connectForRelay({ ...to, allowHalfOpen: true });
+    const socket = connectForRelay({ ...to, allowHalfOpen: true }, forwardBytes);
     const giveUp = (): void => void socket.destroy(new Error("timeout"));
     const timer = setTimeout(giveUp, connectTimeoutMs);
     signal.addEventListener("abort", giveUp);

@@ -149,14 +149,24 @@ export class FrameWriter {
     this.#socket.write(encodeFrame(FrameType.started, JSON.stringify({ pid, terminal })));
   }
 
-  /** One frame of all chunks, which go out uncopied. */
-  data(type: FrameType, ...chunks: readonly Buffer[]): void {
-    if (this.ended || !this.#socket.writable) return;
-    const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-    this.#socket.cork();
-    this.#socket.write(frameHeader(type, length));
-    for (const chunk of chunks) this.#socket.write(chunk);
-    this.#socket.uncork();
+  /**
+   * One frame of a chunk, which goes out uncopied.
+   *
+   * @param taken called, after an answer of false, when its bytes are done with.
+   * @returns whether they are already.
+   */
+  data(type: FrameType, chunk: Buffer, taken: () => void = () => undefined): boolean {
+    const socket = this.#socket;
+    if (this.ended || !socket.writable) return true;
+    let waits = false;
+    socket.cork();
+    socket.write(frameHeader(type, chunk.length));
+    socket.write(chunk, () => {
+      if (waits) taken();
+    });
+    socket.uncork();
+    waits = socket.writableLength > 0;
+    return !waits;
   }
 
   exit(exit: ExecExit): void {

@@ -1,14 +1,13 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import type { Socket } from "node:net";
-import type { Readable } from "node:stream";
+import { Socket } from "node:net";
 import { FrameType, type ExecExit } from "../../server/protocol/frames.ts";
 import type { ExecRequest } from "../../server/protocol/supervisor.ts";
 import { CannotStart, type Environment, type Program } from "./environment.ts";
 import { runOnPty } from "./exec-pty.ts";
 import { FrameWriter, serveFrames, type Target } from "./exec-stream.ts";
 import { withoutMasters } from "./open-masters.ts";
-import { Pieces } from "./pieces.ts";
 import type { Processes, RunningProcess } from "./processes.ts";
+import { ProgramOutput } from "./program-output.ts";
 import { standardStreams } from "./session-members.ts";
 import type { Terminals } from "./terminals.ts";
 
@@ -60,9 +59,6 @@ export function spawnPiped(program: Program, stdin: "pipe" | "ignore"): ChildPro
   });
 }
 
-/** A program that prints this much at once has more to print. */
-const muchBytes = 8 * 1024;
-
 /** How long a program lives on, at most, whose user is gone while it took no input. */
 const askEveryMs = 2000;
 
@@ -101,30 +97,22 @@ function runPiped(
 ): Target {
   const child = spawnPiped(program, "pipe");
   const { stdin, stdout, stderr } = child;
-  if (stdin === null || stdout === null || stderr === null) throw new Error("a pipe is missing");
+  if (stdin === null || !(stdout instanceof Socket) || !(stderr instanceof Socket)) {
+    throw new Error("a pipe is missing");
+  }
   let running: RunningProcess | null = null;
   if (child.pid !== undefined) {
     running = processes.add(child.pid, standardStreams(child.pid));
     output.started(child.pid, null);
   }
-  const piecesOf = (type: FrameType): Pieces =>
-    new Pieces((chunks) => {
-      output.data(type, ...chunks);
-      if (!output.congested) return;
-      stdout.pause();
-      stderr.pause();
+  const outputOf = (type: FrameType, pipe: Socket, before: () => void): ProgramOutput =>
+    new ProgramOutput(pipe, {
+      onRead: before,
+      onPiece: (piece, taken) => output.data(type, piece, taken),
     });
-  const forward = (from: Readable, pieces: Pieces, other: Pieces): void => {
-    from.on("data", (chunk: Buffer) => {
-      other.flush();
-      pieces.add(chunk);
-      if (chunk.length < muchBytes) pieces.flush();
-    });
-    from.on("error", () => undefined);
-  };
-  const pieces = { stdout: piecesOf(FrameType.stdout), stderr: piecesOf(FrameType.stderr) };
-  forward(stdout, pieces.stdout, pieces.stderr);
-  forward(stderr, pieces.stderr, pieces.stdout);
+  // In the order in which they were read.
+  const printed: ProgramOutput = outputOf(FrameType.stdout, stdout, () => complaints.flush());
+  const complaints: ProgramOutput = outputOf(FrameType.stderr, stderr, () => printed.flush());
   // EPIPE: the program closed its input, and what comes for it is dropped.
   const input = new HeldInput(socket, output);
   stdin.on("error", () => input.take());
@@ -145,8 +133,8 @@ function runPiped(
   });
   // "close" is after the exit and after the end of both outputs, so no byte comes later.
   child.on("close", (code, signal) => {
-    pieces.stdout.flush();
-    pieces.stderr.flush();
+    printed.flush();
+    complaints.flush();
     output.exit({ code, signal: signal === null ? null : signal.slice("SIG".length), error: null });
   });
   return {
@@ -162,10 +150,7 @@ function runPiped(
       running?.hangUp();
       if (exited) dropOutput();
     },
-    drained: () => {
-      stdout.resume();
-      stderr.resume();
-    },
+    drained: () => undefined,
     closed: () => {
       input.take();
       stdin.end();

@@ -9,7 +9,7 @@ export const pieceBytes = 112 * 1024;
 const turnsWithoutOutput = 3;
 
 /** Calls back when a few turns of the event loop passed without a `moved`; nothing waits for a timer. */
-class QuietTurns {
+export class QuietTurns {
   readonly #onQuiet: () => void;
   #waiting = false;
   #turning = false;
@@ -35,41 +35,6 @@ class QuietTurns {
     this.#quiet += 1;
     if (this.#quiet > turnsWithoutOutput) this.#onQuiet();
     setImmediate(() => this.#turn());
-  }
-}
-
-/** Joins the chunks that come at once. */
-export class Pieces {
-  readonly #onPiece: (chunks: readonly Buffer[]) => void;
-  readonly #turns = new QuietTurns(() => this.flush());
-  #held: Buffer[] = [];
-  #heldBytes = 0;
-
-  /** @param onPiece is given the piece in the chunks in which it came, at least one. */
-  constructor(onPiece: (chunks: readonly Buffer[]) => void) {
-    this.#onPiece = onPiece;
-  }
-
-  /** Something came that is not given yet. */
-  get waiting(): boolean {
-    return this.#heldBytes > 0;
-  }
-
-  add(chunk: Buffer): void {
-    this.#held.push(chunk);
-    this.#heldBytes += chunk.length;
-    if (this.#heldBytes >= pieceBytes) this.flush();
-    else this.#turns.moved();
-  }
-
-  /** Gives what is held, now. */
-  flush(): void {
-    const chunks = this.#held;
-    this.#turns.stop();
-    if (chunks.length === 0) return;
-    this.#held = [];
-    this.#heldBytes = 0;
-    this.#onPiece(chunks);
   }
 }
 

@@ -3,7 +3,9 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer, connect, type AddressInfo } from "node:net";
 import { join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { echoIsAwaited } from "../../../server/util/echoes.ts";
 import { makeSshKey } from "../../helpers/ssh-key.ts";
 import pty from "node-pty";
 import ssh2, { type ClientChannel, type IdentityCallback, type ParsedKey } from "ssh2";
@@ -157,6 +159,44 @@ describe("ssh <workspace>@host, by the OpenSSH client", () => {
     expect(Buffer.concat(answer).toString()).toBe(`got ${sha(bytes)}`);
     child.stdin.end();
     await once(child, "close");
+  });
+
+  test.each([
+    ["-tt", true],
+    ["-T", false],
+  ])("with %s, that others' transfers wait for the echo of a key is %s", async (mode, waits) => {
+    const quiet = "stty -echo 2>&-; echo ready; head -c 1; echo; cat > /dev/null";
+    const child = open.start([mode, "ws@127.0.0.1", quiet]);
+    await once(child.stdout, "data");
+    child.stdin.write("x\n");
+    const shown = once(child.stdout, "data").then(() => true);
+    let waited = false;
+    while (!(await Promise.race([shown, turn(false)]))) waited ||= echoIsAwaited();
+    expect(waited).toBe(waits);
+    child.stdin.end();
+    child.kill();
+    await once(child, "close");
+  });
+
+  test("-W holds a sender whose client does not read, and loses and changes nothing", async () => {
+    const bytes = randomBytes(48 * 1024 * 1024);
+    let waiting = (): number => bytes.length;
+    await using server = await listen((socket) => {
+      waiting = () => socket.writableLength;
+      socket.end(bytes);
+    });
+    const child = open.start(["-W", `127.0.0.1:${server.port}`, "ws@127.0.0.1"]);
+    const [first] = (await once(child.stdout, "data")) as [Buffer];
+    child.stdout.pause();
+    // Each question is a whole connection: a sender that is not held goes on meanwhile.
+    for (let same = 0, before = -1; same < 5; before = waiting()) {
+      await open.ssh(["ws@127.0.0.1", "true"]);
+      same = waiting() === before ? same + 1 : 0;
+    }
+    expect(waiting()).toBeGreaterThan(bytes.length / 2);
+    const read = [first];
+    for await (const chunk of child.stdout) read.push(chunk as Buffer);
+    expect(sha(Buffer.concat(read))).toBe(sha(bytes));
   });
 
   test("-L to a port on which nothing listens is refused, and the session goes on", async () => {

@@ -1,10 +1,16 @@
 import { once } from "node:events";
-import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import {
+  connect,
+  createServer,
+  type AddressInfo,
+  type NetConnectOpts,
+  type Socket,
+} from "node:net";
 import { describe, expect, it } from "vitest";
 import { connectForRelay } from "../../../server/util/relayed-socket.ts";
 import { splice } from "../../../server/util/splice.ts";
 
-type Connect = typeof connectForRelay;
+type Connect = (options: NetConnectOpts) => Socket;
 
 /** Two connected sockets that keep their half-closes apart; the second is the one that `join` made. */
 async function socketPair(join: Connect = connect): Promise<[Socket, Socket]> {
