@@ -27,9 +27,9 @@ const takers = new WeakMap<Socket, Taker | null>();
 
 /**
  * A connection that reads into memory that is used again: else Node takes 64 KiB of new memory for
- * each read, whose collection costs more than the bytes do. It is a stream as any other, until `relay`
- * or `takeReads` takes what it reads without memory for each read. While a part of what was read waits
- * to be written, its memory stays as it is, and nothing more is read.
+ * each read, whose collection costs more than the bytes do. It is a usual stream, until `relay` or
+ * `takeReads` takes what it reads without memory for each read. While a part of what was read waits to
+ * be written, its memory stays as it is, and nothing more is read.
  *
  * @param readBytes at most, at once.
  */
