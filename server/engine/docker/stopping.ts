@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, readlink } from "node:fs/promises";
 import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import type Docker from "dockerode";
@@ -13,6 +13,10 @@ const defaultStopSignal = "SIGTERM";
  */
 const windDownMs = 200;
 
+/** For how long a program that has only just begun, or never sleeps, is looked at; and how often. */
+const lookMs = 2000;
+const lookAgainMs = 20;
+
 /**
  * Ends a container by its stop signal, and by KILL after `graceSeconds`. Its first process gets KILL
  * at once where the kernel would not even show it the signal: a process with number 1 gets only
@@ -26,7 +30,7 @@ export async function stopContainer(
   const found = await unless([404], container.inspect({ abortSignal: signal }));
   if (found === null) return;
   const { Running: runs, Pid: pid } = found.State;
-  const t = runs && (await neverGets(pid, stopSignalOf(found))) ? 0 : graceSeconds;
+  const t = runs && (await isDeaf(pid, stopSignalOf(found), signal)) ? 0 : graceSeconds;
   await unless([304, 404], container.stop({ t, abortSignal: signal }));
 }
 
@@ -57,12 +61,12 @@ export async function endSoon(
       given.abort();
     }
   };
-  if (graceMs > 0 && !(await neverGets(pid, stopSignal))) {
+  if (graceMs > 0 && !(await isDeaf(pid, stopSignal, signal))) {
     await send(stopSignal);
     const firstMs = Math.min(windDownMs, graceMs);
     if (await endsWithin(firstMs)) return false;
-    const isDeaf = await neverGets(pid, stopSignal);
-    if (!isDeaf && (await endsWithin(graceMs - firstMs))) return false;
+    const isDeafNow = await isDeaf(pid, stopSignal, signal);
+    if (!isDeafNow && (await endsWithin(graceMs - firstMs))) return false;
   }
   await send("SIGKILL");
   await ended;
@@ -81,28 +85,45 @@ function numberOf(stopSignal: string): number {
 }
 
 /**
- * Whether the kernel drops this signal for a process: it is number 1 of its namespace, has no handler
- * (proc(5), NSpid and SigCgt), and does not take it by sigtimedwait(2), as init programs such as tini
- * do, or by signalfd(2). Those block it; but while they are within sigtimedwait SigBlk has it not,
- * and only what they sleep in says so. False where any of that cannot be seen, as on an engine
- * elsewhere or of a process that does not sleep just now.
+ * Whether the kernel drops this signal for a process. It is looked at until that is seen, as a signal
+ * that is sent too early is lost, and all of the grace is waited for after it. False where it cannot
+ * be seen: on an engine elsewhere, or of a process that does not sleep.
  */
-async function neverGets(pid: number, stopSignal: string): Promise<boolean> {
+async function isDeaf(pid: number, stopSignal: string, cancelled: AbortSignal): Promise<boolean> {
   const signal = numberOf(stopSignal);
   if (signal === 0) return false;
+  for (let left = lookMs; left > 0; left -= lookAgainMs) {
+    const seen = await hearingOf(pid, signal);
+    if (seen !== "unsettled") return seen === "deaf";
+    await delay(lookAgainMs, undefined, { signal: cancelled });
+  }
+  return false;
+}
+
+/**
+ * A process is deaf to a signal where it is number 1 of its namespace, has no handler (proc(5), NSpid
+ * and SigCgt), and does not take it by sigtimedwait(2), as init programs such as tini do, or by
+ * signalfd(2). Those block it; but while they are within sigtimedwait SigBlk has it not, and only what
+ * they sleep in says so. Nothing of that is settled while it is awake, or still the container's
+ * runtime, which hears everything, and has not made way for the program.
+ */
+async function hearingOf(pid: number, signal: number): Promise<"hears" | "deaf" | "unsettled"> {
   let status: string;
   let sleepsIn: string;
   try {
     status = await readFile(`/proc/${pid}/status`, "latin1");
+    // Refused to whom the next would show nothing.
+    await readlink(`/proc/${pid}/exe`);
     sleepsIn = await readFile(`/proc/${pid}/wchan`, "latin1");
   } catch {
-    return false;
+    return "hears";
   }
   const has = (line: string): boolean => {
     const mask = new RegExp(`^${line}:\\t([0-9a-f]+)$`, "m").exec(status)?.[1];
     return mask === undefined || (BigInt(`0x${mask}`) & (1n << BigInt(signal - 1))) !== 0n;
   };
-  const isFirst = /^NSpid:(?:\t\d+)*\t1$/m.test(status);
-  if (!isFirst || has("SigCgt") || has("SigBlk")) return false;
-  return sleepsIn !== "" && sleepsIn !== "0" && !sleepsIn.includes("sigtimedwait");
+  if (!/^NSpid:(?:\t\d+)*\t1$/m.test(status)) return "hears";
+  if (/^Name:\trunc:\[/m.test(status)) return "unsettled";
+  if (has("SigCgt") || has("SigBlk") || sleepsIn.includes("sigtimedwait")) return "hears";
+  return sleepsIn === "" || sleepsIn === "0" ? "unsettled" : "deaf";
 }

@@ -112,6 +112,20 @@ describe("the settings of production", () => {
     expect(members.find(({ service }) => service === "deaf")?.exitCode).toBe(137);
   });
 
+  it("are not waited for where the program has only just begun, and is deaf a moment later", async () => {
+    // Neither asleep nor with a handler: nothing says yet that it will not hear.
+    const busyFirst = "end=$((${EPOCHREALTIME/./} + 700000)); ".concat(
+      "while ((${EPOCHREALTIME/./} < end)); do :; done; exec sleep 1000000",
+    );
+    const command = ["bash", "-c", busyFirst];
+    await using world = await open([mirrored("late", { image, command })]);
+    await world.start({ service: "late" });
+    const graceMs = 600_000;
+    await test.engine.stopService({ owner: world.owner, service: "late" }, { ...step(), graceMs });
+    const { members } = await test.engine.observe(world.owner);
+    expect(members.find(({ service }) => service === "late")?.exitCode).toBe(137);
+  });
+
   it("are refused where the image is for another machine", async () => {
     await using world = await open([
       mirrored("arm", { image, command: waiting, mirror: { platform: "linux/s390x" } }),
