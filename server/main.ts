@@ -38,6 +38,7 @@ import { deadline } from "./util/deadline.ts";
 import { listenHttp } from "./util/http-doors.ts";
 import { randomIds } from "./util/ids.ts";
 import { Lifetime } from "./util/lifetime.ts";
+import { collectWhenQuiet } from "./util/quiet-collector.ts";
 import { caFileOf } from "./util/settings.ts";
 import { ConfinedFetch } from "./workspaces/confined-fetch.ts";
 import { ConfinedKustomize } from "./workspaces/confined-kustomize.ts";
@@ -68,6 +69,7 @@ export async function runControlPlane(
   const ids = randomIds;
   const lifetime = new Lifetime();
   try {
+    lifetime.own(collectWhenQuiet());
     const database = lifetime.own(await Database.connect(options.databaseUrl, log));
     const accountStore = new AccountStore(database);
     const accounts = new Accounts(accountStore, { clock, ids });

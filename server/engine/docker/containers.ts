@@ -27,7 +27,7 @@ export const boundedLog = { Type: "json-file", Config: { "max-size": "10m", "max
 const maxAttempts = 40;
 const pauseMs = 10;
 
-/** Of all that is fixed when a container is made: its names can change while it runs. */
+/** Of all that is fixed when a container is made; its name can change while it runs. */
 export function specHash({
   name: _name,
   NetworkingConfig: _names,
@@ -48,13 +48,17 @@ export interface EnsuredContainer {
  * Its named volumes stay. Creating first and looking only on a conflict saves the usual case a call.
  *
  * @param how.graceSeconds what one that runs and is replaced has to end itself.
+ * @param how.spec by which it is known, where it is not by these options.
  */
 export async function ensureContainer(
   docker: Docker,
   options: ContainerOptions,
-  { signal, graceSeconds = 0 }: { signal: AbortSignal; graceSeconds?: number },
+  {
+    signal,
+    graceSeconds = 0,
+    spec = specHash(options),
+  }: { signal: AbortSignal; graceSeconds?: number; spec?: string },
 ): Promise<EnsuredContainer> {
-  const spec = specHash(options);
   const labelled = { ...options, Labels: { ...options.Labels, [label.spec]: spec } };
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted();

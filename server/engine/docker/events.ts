@@ -21,18 +21,15 @@ interface DockerEvent {
   };
 }
 
-/**
- * Sandboxes that leave their network to come back to it, or are removed, by Oneloop's own doing: no
- * news to anybody. By the container's id, the action that is the last of it.
- */
-export type OwnDoing = Map<string, "connect" | "destroy">;
+/** Containers that are removed by Oneloop's own doing: no news to anybody. By their ids. */
+export type OwnRemovals = Set<string>;
 
 export interface WatchParts {
   readonly docker: Docker;
   readonly names: Names;
   readonly log: Log;
   readonly onGap: (() => void) | undefined;
-  readonly ownDoing: OwnDoing;
+  readonly ownRemovals: OwnRemovals;
 }
 
 /**
@@ -40,7 +37,7 @@ export interface WatchParts {
  * reconnects with a growing pause, and tells of each gap when it is over.
  */
 export async function* watchEvents(
-  { docker, names, log, onGap, ownDoing }: WatchParts,
+  { docker, names, log, onGap, ownRemovals }: WatchParts,
   signal: AbortSignal,
 ): AsyncGenerator<EngineEvent> {
   let isGap = false;
@@ -51,7 +48,7 @@ export async function* watchEvents(
     try {
       const stream = (await docker.getEvents({
         // No filter by label: an event of a network does not have its labels.
-        filters: { type: ["container", "network"], event: [...Object.keys(kinds), "connect"] },
+        filters: { type: ["container", "network"], event: Object.keys(kinds) },
         since: sinceMs / 1000,
         abortSignal: signal,
       })) as Readable;
@@ -59,7 +56,7 @@ export async function* watchEvents(
       if (isGap) onGap?.();
       for await (const event of jsonLines(stream)) {
         pauseMs = firstDelayMs;
-        if (isOwn(event as DockerEvent, ownDoing)) continue;
+        if (isOwn(event as DockerEvent, ownRemovals)) continue;
         const seen = readEvent(event as DockerEvent, names);
         if (seen !== null) yield seen;
       }
@@ -68,7 +65,7 @@ export async function* watchEvents(
       log.warn({ err: error }, "the engine's events are interrupted");
     }
     isGap = true;
-    ownDoing.clear();
+    ownRemovals.clear();
     sinceMs = Date.now();
     await delay(pauseMs, undefined, { signal }).catch(() => undefined);
     pauseMs = Math.min(pauseMs * 2, maxDelayMs);
@@ -94,13 +91,11 @@ export function readEvent({ Type, Action, Actor }: DockerEvent, names: Names): E
   return { owner, service: serviceOf(attributes, { owner, names }), kind, exitCode };
 }
 
-function isOwn({ Type, Action, Actor }: DockerEvent, ownDoing: OwnDoing): boolean {
-  const isNetwork = Type === "network";
-  const id = (isNetwork ? Actor?.Attributes?.["container"] : Actor?.ID) ?? "";
-  const last = ownDoing.get(id);
-  if (last === Action) ownDoing.delete(id);
-  // What ends while it leaves has not ended by that.
-  return last === "destroy" || (last === "connect" && isNetwork);
+function isOwn({ Type, Action, Actor }: DockerEvent, ownRemovals: OwnRemovals): boolean {
+  const id = (Type === "network" ? Actor?.Attributes?.["container"] : Actor?.ID) ?? "";
+  const isIt = ownRemovals.has(id);
+  if (Action === "destroy") ownRemovals.delete(id);
+  return isIt;
 }
 
 /** The service whose container this is, or whose sandbox; `null`: it is of those that are together. */

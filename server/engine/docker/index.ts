@@ -56,7 +56,7 @@ import { readLogs } from "./logs.ts";
 import { makeMember } from "./make-member.ts";
 import type { MemberParts } from "./members.ts";
 import { label, Names, type Role } from "./names.ts";
-import { removeNetworks } from "./network.ts";
+import { removeNetworks, removeWaitingNetwork } from "./network.ts";
 import {
   observe,
   observeService,
@@ -180,7 +180,7 @@ class DockerEngine implements Engine {
       ready: new Map(),
       ahead: new Map(),
       taking: new Map(),
-      ownDoing: new Map(),
+      ownRemovals: new Set(),
       ending,
       log,
     };
@@ -431,13 +431,16 @@ class DockerEngine implements Engine {
   }
 
   watch(signal: AbortSignal, onGap?: () => void): AsyncIterable<EngineEvent> {
-    const { docker, names, ownDoing, log } = this.#sandboxes;
-    return watchEvents({ docker, names, ownDoing, log, onGap }, signal);
+    const { docker, names, ownRemovals, log } = this.#sandboxes;
+    return watchEvents({ docker, names, ownRemovals, log, onGap }, signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     endPrepared(this.#jobs);
     await Promise.all(this.#jobs.ending);
+    await removeWaitingNetwork(this.#docker, this.#names).catch((error: unknown) =>
+      this.#jobs.log.warn({ err: error }, "the network of what was made ahead was not removed"),
+    );
     this.#agent.destroy();
   }
 

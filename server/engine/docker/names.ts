@@ -49,9 +49,14 @@ export class Names {
     return id === "cache" ? { kind: "part", id } : { kind: "workspace", id };
   }
 
-  /** Interface names have at most 15 characters (IFNAMSIZ): 12 of a hash are 48 bits. */
-  bridge(owner: Owner): string {
-    return `ws-${shortHash(this.#prefix(owner))}`;
+  /** Of the sandboxes that no owner's network knows yet. */
+  waitingNetwork(): string {
+    return `oneloop-${this.installation}_waiting`;
+  }
+
+  /** Of a network. Interface names have at most 15 characters (IFNAMSIZ): 12 of a hash are 48 bits. */
+  bridge(network: string): string {
+    return `ws-${shortHash(network)}`;
   }
 
   sandbox(owner: Owner, pod: string | null): string {

@@ -13,7 +13,8 @@ import { hasRoom, prefixFor, subnetCandidates, type Subnet } from "./subnets.ts"
 const overlap = /overlaps with other one|conflicts with network|already in use/i;
 
 interface Claim {
-  readonly owner: Owner;
+  /** null: nobody, see `ensureWaitingNetwork`. */
+  readonly owner: Owner | null;
   /** Of all networks. */
   readonly range: string;
   /** How many sandboxes it is for. */
@@ -30,12 +31,13 @@ interface Claim {
  * @throws OneloopError `engine-failed` when the range is used up.
  */
 export async function ensureNetwork(docker: Docker, names: Names, claim: Claim): Promise<Subnet> {
-  const name = names.network(claim.owner);
+  const { owner } = claim;
+  const name = owner === null ? names.waitingNetwork() : names.network(owner);
   const prefixBits = prefixFor(claim.pods);
   const routes = await hostRoutes();
   const mtu = await defaultMtu(routes);
   // The engine takes a bridge of the owner's own over, whoever left it.
-  const others = routes.filter(({ device }) => device !== names.bridge(claim.owner));
+  const others = routes.filter(({ device }) => device !== names.bridge(name));
   const foreign = routesWithin(claim.range, others);
   const taken = foreign.flatMap(({ network }) => parseRange(network) ?? []);
   for (const candidate of subnetCandidates(claim.range, name, { prefixBits, taken })) {
@@ -46,14 +48,15 @@ export async function ensureNetwork(docker: Docker, names: Names, claim: Claim):
         CheckDuplicate: true,
         Driver: "bridge",
         EnableIPv6: false,
-        Labels: names.labels(claim.owner),
+        Labels: owner === null ? names.installationLabels() : names.labels(owner),
         IPAM: {
           Driver: "default",
           Config: [{ Subnet: candidate.subnet, Gateway: candidate.gateway }],
         },
         Options: {
-          "com.docker.network.bridge.name": names.bridge(claim.owner),
+          "com.docker.network.bridge.name": names.bridge(name),
           "com.docker.network.driver.mtu": String(mtu),
+          ...(owner === null ? waitingOptions : {}),
         },
       });
       return candidate;
@@ -61,8 +64,8 @@ export async function ensureNetwork(docker: Docker, names: Names, claim: Claim):
       if (statusOf(error) === 409) {
         const existing = await findNetwork(docker, name);
         if (existing !== null && hasRoom(existing.subnet, claim.pods)) return existing;
-        if (existing !== null) {
-          await removeOutgrown(docker, names, { owner: claim.owner, network: existing.id });
+        if (existing !== null && owner !== null) {
+          await removeOutgrown(docker, names, { owner, network: existing.id });
           return ensureNetwork(docker, names, claim);
         }
       } else if (!overlap.test((error as Error).message)) {
@@ -77,6 +80,33 @@ export async function ensureNetwork(docker: Docker, names: Names, claim: Claim):
     prefixBits,
     foreign: await withoutNetwork(docker, foreign),
   });
+}
+
+/**
+ * The engine numbers a container's interfaces by the networks that it has ever been in: one that came
+ * back under other names would have `eth1`, and production has `eth0`. Here they are called otherwise,
+ * and do not see each other.
+ */
+const waitingOptions = {
+  "com.docker.network.container_iface_prefix": "wait",
+  "com.docker.network.bridge.enable_icc": "false",
+};
+
+/** So many sandboxes of workspaces that nobody asked for, at most. */
+const mostWaiting = 50;
+
+/** One for the whole installation, where sandboxes are until an owner's network has them. */
+export async function ensureWaitingNetwork(
+  docker: Docker,
+  names: Names,
+  claim: Pick<Claim, "range" | "signal">,
+): Promise<void> {
+  await ensureNetwork(docker, names, { ...claim, owner: null, pods: mostWaiting });
+}
+
+/** While somebody waits there it stays. */
+export async function removeWaitingNetwork(docker: Docker, names: Names): Promise<void> {
+  await unless([403, 404], docker.getNetwork(names.waitingNetwork()).remove());
 }
 
 /** The routes that lead to no network of the engine. */
@@ -148,7 +178,7 @@ export function isJoined(
   return (Networks[network]?.IPAddress ?? "") !== "";
 }
 
-/** Whether the network knows a running container by these names, and by no others of a plan's. */
+/** Whether the network knows a container by these names, and by no others of a plan's. */
 export function isNamed(
   { Id, Config, NetworkSettings }: Docker.ContainerInspectInfo,
   network: string,

@@ -18,7 +18,7 @@ export interface Pod {
   readonly isMirrored: boolean;
   /** It is fixed when the sandbox is made; `null`: one that the engine makes up. */
   readonly hostname: string | null;
-  /** Under which the network knows it; they can change while it runs. */
+  /** Under which the network knows it from the moment at which it comes there. */
   readonly aliases: readonly string[];
 }
 
@@ -189,6 +189,14 @@ export function isInterchangeable(pod: Pod): pod is Pod & { readonly alone: stri
     pod.hostname === null &&
     redirectsOf(pod.services).redirects.length === 0
   );
+}
+
+/**
+ * Whether what its sandbox is called is not known before it is taken. The workspace's own is, where
+ * nothing else was made: most are alone, and have no name.
+ */
+export function isRenamed(pod: Pod, { like, spares }: Preparation): boolean {
+  return pod.alone === null ? like !== null || spares > 0 : isInterchangeable(pod);
 }
 
 /** All that its sandbox is made from. */

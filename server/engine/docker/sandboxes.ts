@@ -16,11 +16,12 @@ import {
 import { hostAddresses, resolveAllowed, resolvers } from "./host.ts";
 import type { AllowedHost } from "../../util/allow-net.ts";
 import type { Log } from "../../util/log.ts";
-import type { OwnDoing } from "./events.ts";
+import type { OwnRemovals } from "./events.ts";
 import { label, type Names, type Role } from "./names.ts";
-import { ensureNetwork, isJoined, isNamed } from "./network.ts";
+import { ensureNetwork, ensureWaitingNetwork, isJoined, isNamed } from "./network.ts";
 import {
   isInterchangeable,
+  isRenamed,
   podsMadeAhead,
   podsOf,
   podWith,
@@ -49,7 +50,7 @@ export interface SandboxParts {
   readonly ahead: Map<string, MadeAhead>;
   /** Work on the sandbox of a service, by its name: two never take one each. */
   readonly taking: Map<string, Promise<void>>;
-  readonly ownDoing: OwnDoing;
+  readonly ownRemovals: OwnRemovals;
   /** Removals that nobody waits for. */
   readonly ending: Set<Promise<void>>;
   readonly log: Log;
@@ -151,7 +152,7 @@ async function noteStrays(
 
 /** Removes what was made ahead and no service of the plan will have; nobody waits for it. */
 function endSpares(
-  { docker, names, ahead, ownDoing, ending, log }: SandboxParts,
+  { docker, names, ahead, ownRemovals, ending, log }: SandboxParts,
   { owner, plan }: WorkspaceSpec,
 ): void {
   const known = ahead.get(names.network(owner));
@@ -163,7 +164,7 @@ function endSpares(
   const left = [...known.spares].filter(([name]) => !planned.has(name));
   const ids = left.map(([, { id }]) => id);
   known.spares.clear();
-  for (const id of ids) ownDoing.set(id, "destroy");
+  for (const id of ids) ownRemovals.add(id);
   const removal = Promise.all(ids.map((id) => removeContainer(docker, id)))
     .then(() => undefined)
     .catch((error: unknown) => log.warn({ err: error }, "spare sandboxes were not removed"))
@@ -179,8 +180,11 @@ export async function prepareSandboxes(
 ): Promise<void> {
   const { preparation } = options;
   const pods = podsMadeAhead(preparation);
+  const waiting = new Set(pods.filter((pod) => isRenamed(pod, preparation)));
+  if (waiting.size > 0)
+    await ensureWaitingNetwork(parts.docker, parts.names, { ...parts, ...options });
   // One after the other: somebody may open a workspace meanwhile.
-  const wanted = { owner, pods, room: roomFor(preparation), atOnce: 1, isAhead: true } as const;
+  const wanted = { owner, pods, room: roomFor(preparation), atOnce: 1, waiting } as const;
   await makeSandboxes(parts, wanted, options);
 }
 
@@ -192,8 +196,8 @@ interface Wanted {
   readonly atOnce?: number;
   /** The plan, where its services may have what was made ahead for others. */
   readonly of?: WorkspacePlan;
-  /** For a workspace that has no plan yet. */
-  readonly isAhead?: true;
+  /** For a workspace that has no plan yet: those of which nobody knows what they will be called. */
+  readonly waiting?: ReadonlySet<Pod>;
 }
 
 /** @returns whether all were there, and were taken as they are. */
@@ -247,7 +251,7 @@ async function makeSandboxes(
   const others = ready.get(key);
   const before = others?.subnet.subnet === network.subnet ? others.startedAt : [];
   ready.set(key, { subnet: network, startedAt: new Map([...before, ...startedAt]) });
-  if (wanted.isAhead) ahead.set(key, { spares, served: new Set() });
+  if (wanted.waiting !== undefined) ahead.set(key, { spares, served: new Set() });
   return false;
 }
 
@@ -277,7 +281,8 @@ async function takeReady(
       found?.State.Running === true &&
       found.State.StartedAt === known.startedAt.get(found.Id) &&
       found.Config.Labels[label.spec] === specHash(options) &&
-      isJoined(found.NetworkSettings, network);
+      (isJoined(found.NetworkSettings, names.waitingNetwork()) ||
+        (isJoined(found.NetworkSettings, network) && isCalled(found, options)));
     if (!isReady) return false;
     const joined = await unless([404], join(parts, found, options));
     return joined !== null;
@@ -406,16 +411,25 @@ async function hostFacts(
 
 async function ensureSandbox(
   parts: SandboxParts,
-  { owner }: Wanted,
+  { owner, waiting }: Wanted,
   { pod, rules, options }: { pod: Pod; rules: Rules; options: StepOptions },
 ): Promise<{ readonly id: string; readonly at: string }> {
   const { docker, names, helperImage } = parts;
   const wanted = sandboxOptions(names, owner, { pod, rules, image: helperImage });
+  const waits = waiting?.has(pod) === true;
+  const made = waits ? inNetwork(wanted, names.waitingNetwork()) : wanted;
+  const how = { signal: options.signal, spec: specHash(wanted) };
   const start = async (): Promise<{ readonly id: string; readonly at: string }> => {
-    const { container } = await ensureContainer(docker, wanted, options);
+    let { container, found } = await ensureContainer(docker, made, how);
+    if (found !== null && !waits && !isCalled(found, wanted)) {
+      await removeContainer(docker, container.id);
+      ({ container } = await ensureContainer(docker, made, how));
+    }
     options.onPhase?.("sandbox-made");
     await startUntilReady(container, options.signal);
-    return { id: container.id, at: await ensureJoined(parts, container, wanted) };
+    const started = await container.inspect();
+    if (!waits) await join(parts, started, wanted);
+    return { id: container.id, at: started.State.StartedAt };
   };
   try {
     try {
@@ -436,41 +450,44 @@ async function ensureSandbox(
   }
 }
 
-/**
- * A sandbox whose network was taken away while it ran gets it back: with it all members have it
- * again, and go on. The rules are the namespace's, and held all the time.
- *
- * @returns when it was started, in the engine's words.
- */
-async function ensureJoined(
-  parts: SandboxParts,
-  container: Docker.Container,
-  wanted: ContainerOptions,
-): Promise<string> {
-  const found = await container.inspect();
-  await join(parts, found, wanted);
-  return found.State.StartedAt;
+function inNetwork(options: ContainerOptions, network: string): ContainerOptions {
+  return {
+    ...options,
+    HostConfig: { ...options.HostConfig, NetworkMode: network },
+    NetworkingConfig: {},
+  };
 }
 
-/** Has it in its network, under its names: 90 ms where it has others, a fifth of a new one. */
+/** False where its network has it under other names, which it could only change as another interface. */
+function isCalled(found: Docker.ContainerInspectInfo, wanted: ContainerOptions): boolean {
+  const { network, endpoint } = placeOf(wanted);
+  const isThere = found.NetworkSettings.Networks[network] !== undefined;
+  return !isThere || isNamed(found, network, endpoint?.Aliases ?? []);
+}
+
+function placeOf({ HostConfig, NetworkingConfig }: ContainerOptions): {
+  readonly network: string;
+  readonly endpoint: Docker.EndpointSettings | undefined;
+} {
+  const network = HostConfig?.NetworkMode ?? "";
+  return { network, endpoint: NetworkingConfig?.EndpointsConfig?.[network] };
+}
+
+/**
+ * Has one that waits in its network, under its names: 90 ms where it has others, a fifth of a new one.
+ * One whose network was taken away while it ran gets it back: with it all members have it again, and
+ * go on. The rules are the namespace's, and held all the time.
+ */
 async function join(
-  { docker, ownDoing }: Pick<SandboxParts, "docker" | "ownDoing">,
-  found: Docker.ContainerInspectInfo,
-  { HostConfig, NetworkingConfig }: ContainerOptions,
+  { docker, names }: Pick<SandboxParts, "docker" | "names">,
+  { Id: id, NetworkSettings }: Docker.ContainerInspectInfo,
+  wanted: ContainerOptions,
 ): Promise<void> {
-  const name = HostConfig?.NetworkMode ?? "";
-  const EndpointConfig = NetworkingConfig?.EndpointsConfig?.[name];
-  const network = docker.getNetwork(name);
-  const isIn = isJoined(found.NetworkSettings, name);
-  if (isIn && isNamed(found, name, EndpointConfig?.Aliases ?? [])) return;
-  try {
-    if (isIn) {
-      ownDoing.set(found.Id, "connect");
-      await unless([404], network.disconnect({ Container: found.Id, Force: true }));
-    }
-    await network.connect({ Container: found.Id, EndpointConfig });
-  } catch (error) {
-    ownDoing.delete(found.Id);
-    throw error;
+  const { network, endpoint } = placeOf(wanted);
+  if (isJoined(NetworkSettings, network)) return;
+  const waiting = names.waitingNetwork();
+  if (NetworkSettings.Networks[waiting] !== undefined) {
+    await unless([404], docker.getNetwork(waiting).disconnect({ Container: id, Force: true }));
   }
+  await docker.getNetwork(network).connect({ Container: id, EndpointConfig: endpoint });
 }

@@ -121,7 +121,9 @@ describe("a network", () => {
       const names = new Names(test.installation);
       const [first] = subnetCandidates(testSubnets, names.network(owner));
       if (first === undefined) throw new Error("the range has networks");
-      const name = own ? names.bridge(owner) : `ws-${randomBytes(6).toString("hex")}`;
+      const name = own
+        ? names.bridge(names.network(owner))
+        : `ws-${randomBytes(6).toString("hex")}`;
       await using _left = await leaveBridge(name, first);
       await open(owner, plan());
       const { IPAM } = (await docker.getNetwork(names.network(owner)).inspect()) as NetworkInfo;

@@ -27,6 +27,11 @@ async function resolving(owner: Owner, ...names: string[]): Promise<string[]> {
   return (await shell(owner, "dev", line)).split("\n").filter((name) => name !== "");
 }
 
+/** The interfaces that a service sees, in order. */
+function interfaces(owner: Owner, service: string): Promise<string> {
+  return shell(owner, service, "ls /sys/class/net | sort | xargs");
+}
+
 async function sandboxOf(owner: Owner, service: string): Promise<string> {
   const { HostConfig } = await docker.getContainer(await containerOf(owner, service)).inspect();
   return HostConfig.NetworkMode?.replace("container:", "") ?? "";
@@ -59,6 +64,10 @@ it("they get its names, and what it has no use for is removed", async () => {
   // What is kept under a host name is found under it again; others have one as the engine makes it up.
   expect(await shell(owner, "keeps", "hostname")).toBe("keeps");
   expect(await shell(owner, "c", "hostname")).toMatch(/^[0-9a-f]{12}$/);
+  for (const name of ["dev", "b", "c", "keeps"]) {
+    expect(await interfaces(owner, name)).toBe("eth0 lo");
+    expect(await shell(owner, name, "getent hosts $(hostname)")).toMatch(/^10\./);
+  }
   const { sandbox, members } = await test.engine.observe(owner);
   expect(sandbox).toBe("running");
   expect(members.filter(({ isCutOff }) => isCutOff === true)).toEqual([]);
@@ -129,6 +138,29 @@ it("a service has one, however often it is asked for at once", async () => {
   await Promise.all(asked);
   expect(await sandboxesOf(world.owner)).toEqual(world.made);
   expect(await resolving(world.owner, "b", "c")).toEqual(["b", "c"]);
+});
+
+it("a workspace of several services has its interface and names where one of one was made", async () => {
+  const ahead = { like: null, spares: 0 };
+  await using world = await open([web("b", { dedicatedPod: true })], { ahead: () => ahead });
+  await world.start({ service: "b" });
+  expect(world.made).toHaveLength(1);
+  for (const name of ["dev", "b"]) expect(await interfaces(world.owner, name)).toBe("eth0 lo");
+  expect(await resolving(world.owner, "dev", "b")).toEqual(["dev", "b"]);
+});
+
+it("the network where they wait is there as long as somebody waits", async () => {
+  const isThere = async (): Promise<boolean> => {
+    const name = [`oneloop-${test.installation}_waiting`];
+    return (await docker.listNetworks({ filters: { name } })).length > 0;
+  };
+  const end = async (): Promise<void> => (await test.another())[Symbol.asyncDispose]();
+  await using world = await open([web("b")], { ahead: () => ({ like: null, spares: 1 }) });
+  await end();
+  expect(await isThere()).toBe(true);
+  await world.start({ service: "b" });
+  await end();
+  expect(await isThere()).toBe(false);
 });
 
 it("a build runs in the workspace's own", async () => {

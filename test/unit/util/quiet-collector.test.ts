@@ -1,0 +1,85 @@
+import { constants, PerformanceObserver } from "node:perf_hooks";
+import { setTimeout as delay } from "node:timers/promises";
+import { describe, expect, it, vi } from "vitest";
+import { collectWhenQuiet } from "../../../server/util/quiet-collector.ts";
+
+const everyMs = 100;
+const junk: object[] = [];
+
+/** Objects that have outlived collections of the young. */
+function oldObjects(count: number): object[] {
+  const kept = Array.from({ length: count }, (_, at) => ({ at, next: {} }));
+  for (let round = 0; round < 3_000_000; round += 1) junk[round % 1000] = { round };
+  return kept;
+}
+
+/** How to see whether one of what was garbage at once is still there. */
+function oldGarbage(count: number): WeakRef<object> {
+  return new WeakRef(oldObjects(count)[0] as object);
+}
+
+/** Counts the collections that were asked for: V8 has its own, too. */
+function askedFor(): Disposable & { readonly count: number } {
+  let count = 0;
+  const seen = new PerformanceObserver((list) => {
+    const entries = list.getEntries() as unknown as {
+      readonly detail: { readonly flags: number };
+    }[];
+    for (const { detail } of entries) {
+      if ((detail.flags & constants.NODE_PERFORMANCE_GC_FLAGS_FORCED) !== 0) count += 1;
+    }
+  });
+  seen.observe({ entryTypes: ["gc"] });
+  return {
+    get count() {
+      return count;
+    },
+    [Symbol.dispose]: () => seen.disconnect(),
+  };
+}
+
+describe("memory in quiet times", () => {
+  it("is given back by garbage that has grown old, once", async () => {
+    using collections = askedFor();
+    using _ = collectWhenQuiet(everyMs);
+    const garbage = oldGarbage(300_000);
+    await vi.waitFor(() => expect(garbage.deref() === undefined).toBe(true), {
+      timeout: 30_000,
+      interval: everyMs,
+    });
+    await delay(10 * everyMs);
+    expect(collections.count).toBe(1);
+  });
+
+  it("is not looked for after the end", async () => {
+    using collections = askedFor();
+    collectWhenQuiet(everyMs)[Symbol.dispose]();
+    const kept = oldObjects(300_000);
+    await delay(10 * everyMs);
+    expect(collections.count).toBe(0);
+    expect(kept).not.toHaveLength(0);
+  });
+
+  it("is not looked for while there is something to do", async () => {
+    using collections = askedFor();
+    using _ = collectWhenQuiet(everyMs);
+    const kept = oldObjects(300_000);
+    const end = performance.now() + 10 * everyMs;
+    while (performance.now() < end) {
+      const until = performance.now() + 5;
+      while (performance.now() < until);
+      await delay(1);
+    }
+    expect(collections.count).toBe(0);
+    expect(kept).not.toHaveLength(0);
+  });
+
+  it("is not looked for where it would be little", async () => {
+    using collections = askedFor();
+    using _ = collectWhenQuiet(everyMs);
+    const kept = oldObjects(1000);
+    await delay(10 * everyMs);
+    expect(collections.count).toBe(0);
+    expect(kept).not.toHaveLength(0);
+  });
+});
