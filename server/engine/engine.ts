@@ -299,6 +299,8 @@ export interface Preparation {
   readonly like: WorkspacePlan | null;
   /** Beside those, so many sandboxes that any service of production can have. */
   readonly spares: number;
+  /** For a plan of several services: the workspace's own gets names when it is taken. */
+  readonly several?: true;
 }
 
 /**

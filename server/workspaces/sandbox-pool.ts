@@ -8,8 +8,6 @@ import { mirroredServices } from "./mirror/mirrored.ts";
 import type { OnPhase } from "./phases.ts";
 import { checkoutJob } from "./source.ts";
 
-/** Two opens in a row find one ready; each costs two idle containers and a /28. */
-const size = 2;
 /**
  * After so many opens of others a mirror is not made ahead any more: each of its services costs an
  * idle container.
@@ -38,8 +36,18 @@ interface Prepared {
   readonly preparation: Preparation;
 }
 
-/** What every plan needs. */
-const usual: Preparation = { like: null, spares: 0 };
+/**
+ * What every plan of one service needs, and every one of several, which serves the former as well: two
+ * opens in a row find one ready. Each costs two idle containers and a /28.
+ */
+const usual: readonly Preparation[] = [
+  { like: null, spares: 0 },
+  { like: null, spares: 0, several: true },
+];
+
+function isUsual({ preparation }: Pick<Prepared, "preparation">): boolean {
+  return usual.includes(preparation);
+}
 
 /**
  * Ids of workspaces that nobody has asked for yet, with what an open would wait for: the network and
@@ -78,18 +86,16 @@ export class SandboxPool implements AsyncDisposable {
   take(plan: WorkspacePlan): string {
     const { engine, ids } = this.#parts;
     this.#remember(plan);
-    let [prepared, most]: [Prepared | null, number] = [null, 0];
-    for (const one of this.#ready) {
-      const count = engine.countPrepared(plan, one.preparation);
-      // Of those that have the same, the one that has nothing else.
-      if (count > most || (count === most && count > 0 && one.preparation === usual)) {
-        [prepared, most] = [one, count];
-      }
-    }
-    if (prepared === null) return ids.id();
-    this.#ready = this.#ready.filter((one) => one !== prepared);
-    this.#taken.set(prepared.id, prepared);
-    return prepared.id;
+    // Of those that have the same, the one that has the least else.
+    const [prepared] = this.#ready
+      .map((one) => ({ ...one, count: engine.countPrepared(plan, one.preparation) }))
+      .filter(({ count }) => count > 0)
+      .sort((a, b) => b.count - a.count || orderOf(a) - orderOf(b));
+    if (prepared === undefined) return ids.id();
+    const { id, preparation } = prepared;
+    this.#ready = this.#ready.filter((one) => one.id !== id);
+    this.#taken.set(id, { id, preparation });
+    return id;
   }
 
   /** The open that took this id found a workspace that exists: the next one may have it. */
@@ -141,7 +147,7 @@ export class SandboxPool implements AsyncDisposable {
   /** What was made for other mirrors than the next one is likely to be. */
   async #removeOutdated(): Promise<void> {
     for (const prepared of [...this.#ready]) {
-      if (prepared.preparation === usual || this.#isForMirror(prepared.preparation)) continue;
+      if (isUsual(prepared) || this.#isForMirror(prepared.preparation)) continue;
       this.#ready = this.#ready.filter((one) => one !== prepared);
       await this.#remove(prepared.id);
     }
@@ -149,9 +155,10 @@ export class SandboxPool implements AsyncDisposable {
 
   /** What the next one is to be made of; null where all are there. */
   #missing(): Preparation | null {
-    const usuals = this.#ready.filter(({ preparation }) => preparation === usual);
-    if (usuals.length < size) return usual;
-    return usuals.length < this.#ready.length ? null : this.#forMirror();
+    const missing = usual.find(
+      (one) => !this.#ready.some(({ preparation }) => preparation === one),
+    );
+    return missing ?? (this.#ready.every(isUsual) ? this.#forMirror() : null);
   }
 
   /** What the next mirror is likely to need; null: nothing. */
@@ -177,14 +184,14 @@ export class SandboxPool implements AsyncDisposable {
     const id = ids.id();
     using options = deadline(
       this.#ended.signal,
-      preparation === usual ? prepareTimeoutMs : prepareMirrorTimeoutMs,
+      isUsual({ preparation }) ? prepareTimeoutMs : prepareMirrorTimeoutMs,
     );
     // The row first: whatever is made of it can then be found, also after a kill.
     await store.addPrepared({ id, holder });
     onPhase?.("pool-row-added");
     try {
       await engine.prepareSandboxes(owned(id), { ...options, preparation });
-      onPhase?.(preparation === usual ? "pool-sandbox-prepared" : "pool-mirror-prepared");
+      onPhase?.(isUsual({ preparation }) ? "pool-sandbox-prepared" : "pool-mirror-prepared");
       await engine.prepareJob(checkoutJob(owned(id)), options);
       onPhase?.("pool-job-prepared");
     } catch (error) {
@@ -203,6 +210,12 @@ export class SandboxPool implements AsyncDisposable {
     await this.#parts.engine.remove(owned(id), { signal, storage: true });
     await this.#parts.store.removePrepared(id);
   }
+}
+
+/** Those of every plan first. */
+function orderOf({ preparation }: Prepared): number {
+  const at = usual.indexOf(preparation);
+  return at === -1 ? usual.length : at;
 }
 
 function owned(id: string): Owner {

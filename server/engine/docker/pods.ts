@@ -162,6 +162,7 @@ export function countPrepared(plan: WorkspacePlan, preparation: Preparation): nu
   const isMade = (pod: Pod): boolean => made.some((one) => keyOf(one) === keyOf(pod));
   const [first] = wanted;
   if (first === undefined || first.alone !== null || !isMade(first)) return 0;
+  if (first.aliases.length > 0 && !isRenamed(first, preparation)) return 0;
   const found = wanted.filter(isMade);
   const missing = wanted.filter((pod) => !found.includes(pod) && isInterchangeable(pod));
   const named = new Set(wanted.map(({ alone }) => alone));
@@ -191,12 +192,10 @@ export function isInterchangeable(pod: Pod): pod is Pod & { readonly alone: stri
   );
 }
 
-/**
- * Whether what its sandbox is called is not known before it is taken. The workspace's own is, where
- * nothing else was made: most are alone, and have no name.
- */
-export function isRenamed(pod: Pod, { like, spares }: Preparation): boolean {
-  return pod.alone === null ? like !== null || spares > 0 : isInterchangeable(pod);
+/** Whether what its sandbox is called is known only when it is taken; one alone has no names. */
+export function isRenamed(pod: Pod, { like, spares, several }: Preparation): boolean {
+  if (pod.alone !== null) return isInterchangeable(pod);
+  return like !== null || spares > 0 || several === true;
 }
 
 /** All that its sandbox is made from. */

@@ -201,7 +201,9 @@ export class FakeEngine implements Engine {
   }
 
   /** Here a name of production on the dev service makes its sandbox another. */
-  countPrepared(plan: WorkspacePlan, { like, spares }: Preparation): number {
+  countPrepared(plan: WorkspacePlan, { like, spares, several }: Preparation): number {
+    const isForOne = like === null && spares === 0 && several === undefined;
+    if (isForOne && plan.services.length > 1) return 0;
     const standsIn = (one: WorkspacePlan): boolean =>
       (devServiceOf(one).mirror?.names ?? []).length > 0;
     if (standsIn(plan) !== (like !== null && standsIn(like))) return 0;

@@ -95,7 +95,8 @@ describe.each([
     ]);
     const spec = { owner, name: "isolated", plan };
     if (ahead.made > 0) {
-      const preparation = { like: "like" in ahead ? plan : null, spares: 0 };
+      const like = "like" in ahead ? plan : null;
+      const preparation = { like, spares: 0, several: true } as const;
       await test.engine.prepareSandboxes(owner, { ...step(), preparation });
       expect(test.engine.countPrepared(plan, preparation)).toBe(ahead.made);
     }

@@ -140,14 +140,20 @@ it("a service has one, however often it is asked for at once", async () => {
   expect(await resolving(world.owner, "b", "c")).toEqual(["b", "c"]);
 });
 
-it("a workspace of several services has its interface and names where one of one was made", async () => {
-  const ahead = { like: null, spares: 0 };
-  await using world = await open([web("b", { dedicatedPod: true })], { ahead: () => ahead });
-  await world.start({ service: "b" });
-  expect(world.made).toHaveLength(1);
-  for (const name of ["dev", "b"]) expect(await interfaces(world.owner, name)).toBe("eth0 lo");
-  expect(await resolving(world.owner, "dev", "b")).toEqual(["dev", "b"]);
-});
+it.each([
+  ["several", { like: null, spares: 0, several: true as const }, true],
+  ["one", { like: null, spares: 0 }, false],
+])(
+  "a workspace of several services has its interface and names where one of %s was made",
+  async (...[, ahead, kept]) => {
+    await using world = await open([web("b", { dedicatedPod: true })], { ahead: () => ahead });
+    await world.start({ service: "b" });
+    expect(world.made).toHaveLength(1);
+    expect(world.made.includes(await sandboxOf(world.owner, "dev"))).toBe(kept);
+    for (const name of ["dev", "b"]) expect(await interfaces(world.owner, name)).toBe("eth0 lo");
+    expect(await resolving(world.owner, "dev", "b")).toEqual(["dev", "b"]);
+  },
+);
 
 it("the network where they wait is there as long as somebody waits", async () => {
   const isThere = async (): Promise<boolean> => {

@@ -67,6 +67,22 @@ it("hands out prepared ids for plans that they fit, and fresh ones for others", 
   for (const id of prepared) await pool.claimed(id);
 });
 
+it("hands out what was made for several services to one of one only where there is nothing else", async () => {
+  await using pool = makePool();
+  const prepared = await filled(pool);
+  const both = planOf([service("dev"), service("db")]);
+  const first = pool.take(both);
+  expect(prepared).toContain(first);
+  expect(prepared).not.toContain(pool.take(both));
+  pool.giveBack(first);
+  const usual = pool.take(single);
+  expect(usual).not.toBe(first);
+  expect(pool.take(single)).toBe(first);
+  for (const id of [first, usual]) pool.giveBack(id);
+  expect(pool.take(single)).toBe(usual);
+  for (const id of prepared) await pool.claimed(id);
+});
+
 it("hands out again what an open gave back, but nothing that was never prepared", async () => {
   await using pool = makePool();
   const prepared = await filled(pool);

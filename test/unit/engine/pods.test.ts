@@ -67,15 +67,24 @@ describe("countPrepared, of what every plan needs,", () => {
   const standIn = (names: NetworkName[]): PlannedService =>
     service("dev", { mirror: { ...unsaidMirror, names } });
 
+  const several: Preparation = { ...usual, several: true };
+
   it.each([
     ["one service", [service("dev")]],
     ["one that stands in for nothing", [service("dev", { mirror: unsaidMirror })]],
+  ])("is the workspace's own for %s", (_what, services) => {
+    expect(count(services, usual)).toBe(1);
+    expect(count(services, several)).toBe(1);
+  });
+
+  it.each([
     ["one that is called by a name of production", [standIn([{ name: "front-end", ports: [] }])]],
     ["services beside it", [service("dev"), service("db"), ...others(3)]],
     ["as many as a small network holds", [service("dev"), ...others(11)]],
     ["one that is called as the sandbox is", [service("workspace"), mirrored("db")]],
-  ])("is the workspace's own for %s", (_what, services) => {
-    expect(count(services, usual)).toBe(1);
+  ])("is the workspace's own for %s, where it gets names", (_what, services) => {
+    expect(count(services, several)).toBe(1);
+    expect(count(services, usual)).toBe(0);
     expect(podsOf(planOf(services as [PlannedService]))[0]?.hostname).toBe("workspace");
   });
 
@@ -91,6 +100,7 @@ describe("countPrepared, of what every plan needs,", () => {
     ["more than any network holds", [service("dev"), ...others(1000)]],
   ])("is nothing for %s", (_what, services) => {
     expect(count(services, usual)).toBe(0);
+    expect(count(services, several)).toBe(0);
   });
 });
 
