@@ -164,7 +164,7 @@ export class SandboxPool implements AsyncDisposable {
   /** What the next mirror is likely to need; null: nothing. */
   #forMirror(): Preparation | null {
     const { engine, spares = 0 } = this.#parts;
-    const like = { like: this.#mirror?.plan ?? null, spares: 0 };
+    const like = { like: this.#mirror?.plan ?? null, spares };
     // There are plans that nothing can be made ahead for.
     if (like.like !== null && engine.countPrepared(like.like, like) > 0) return like;
     return spares === 0 ? null : { like: null, spares };

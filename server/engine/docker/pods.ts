@@ -7,7 +7,7 @@ import { boundedLog } from "./containers.ts";
 import { label, type Names, type Role } from "./names.ts";
 import { redirectsOf } from "./redirects.ts";
 import type { Rules } from "./rules.ts";
-import { smallestRoom } from "./subnets.ts";
+import { roomIn } from "./subnets.ts";
 
 /** A network namespace: one sandbox, and the services that share it. */
 export interface Pod {
@@ -166,7 +166,7 @@ export function countPrepared(plan: WorkspacePlan, preparation: Preparation): nu
   const found = wanted.filter(isMade);
   const missing = wanted.filter((pod) => !found.includes(pod) && isInterchangeable(pod));
   const named = new Set(wanted.map(({ alone }) => alone));
-  const others = made.filter((pod) => !named.has(pod.alone) && isInterchangeable(pod));
+  const others = made.filter((pod) => !named.has(pod.alone) && isSpare(pod));
   const count = found.length + Math.min(missing.length, others.length);
   // What has no use keeps its address until the others have what they need.
   return made.length + wanted.length - count <= roomFor(preparation) ? count : 0;
@@ -176,12 +176,12 @@ export function countPrepared(plan: WorkspacePlan, preparation: Preparation): nu
 export function roomFor(preparation: Preparation): number {
   const { like } = preparation;
   const needed = like === null ? 0 : podsOf(like).length;
-  return Math.max(smallestRoom, needed, podsMadeAhead(preparation).length);
+  return roomIn(Math.max(needed, podsMadeAhead(preparation).length));
 }
 
 /**
- * Whether its sandbox can be that of another service of production: nothing in it is this one's but
- * the names under which it is called, which a running one can be given.
+ * Whether it can have a sandbox that was made for nobody: nothing in it is this one's but the names
+ * under which it is called.
  */
 export function isInterchangeable(pod: Pod): pod is Pod & { readonly alone: string } {
   return (
@@ -194,7 +194,7 @@ export function isInterchangeable(pod: Pod): pod is Pod & { readonly alone: stri
 
 /** Whether what its sandbox is called is known only when it is taken; one alone has no names. */
 export function isRenamed(pod: Pod, { like, spares, several }: Preparation): boolean {
-  if (pod.alone !== null) return isInterchangeable(pod);
+  if (pod.alone !== null) return isSpare(pod);
   return like !== null || spares > 0 || several === true;
 }
 
@@ -211,6 +211,10 @@ const genericPod: Pod = {
   hostname: genericHostname,
   aliases: [],
 };
+
+function isSpare({ alone, services }: Pod): boolean {
+  return alone !== null && services.length === 0;
+}
 
 function sparePod(number: number): Pod {
   const alone = `spare-${number}`;

@@ -66,7 +66,7 @@ export interface ReadyNetwork {
 /** What was made of a workspace's network before anybody asked for it. */
 export interface MadeAhead {
   /** Sandboxes that no service has yet, by what they are called. */
-  readonly spares: Map<string, { readonly id: string; readonly isInterchangeable: boolean }>;
+  readonly spares: Map<string, { readonly id: string; readonly waits: boolean }>;
   /** The services of production that have one. */
   readonly served: Set<string>;
 }
@@ -139,7 +139,7 @@ async function noteStrays(
   const strays = found.flatMap(({ Id: id, Names: [path = ""], Labels }) =>
     planned.has(path.slice(1)) || Labels[label.service] !== ""
       ? []
-      : [[path, { id, isInterchangeable: false }] as const],
+      : [[path, { id, waits: false }] as const],
   );
   if (strays.length === 0) return;
   const { spares = [], served = [] } = ahead.get(names.network(owner)) ?? {};
@@ -239,7 +239,7 @@ async function makeSandboxes(
       const started = await ensureSandbox(parts, wanted, { pod, rules, options });
       startedAt.set(started.id, started.at);
       if (pod.alone !== null && pod.isMirrored) {
-        spares.set(pod.alone, { id: started.id, isInterchangeable: isInterchangeable(pod) });
+        spares.set(pod.alone, { id: started.id, waits: wanted.waiting?.has(pod) === true });
       }
     });
   } catch (error) {
@@ -302,7 +302,7 @@ async function findReady(
   // The plan's other services have those that are called as they are.
   const [name, spare] =
     [...spares].find(
-      ([is, one]) => one.isInterchangeable && !of.services.some((service) => service.name === is),
+      ([is, one]) => one.waits && !of.services.some((service) => service.name === is),
     ) ?? [];
   if (name === undefined || spare === undefined) return null;
   spares.delete(name);

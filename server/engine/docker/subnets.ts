@@ -23,9 +23,6 @@ const sizes = [
 
 const smallestBits = 28;
 
-/** So many sandboxes have room in a network that was made for one. */
-export const smallestRoom = sizes[0].pods;
-
 /** The network's own address, the broadcast's and the host's. */
 const reservedAddresses = 3;
 
@@ -37,6 +34,11 @@ export function prefixFor(pods: number): number {
     "plan-impossible",
     `${pods} services with a network of their own are more than one workspace can have.`,
   );
+}
+
+/** For how many there is room in a network that is made for so many. */
+export function roomIn(pods: number): number {
+  return sizes.find((size) => pods <= size.pods)?.pods ?? pods;
 }
 
 /** Whether a network, such as `10.213.0.16/28`, has addresses for so many sandboxes. */

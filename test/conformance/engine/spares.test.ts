@@ -45,7 +45,7 @@ it("they get its names, and what it has no use for is removed", async () => {
     web("moved", { mirror: { names: [{ name: "moved", ports: [port] }] } }),
     web("keeps", { mounts: [{ volume: "data", path: "/data" }] }),
   ];
-  const ahead = others("a", "b", "x", "y", "z");
+  const ahead = { ...others("a", "b"), spares: 3 };
   await using world = await open(services, { volumes: ["data"], ahead: () => ahead });
   const { owner, spec, made } = world;
   expect(made).toHaveLength(6);
@@ -58,7 +58,7 @@ it("they get its names, and what it has no use for is removed", async () => {
   for (const own of used.slice(3)) expect(made).not.toContain(own);
   await expect.poll(() => sandboxesOf(owner), { timeout: 30_000 }).toHaveLength(5);
   expect(await sandboxesOf(owner)).toEqual(expect.arrayContaining(used));
-  expect(await resolving(owner, "a", "b", "c", "x", "y", "z", "moved", "keeps")).toEqual([
+  expect(await resolving(owner, "a", "b", "c", "spare-1", "spare-2", "moved", "keeps")).toEqual([
     ...["b", "c", "moved", "keeps"],
   ]);
   // What is kept under a host name is found under it again; others have one as the engine makes it up.
@@ -105,10 +105,10 @@ it("what is of one mirror alone is removed, whatever made it so", async () => {
     web("same", { mirror: { hostname: "same" } }),
     web("a"),
   ]);
-  const ahead = { like: theirs.plan, spares: 0 };
+  const ahead = { like: theirs.plan, spares: 1 };
   const services = [web("b"), web("same", { mirror: { hostname: "same" } })];
   await using world = await open(services, { ahead: () => ahead });
-  expect(world.made).toHaveLength(5);
+  expect(world.made).toHaveLength(6);
   for (const name of ["b", "same"]) await world.start({ service: name });
   await expect.poll(() => sandboxesOf(world.owner), { timeout: 30_000 }).toHaveLength(3);
   expect(await resolving(world.owner, "moved", "keeps", "a", "b", "same")).toEqual(["b", "same"]);

@@ -109,7 +109,7 @@ describe("countPrepared, of what another plan needs,", () => {
     mirrored("db", { mirror: { names: [{ name: "sql", ports: [port(targetPort)] }] } });
   const keeps = mirrored("keeps", { mounts: [{ volume: "data", path: "/data" }] });
   const shop = planOf([service("dev"), db(8080), keeps, mirrored("mail"), mirrored("web")]);
-  const like: Preparation = { like: shop, spares: 0 };
+  const like: Preparation = { like: shop, spares: 2 };
   const [dev, , , mail, web] = shop.services;
 
   it("is all where they differ in nothing that a sandbox is made from", () => {
@@ -120,9 +120,9 @@ describe("countPrepared, of what another plan needs,", () => {
 
   it.each<[string, number, PlannedService[]]>([
     ["the workspace's own alone", 1, []],
-    ["another's that is made alike", 2, [mirrored("api")]],
+    ["one of nobody's", 2, [mirrored("api")]],
     ["as many of them as there are", 3, [mirrored("api"), mirrored("auth"), mirrored("cart")]],
-    ["those of the same name first", 3, [mirrored("api"), mirrored("mail"), mirrored("cart")]],
+    ["those of the same name, too", 4, [mirrored("api"), mirrored("mail"), mirrored("cart")]],
     ["not where a port leads elsewhere", 1, [db(8090)]],
     ["not one that keeps data under its name", 1, [mirrored("x", { mounts: keeps.mounts })]],
     ["not a service of the workspace's own", 1, [service("mail", { dedicatedPod: true })]],
@@ -134,7 +134,8 @@ describe("countPrepared, of what another plan needs,", () => {
     const many = planOf([service("dev"), ...others(30)]);
     expect(countPrepared(many, { like: many, spares: 0 })).toBe(16);
     expect(countPrepared(many, like)).toBe(0);
-    expect(countPrepared(shop, { like: many, spares: 0 })).toBe(3);
+    expect(countPrepared(shop, { like: many, spares: 0 })).toBe(1);
+    expect(countPrepared(shop, { like: many, spares: 2 })).toBe(3);
   });
 
   it("is nothing where the network has no address for the rest", () => {
@@ -147,7 +148,8 @@ describe("countPrepared, of what another plan needs,", () => {
     expect(count(plans(5), { like: null, spares: 6 })).toBe(1);
     expect(count(plans(6), { like: null, spares: 6 })).toBe(0);
     expect(count([service("dev"), ...others(11)], { like: null, spares: 16 })).toBe(12);
-    expect(roomFor({ like: null, spares: 16 })).toBe(17);
+    expect(roomFor({ like: null, spares: 16 })).toBe(50);
+    expect(count([service("dev"), ...others(49)], { like: null, spares: 16 })).toBe(17);
   });
 
   it("is as many as there are for nobody yet", () => {
