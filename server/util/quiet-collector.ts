@@ -35,7 +35,8 @@ function oldBytes(): number {
 export function collectWhenQuiet(everyMs = usualMs): Disposable {
   const collect = collector();
   let since: EventLoopUtilization = performance.eventLoopUtilization();
-  let least = oldBytes();
+  // Once at least: a start leaves much behind.
+  let least = 0;
   const timer = setInterval(() => {
     const { utilization } = performance.eventLoopUtilization(since);
     since = performance.eventLoopUtilization();

@@ -162,7 +162,7 @@ export const declaredSettings = {
   ),
   ONELOOP_SPARE_SANDBOXES: declare(
     z.coerce.number().int().min(0).max(16).default(6),
-    "For so many services of the first mirror a sandbox is made ahead, of 13 MB each.",
+    "For so many services of a mirror that was not opened before a sandbox is made ahead, of 13 MB each.",
   ),
   ONELOOP_IMAGE_MAP: declare(
     imageMap.default({}),

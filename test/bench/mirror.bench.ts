@@ -235,7 +235,7 @@ async function untilPrepared(installation: string, round: string | null): Promis
     const services = round === null ? usualSpares : startedServices;
     const isReady =
       ofRound.length === services &&
-      sandboxes.length === preparedSandboxes(services) &&
+      sandboxes.length === preparedSandboxes(services + (round === null ? 0 : usualSpares)) &&
       // Each has a job's container that waits, too.
       ahead.length === sandboxes.length + 3;
     if (isReady) return;
