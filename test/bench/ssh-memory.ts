@@ -9,8 +9,8 @@ import { docker } from "../helpers/engine-objects.ts";
 export const idleSessions = 400;
 /** Below what both servers let in before they have signed in. */
 const atOnce = 16;
-/** V8 collects an idle heap's garbage after some seconds of rest. */
-const restMs = 15_000;
+/** The control plane collects an idle heap's garbage after some seconds of rest, and once more. */
+const restMs = 30_000;
 
 /**
  * What each idle session costs the processes that serve it, in KiB of their own memory.
