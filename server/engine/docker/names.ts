@@ -137,6 +137,10 @@ export class Names {
     return { [label.installation]: this.installation };
   }
 
+  waitingLabels(): Record<string, string> {
+    return { ...this.installationLabels(), [label.part]: "waiting" };
+  }
+
   /** The engine's filter for everything of an owner. */
   filter(owner: Owner): string[] {
     return Object.entries(this.labels(owner)).map(([name, value]) => `${name}=${value}`);

@@ -48,7 +48,7 @@ export async function ensureNetwork(docker: Docker, names: Names, claim: Claim):
         CheckDuplicate: true,
         Driver: "bridge",
         EnableIPv6: false,
-        Labels: owner === null ? names.installationLabels() : names.labels(owner),
+        Labels: owner === null ? names.waitingLabels() : names.labels(owner),
         IPAM: {
           Driver: "default",
           Config: [{ Subnet: candidate.subnet, Gateway: candidate.gateway }],
