@@ -47,12 +47,31 @@ async function launch(more: readonly string[]): Promise<TestBrowser> {
   });
   return {
     context,
-    newPage: () => context.newPage(),
+    newPage: () => newPage(context),
     [Symbol.asyncDispose]: async () => {
       await context.close();
       await rm(profile, { recursive: true, force: true });
     },
   };
+}
+
+/** Of pages that a container which came or went in between ended: a person would reload them. */
+const mostReloads = 5;
+
+async function newPage(context: BrowserContext): Promise<Page> {
+  const page = await context.newPage();
+  const goto = page.goto.bind(page);
+  page.goto = async (...asked) => {
+    for (let reloads = 0; ; reloads += 1) {
+      try {
+        return await goto(...asked);
+      } catch (error) {
+        const wasCut = String(error).includes("net::ERR_NETWORK_CHANGED");
+        if (!wasCut || reloads === mostReloads) throw error;
+      }
+    }
+  };
+  return page;
 }
 
 /** The terminal in front, once it is connected: what is typed before that is refused. */
