@@ -25,7 +25,7 @@ export interface SandboxPoolParts {
   readonly log: Log;
   /** Whose prepared workspaces these are: the same after a restart of the same control plane. */
   readonly holder: string;
-  /** Where no mirror was opened yet, sandboxes for so many services of the first. */
+  /** Sandboxes for so many services of a mirror that is not the one that was opened last. */
   readonly spares?: number;
   readonly onPhase?: OnPhase | undefined;
 }
@@ -53,7 +53,7 @@ function isUsual({ preparation }: Pick<Prepared, "preparation">): boolean {
  * Ids of workspaces that nobody has asked for yet, with what an open would wait for: the network and
  * its sandbox run already, and the checkout's container waits for its orders. Where production is
  * mirrored, one more is there for the mirror that was opened last, as the next branch or incident of
- * the same production needs the same; no other plan gets it.
+ * the same production needs the same, with some for any other mirror.
  */
 export class SandboxPool implements AsyncDisposable {
   readonly #parts: SandboxPoolParts;

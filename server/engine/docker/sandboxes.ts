@@ -474,7 +474,7 @@ function placeOf({ HostConfig, NetworkingConfig }: ContainerOptions): {
 }
 
 /**
- * Has one that waits in its network, under its names: 90 ms where it has others, a fifth of a new one.
+ * Has one that waits in its network, under its names: 90 ms, a fifth of a new one.
  * One whose network was taken away while it ran gets it back: with it all members have it again, and
  * go on. The rules are the namespace's, and held all the time.
  */

@@ -8,7 +8,7 @@ import { mirrored } from "./mirrored.ts";
 import { image, open, shell, specOf, tarOf, test } from "./mirror-rig.ts";
 import { waiting } from "./suite.ts";
 
-// Sandboxes that were made ahead for one mirror, or for none, serve another.
+// Sandboxes that were made ahead for one mirror serve the same again, those for none any other.
 
 const web = (name: string, more: Parameters<typeof mirrored>[1] = {}): PlannedService =>
   mirrored(name, { image, command: waiting, ...more });
