@@ -2,7 +2,10 @@ import type { WorkspacePlan } from "../protocol/plan.ts";
 import type { PlannedService } from "../protocol/service.ts";
 import type { SupervisorConfig } from "../protocol/supervisor.ts";
 import { OneloopError } from "../protocol/errors.ts";
-import type { ImageFacts, MemberSpec, SupervisorSetup, WorkspaceSpec } from "./engine.ts";
+import type { SupervisorSetup } from "./engine.ts";
+import type { ImageFacts } from "./images.ts";
+import type { MemberSpec } from "./observed.ts";
+import type { WorkspaceSpec } from "./steps.ts";
 
 /** Oneloop's own volumes of a workspace. */
 export const sourceVolume = "source";

@@ -1,4 +1,4 @@
-import type { Owner } from "../engine/engine.ts";
+import type { Owner } from "../engine/steps.ts";
 import type { TerminalView, WorkspaceSummary } from "../protocol/workspace.ts";
 import type { Supervisors, Target } from "../terminals/supervisors.ts";
 import type { Log } from "../util/log.ts";

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Owner } from "../engine/engine.ts";
+import type { Owner } from "../engine/steps.ts";
 import {
   ControlMessage,
   maxControlLineBytes,

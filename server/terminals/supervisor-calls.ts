@@ -1,6 +1,6 @@
 import { request as httpRequest } from "node:http";
 import type { Socket } from "node:net";
-import type { SupervisorAddress } from "../engine/engine.ts";
+import type { SupervisorAddress } from "../engine/steps.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import { connectForRelay } from "../util/relayed-socket.ts";
 import { spliceHighWaterMarkBytes } from "../util/splice.ts";

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { GrantSigner } from "../auth/grants.ts";
-import type { Engine, Owner, SupervisorAddress } from "../engine/engine.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Owner, SupervisorAddress } from "../engine/steps.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import {
   Hello,

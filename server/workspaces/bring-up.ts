@@ -1,6 +1,8 @@
 import type { GrantSigner } from "../auth/grants.ts";
 import type { WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
-import type { Engine, ImageFacts, Owner, SupervisorSetup } from "../engine/engine.ts";
+import type { Engine, SupervisorSetup } from "../engine/engine.ts";
+import type { ImageFacts } from "../engine/images.ts";
+import type { Owner } from "../engine/steps.ts";
 import type { WorkspacePlan } from "../protocol/plan.ts";
 import { shortRef } from "../repo/ref-name.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";

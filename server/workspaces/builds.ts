@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import type { WorkspaceStore } from "../db/workspaces.ts";
-import type { StepOptions } from "../engine/engine.ts";
+import type { StepOptions } from "../engine/steps.ts";
 import { sourceVolume } from "../engine/member-spec.ts";
 import { belowSourceRoot } from "../plan/projects.ts";
 import { OneloopError, toOneloopError } from "../protocol/errors.ts";

@@ -1,6 +1,6 @@
 import type { UserSettings } from "../auth/user-settings.ts";
 import type { WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
-import type { Owner } from "../engine/engine.ts";
+import type { Owner } from "../engine/steps.ts";
 import { portOrigin } from "../ports/hostname.ts";
 import type {
   CredentialAnswer,

@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
-import type { Job, Owner } from "../engine/engine.ts";
+import type { Job } from "../engine/jobs.ts";
+import type { Owner } from "../engine/steps.ts";
 import type { GitRequest } from "../repo/git-runner.ts";
 import { cachePath } from "../repo/repositories.ts";
 

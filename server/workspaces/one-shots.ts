@@ -1,4 +1,5 @@
-import type { Engine, StepOptions, WorkspaceSpec } from "../engine/engine.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { StepOptions, WorkspaceSpec } from "../engine/steps.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import type { PlannedOneShot, WorkspacePlan } from "../protocol/plan.ts";
 import { clean } from "../protocol/text.ts";

@@ -1,4 +1,4 @@
-import type { EnginePhase } from "../engine/engine.ts";
+import type { EnginePhase } from "../engine/steps.ts";
 
 /**
  * Every point at which a kill of the control plane leaves something else behind, named by what has

@@ -1,5 +1,5 @@
 import type { WorkspaceRow } from "../db/workspaces.ts";
-import type { Owner } from "../engine/engine.ts";
+import type { Owner } from "../engine/steps.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import { ownerOf } from "./reconciler.ts";
 

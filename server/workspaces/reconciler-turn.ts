@@ -1,5 +1,5 @@
 import type { WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
-import type { StepOptions, WorkspaceSpec } from "../engine/engine.ts";
+import type { StepOptions, WorkspaceSpec } from "../engine/steps.ts";
 import type { OnPhase } from "./phases.ts";
 import {
   eachMs,

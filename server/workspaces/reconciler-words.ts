@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import type { Observed, ObservedMember } from "../engine/engine.ts";
+import type { Observed, ObservedMember } from "../engine/observed.ts";
 import type { WorkspacePlan } from "../protocol/plan.ts";
 import type { NewEvent } from "../db/workspaces.ts";
 import { isMirrored } from "./mirror/mirrored.ts";

@@ -1,7 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { databaseFailure } from "../db/database.ts";
 import type { WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
-import type { EngineEvent, ImageReader, Observed, Owner, WorkspaceSpec } from "../engine/engine.ts";
+import type { EngineEvent } from "../engine/engine.ts";
+import type { ImageReader } from "../engine/images.ts";
+import type { Observed } from "../engine/observed.ts";
+import type { Owner, WorkspaceSpec } from "../engine/steps.ts";
 import { OneloopError, toOneloopError } from "../protocol/errors.ts";
 import type { WorkspaceState } from "../protocol/workspace.ts";
 import { Lifetime } from "../util/lifetime.ts";

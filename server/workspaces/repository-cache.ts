@@ -1,4 +1,5 @@
-import type { Engine, Owner, StepOptions, WorkspaceSpec } from "../engine/engine.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Owner, StepOptions, WorkspaceSpec } from "../engine/steps.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import type { WorkspacePlan } from "../protocol/plan.ts";
 import { controlPlaneActor } from "../protocol/supervisor.ts";

@@ -1,5 +1,6 @@
 import type { WorkspaceStore } from "../db/workspaces.ts";
-import type { Engine, Owner, Preparation } from "../engine/engine.ts";
+import type { Engine, Preparation } from "../engine/engine.ts";
+import type { Owner } from "../engine/steps.ts";
 import type { WorkspacePlan } from "../protocol/plan.ts";
 import { deadline } from "../util/deadline.ts";
 import type { Ids } from "../util/ids.ts";

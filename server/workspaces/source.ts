@@ -1,4 +1,7 @@
-import type { Engine, ImageFacts, Job, Owner, StepOptions } from "../engine/engine.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { ImageFacts } from "../engine/images.ts";
+import type { Job } from "../engine/jobs.ts";
+import type { Owner, StepOptions } from "../engine/steps.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import type { Checkout, WorkspacePlan } from "../protocol/plan.ts";
 import type { UnsavedWork } from "../protocol/workspace.ts";

@@ -1,5 +1,6 @@
 import type { WorkspaceStore } from "../db/workspaces.ts";
-import type { Engine, Owner } from "../engine/engine.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Owner } from "../engine/steps.ts";
 import { toOneloopError } from "../protocol/errors.ts";
 import type { PlannedOneShot } from "../protocol/plan.ts";
 import type { Supervisors } from "../terminals/supervisors.ts";

@@ -1,5 +1,5 @@
 import type { WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
-import type { Observed } from "../engine/engine.ts";
+import type { Observed } from "../engine/observed.ts";
 import { deadServiceEvent, outOfMemoryEvent } from "./reconciler-words.ts";
 
 /** A program that runs into its memory limit again and again is told of once in this time. */

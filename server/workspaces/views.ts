@@ -1,6 +1,6 @@
 import type { ServiceStatus } from "../db/workspace-services.ts";
 import type { PortSetting, WorkspaceRow } from "../db/workspaces.ts";
-import type { Observed } from "../engine/engine.ts";
+import type { Observed } from "../engine/observed.ts";
 import { formatPlace } from "../protocol/fact.ts";
 import type { Endpoint } from "../protocol/service.ts";
 import type {

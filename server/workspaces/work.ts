@@ -1,4 +1,4 @@
-import type { Owner } from "../engine/engine.ts";
+import type { Owner } from "../engine/steps.ts";
 import type { Checkout } from "../protocol/plan.ts";
 import { controlPlaneActor } from "../protocol/supervisor.ts";
 import type { WorkCounts } from "../protocol/workspace.ts";

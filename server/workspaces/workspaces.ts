@@ -2,7 +2,9 @@ import type { SignedIn } from "../auth/accounts.ts";
 import type { Database } from "../db/database.ts";
 import type { PortSetting, WorkspaceRow, WorkspaceStore } from "../db/workspaces.ts";
 import type { ServiceRow, ServiceStore } from "../db/workspace-services.ts";
-import type { Engine, Observed, Owner } from "../engine/engine.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Observed } from "../engine/observed.ts";
+import type { Owner } from "../engine/steps.ts";
 import type { DriftPage } from "../protocol/drift.ts";
 import { OneloopError } from "../protocol/errors.ts";
 import type {

@@ -1,4 +1,4 @@
-import type { ImageFacts } from "../../server/engine/engine.ts";
+import type { ImageFacts } from "../../server/engine/images.ts";
 import type { WorkspacePlan } from "../../server/protocol/plan.ts";
 import type { PlannedService } from "../../server/protocol/service.ts";
 

@@ -5,13 +5,9 @@ import type { BuildLimits } from "../../server/engine/docker/builds/limits.ts";
 import type { Patience } from "../../server/engine/docker/client.ts";
 import { createDockerEngine } from "../../server/engine/docker/index.ts";
 import type { Images } from "../../server/engine/docker/images/index.ts";
-import type {
-  Engine,
-  KnownImages,
-  Owner,
-  StepOptions,
-  SupervisorAddress,
-} from "../../server/engine/engine.ts";
+import type { Engine } from "../../server/engine/engine.ts";
+import type { KnownImages } from "../../server/engine/images.ts";
+import type { Owner, StepOptions, SupervisorAddress } from "../../server/engine/steps.ts";
 import { Hello } from "../../server/protocol/supervisor.ts";
 import { randomIds } from "../../server/util/ids.ts";
 import { createLog } from "../../server/util/log.ts";

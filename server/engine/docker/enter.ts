@@ -1,7 +1,8 @@
 import type Docker from "dockerode";
 import { OneloopError } from "../../protocol/errors.ts";
 import { supervisorMount, type SupervisorConfig } from "../../protocol/supervisor.ts";
-import type { EnterSetup, Owner, SupervisorAddress } from "../engine.ts";
+import type { EnterSetup } from "../services.ts";
+import type { Owner, SupervisorAddress } from "../steps.ts";
 import { unless } from "./client.ts";
 import { formatEnv, parseEnv } from "./image-facts.ts";
 import type { Names } from "./names.ts";

@@ -2,7 +2,8 @@ import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type Docker from "dockerode";
 import type { Log } from "../../util/log.ts";
-import type { EngineEvent, Owner } from "../engine.ts";
+import type { EngineEvent } from "../engine.ts";
+import type { Owner } from "../steps.ts";
 import { jsonLines } from "./image-facts.ts";
 import { label, ownerOfLabels, type Names, type Role } from "./names.ts";
 

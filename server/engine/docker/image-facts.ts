@@ -9,7 +9,8 @@ import {
   type ImageReference,
 } from "../../protocol/image-reference.ts";
 import { deadline } from "../../util/deadline.ts";
-import type { ImageFacts, ImageReader, StepOptions } from "../engine.ts";
+import type { ImageFacts, ImageReader } from "../images.ts";
+import type { StepOptions } from "../steps.ts";
 import { statusOf, unless } from "./client.ts";
 import { missingImage, removeContainer } from "./containers.ts";
 import { filesRepositoryPrefix, label, type Names, type Role } from "./names.ts";

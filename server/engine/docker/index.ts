@@ -1,62 +1,39 @@
 import type { Agent } from "node:http";
 import type { Readable } from "node:stream";
 import type Docker from "dockerode";
-import { OneloopError } from "../../protocol/errors.ts";
 import type { WorkspacePlan } from "../../protocol/plan.ts";
 import type { PlannedService } from "../../protocol/service.ts";
-import { supervisorPort } from "../../protocol/supervisor.ts";
 import { randomIds } from "../../util/ids.ts";
 import { readAllowNet } from "../../util/allow-net.ts";
 import type { Log } from "../../util/log.ts";
+import type { Engine, EngineEvent, Preparation, SupervisorSetup } from "../engine.ts";
+import type { ImageBuildRequest, ImageFacts, ImageOptions, KnownImages } from "../images.ts";
+import type { Job, JobResult } from "../jobs.ts";
+import type { Observed, ObservedMember } from "../observed.ts";
 import type {
   EnterSetup,
-  Engine,
-  EngineEvent,
   ChangedFile,
   FileChanges,
-  ImageBuildRequest,
-  ImageFacts,
-  ImageOptions,
-  Job,
-  JobResult,
-  KnownImages,
   LogEntry,
   LogOptions,
-  Observed,
-  ObservedMember,
-  Owner,
-  Preparation,
-  ServiceOf,
   ServiceStart,
-  StepOptions,
-  SupervisorAddress,
-  SupervisorSetup,
-  WorkspaceSpec,
-} from "../engine.ts";
-import { devServiceOf, isMirrored, mirroredService } from "../member-spec.ts";
+} from "../services.ts";
+import type { Owner, ServiceOf, StepOptions, SupervisorAddress, WorkspaceSpec } from "../steps.ts";
+import { mirroredService } from "../member-spec.ts";
 import { buildImage, type BuildParts } from "./builds/index.ts";
 import { usualBuildLimits, type BuildLimits } from "./builds/limits.ts";
 import { readFolder } from "./builds/read-folder.ts";
 import { changeFiles } from "./change-files.ts";
-import { connectDocker, toEngineError, unless, usualPatience, type Patience } from "./client.ts";
-import { EndedBeforeReady, removeContainer, startUntilReady } from "./containers.ts";
+import { connectDocker, toEngineError, usualPatience, type Patience } from "./client.ts";
+import { ensureMembers } from "./ensure-members.ts";
 import { enterService } from "./enter.ts";
 import { watchEvents } from "./events.ts";
 import { Images } from "./image-facts.ts";
 import { trustEnvironment } from "./images/trust.ts";
-import {
-  endPrepared,
-  forgetPrepared,
-  prepareJob,
-  removeStaleJobs,
-  runJob,
-  type JobParts,
-} from "./jobs.ts";
+import { endPrepared, prepareJob, removeStaleJobs, runJob, type JobParts } from "./jobs.ts";
 import { readLogs } from "./logs.ts";
-import { makeMember } from "./make-member.ts";
-import type { MemberParts } from "./members.ts";
-import { label, Names, type Role } from "./names.ts";
-import { removeNetworks, removeWaitingNetwork } from "./network.ts";
+import { Names } from "./names.ts";
+import { removeWaitingNetwork } from "./network.ts";
 import {
   observe,
   observeService,
@@ -72,13 +49,12 @@ import {
   prepareSandboxes,
   type SandboxParts,
 } from "./sandboxes.ts";
-import { removeFilesImages } from "./service-files.ts";
 import { renewService } from "./renew-service.ts";
 import { ensureService, execInService, stopService, type ServiceParts } from "./services.ts";
 import { Registries, unknownImages } from "./registries.ts";
 import { runToEnd } from "./run-to-end.ts";
-import { stopContainer } from "./stopping.ts";
 import { subnetCandidates } from "./subnets.ts";
+import { removeOwner, stopOwner } from "./take-down.ts";
 import { ensureVolumes } from "./volumes.ts";
 
 export interface DockerEngineOptions {
@@ -111,9 +87,6 @@ export interface DockerEngineOptions {
   readonly patience?: Patience;
   readonly log: Log;
 }
-
-/** A production's hour to drain connections is nothing that somebody at a keyboard waits for. */
-const maxGraceSeconds = 60;
 
 /**
  * Workspaces as containers of a Docker engine (20.10 or newer) on this machine.
@@ -258,34 +231,10 @@ class DockerEngine implements Engine {
     setup: SupervisorSetup,
     options: StepOptions,
   ): Promise<{ readonly address: SupervisorAddress; readonly boot: string }> {
-    return guard(options.signal, async () => {
-      const dev = devServiceOf(spec.plan);
-      const own = spec.plan.services.filter((service) => !isMirrored(spec.plan, service));
-      const parts = await this.#memberParts({ ...spec, own }, setup, options);
-      const { signal } = options;
-      const make = (service: PlannedService): ReturnType<typeof makeMember> =>
-        makeMember(this.#docker, parts, { spec, service, signal });
-      // Made while the dev service starts; started after it, which people wait for.
-      const made = own.filter((service) => service !== dev).map(make);
-      // Each rejection is thrown where it is awaited, once the dev service runs.
-      for (const other of made) other.catch(() => undefined);
-      try {
-        const { container, address } = await make(dev);
-        options.onPhase?.("members-made");
-        const boot = await startDev(container, signal);
-        options.onPhase?.("dev-started");
-        await Promise.all(
-          made.map(async (other) => {
-            const { container: service } = await other;
-            await unless([304], service.start({ abortSignal: signal }));
-          }),
-        );
-        return { address: { host: address, port: supervisorPort }, boot };
-      } finally {
-        // A failed step leaves nothing that still works behind its back.
-        await Promise.allSettled(made);
-      }
-    });
+    const { docker, names } = this.#jobs;
+    const [images, supervisorVolume] = [this.#images, this.#supervisorVolume];
+    const parts = { docker, names, images, supervisorVolume };
+    return guard(options.signal, () => ensureMembers(parts, { spec, setup }, options));
   }
 
   ensureService(
@@ -342,56 +291,12 @@ class DockerEngine implements Engine {
   }
 
   stop(owner: Owner, options: StepOptions & { graceMs: number }): Promise<void> {
-    const { signal, graceMs } = options;
-    return guard(signal, async () => {
-      // Those that do not run, too: one may be about to, by a start that was given up just now.
-      // The engine answers when that start is over.
-      const filters = this.#filters(owner);
-      const all = await this.#docker.listContainers({ all: true, filters });
-      const stop = async (wanted: (role: Role) => boolean): Promise<void> => {
-        const ending = all.filter(({ Labels }) => wanted(Labels[label.role] as Role));
-        await Promise.all(
-          ending.map(({ Id, Labels }) => {
-            const own = Math.min(Number(Labels[label.grace] ?? 0), maxGraceSeconds);
-            const graceSeconds = Math.max(Math.ceil(graceMs / 1000), own);
-            return stopContainer(this.#docker.getContainer(Id), { graceSeconds, signal });
-          }),
-        );
-      };
-      // The network goes last: a database that ends may still have something to say to it.
-      await stop((role) => role !== "sandbox");
-      options.onPhase?.("members-stopped");
-      await stop((role) => role === "sandbox");
-    });
+    return guard(options.signal, () => stopOwner(this.#jobs, owner, options));
   }
 
   remove(owner: Owner, options: StepOptions & { storage: boolean }): Promise<void> {
-    return guard(options.signal, async () => {
-      const docker = this.#docker;
-      const filters = this.#filters(owner);
-      forgetPrepared(this.#jobs, owner);
-      this.#sandboxes.ready.delete(this.#names.network(owner));
-      this.#sandboxes.ahead.delete(this.#names.network(owner));
-      // A job's container that still goes would keep its volumes in use.
-      await Promise.all(this.#jobs.ending);
-      const containers = await docker.listContainers({ all: true, filters });
-      await Promise.all(containers.map(({ Id }) => removeContainer(docker, Id)));
-      options.onPhase?.("containers-removed");
-      const [networks, volumes] = await Promise.all([
-        docker.listNetworks({ filters }),
-        options.storage ? docker.listVolumes({ filters }) : null,
-      ]);
-      await Promise.all([
-        removeNetworks(
-          docker,
-          networks.map(({ Id }) => Id),
-        ),
-        ...(volumes?.Volumes ?? []).map(({ Name }) =>
-          unless([404], docker.getVolume(Name).remove()),
-        ),
-        removeFilesImages({ docker, names: this.#names }, owner),
-      ]);
-    });
+    const parts = { jobs: this.#jobs, sandboxes: this.#sandboxes };
+    return guard(options.signal, () => removeOwner(parts, owner, options));
   }
 
   observe(owner: Owner): Promise<Observed> {
@@ -452,44 +357,6 @@ class DockerEngine implements Engine {
 
   #filters(owner: Owner): { label: string[] } {
     return { label: this.#names.filter(owner) };
-  }
-
-  async #memberParts(
-    { own, reader }: WorkspaceSpec & { readonly own: readonly PlannedService[] },
-    setup: SupervisorSetup,
-    options: StepOptions,
-  ): Promise<MemberParts> {
-    const images = await Promise.all(
-      own.map(async ({ name, image, user }) => {
-        const use = { user, reader };
-        const facts =
-          this.#images.recent(image, use) ?? (await this.#images.ensure(image, use, options));
-        return [name, facts] as const;
-      }),
-    );
-    return {
-      names: this.#names,
-      supervisorVolume: this.#supervisorVolume,
-      reference: (image) => this.#images.reference(image),
-      images: new Map(images),
-      setup,
-    };
-  }
-}
-
-/** @returns the boot id of its supervisor. */
-async function startDev(container: Docker.Container, signal: AbortSignal): Promise<string> {
-  try {
-    const boot = await startUntilReady(container, signal);
-    if (boot !== null) return boot;
-    throw new OneloopError("container-exited", "The workspace's supervisor did not say who it is.");
-  } catch (error) {
-    if (!(error instanceof EndedBeforeReady)) throw error;
-    throw new OneloopError(
-      "container-exited",
-      `The workspace's container ended at its start with status ${error.exitCode}. Source and home are kept.`,
-      { cause: error },
-    );
   }
 }
 

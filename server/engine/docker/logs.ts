@@ -1,7 +1,8 @@
 import type { Readable } from "node:stream";
 import type Docker from "dockerode";
 import { OneloopError } from "../../protocol/errors.ts";
-import type { LogEntry, LogOptions, Owner } from "../engine.ts";
+import type { LogEntry, LogOptions } from "../services.ts";
+import type { Owner } from "../steps.ts";
 import { dialStream, statusOf, toEngineError } from "./client.ts";
 import type { Names } from "./names.ts";
 import { batchesOf, endWith, secondsOf, type Chunk } from "./output.ts";

@@ -1,6 +1,6 @@
 import type Docker from "dockerode";
 import type { PlannedService } from "../../protocol/service.ts";
-import type { WorkspaceSpec } from "../engine.ts";
+import type { WorkspaceSpec } from "../steps.ts";
 import { unless } from "./client.ts";
 import { ensureContainer } from "./containers.ts";
 import { memberOptions, type MemberFiles, type MemberParts } from "./members.ts";

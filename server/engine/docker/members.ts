@@ -1,7 +1,9 @@
 import type Docker from "dockerode";
 import type { PlannedService } from "../../protocol/service.ts";
 import { supervisorMount } from "../../protocol/supervisor.ts";
-import type { ImageFacts, SupervisorSetup, WorkspaceSpec } from "../engine.ts";
+import type { SupervisorSetup } from "../engine.ts";
+import type { ImageFacts } from "../images.ts";
+import type { WorkspaceSpec } from "../steps.ts";
 import {
   argumentVector,
   environmentOf,

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Owner } from "../engine.ts";
+import type { Owner } from "../steps.ts";
 
 /** What a container is for; `observe` and the sweep tell them apart by this label. */
 export type Role = "sandbox" | "dev" | "service" | "holder" | "job" | "image-facts";

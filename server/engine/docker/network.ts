@@ -2,7 +2,7 @@ import type Docker from "dockerode";
 import { OneloopError } from "../../protocol/errors.ts";
 import { parseRange } from "../../util/ranges.ts";
 import { hostRoutes, routesWithin, type Route } from "../../util/routes.ts";
-import type { Owner } from "../engine.ts";
+import type { Owner } from "../steps.ts";
 import { statusOf, unless } from "./client.ts";
 import { defaultMtu } from "./host.ts";
 import { removeContainer } from "./containers.ts";

@@ -4,14 +4,8 @@ import {
   supervisorConfigVariable,
   supervisorPort,
 } from "../../protocol/supervisor.ts";
-import type {
-  MemberSpec,
-  Observed,
-  ObservedMember,
-  Owner,
-  ServiceOf,
-  SupervisorAddress,
-} from "../engine.ts";
+import type { MemberSpec, Observed, ObservedMember } from "../observed.ts";
+import type { Owner, ServiceOf, SupervisorAddress } from "../steps.ts";
 import { homeVolume, sourceVolume } from "../member-spec.ts";
 import { unless } from "./client.ts";
 import { isEntered } from "./enter.ts";

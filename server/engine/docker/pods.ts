@@ -1,6 +1,7 @@
 import type { PlannedService } from "../../protocol/service.ts";
 import type { WorkspacePlan } from "../../protocol/plan.ts";
-import type { Owner, Preparation } from "../engine.ts";
+import type { Preparation } from "../engine.ts";
+import type { Owner } from "../steps.ts";
 import { isMirrored } from "../member-spec.ts";
 import type { ContainerOptions } from "./containers.ts";
 import { boundedLog } from "./containers.ts";

@@ -2,7 +2,7 @@ import type Docker from "dockerode";
 import { OneloopError } from "../../protocol/errors.ts";
 import { parseImageReference, type ImageReference } from "../../protocol/image-reference.ts";
 import { deadline } from "../../util/deadline.ts";
-import type { ImageReader, KnownImages, RegistryCredential } from "../engine.ts";
+import type { ImageReader, KnownImages, RegistryCredential } from "../images.ts";
 import { statusOf } from "./client.ts";
 
 /** What a registry answers to whether somebody may read an image. */

@@ -1,5 +1,6 @@
 import type Docker from "dockerode";
-import type { ChangedFile, Owner, ServiceOf, StepOptions } from "../engine.ts";
+import type { ChangedFile } from "../services.ts";
+import type { Owner, ServiceOf, StepOptions } from "../steps.ts";
 import { changeFound, withoutContainer } from "./change-files.ts";
 import { unless } from "./client.ts";
 import type { Names } from "./names.ts";

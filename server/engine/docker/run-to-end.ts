@@ -1,7 +1,7 @@
 import type Docker from "dockerode";
 import { randomIds } from "../../util/ids.ts";
 import type { PlannedService } from "../../protocol/service.ts";
-import type { StepOptions, WorkspaceSpec } from "../engine.ts";
+import type { StepOptions, WorkspaceSpec } from "../steps.ts";
 import { devServiceOf } from "../member-spec.ts";
 import { exitStatus, missingImage, removeContainer, type ContainerOptions } from "./containers.ts";
 import { statusOf } from "./client.ts";

@@ -3,7 +3,8 @@ import type Docker from "dockerode";
 import { OneloopError } from "../../protocol/errors.ts";
 import type { WorkspacePlan } from "../../protocol/plan.ts";
 import type { PlannedService } from "../../protocol/service.ts";
-import type { Owner, Preparation, StepOptions, WorkspaceSpec } from "../engine.ts";
+import type { Preparation } from "../engine.ts";
+import type { Owner, StepOptions, WorkspaceSpec } from "../steps.ts";
 import { statusOf, unless } from "./client.ts";
 import {
   EndedBeforeReady,

@@ -7,7 +7,8 @@ import { extract, pack, type Extract, type Header, type Pack } from "tar-stream"
 import { OneloopError } from "../../protocol/errors.ts";
 import { supervisorMount } from "../../protocol/supervisor.ts";
 import { randomIds } from "../../util/ids.ts";
-import type { Owner, ServiceFile } from "../engine.ts";
+import type { ServiceFile } from "../services.ts";
+import type { Owner } from "../steps.ts";
 import { unless } from "./client.ts";
 import { commitContainer } from "./commit.ts";
 import { removeContainer } from "./containers.ts";

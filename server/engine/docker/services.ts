@@ -3,13 +3,8 @@ import type Docker from "dockerode";
 import { OneloopError } from "../../protocol/errors.ts";
 import type { PlannedService } from "../../protocol/service.ts";
 import { supervisorMount } from "../../protocol/supervisor.ts";
-import type {
-  ServiceFile,
-  ServiceOf,
-  ServiceStart,
-  StepOptions,
-  WorkspaceSpec,
-} from "../engine.ts";
+import type { ServiceFile, ServiceStart } from "../services.ts";
+import type { ServiceOf, StepOptions, WorkspaceSpec } from "../steps.ts";
 import { mirroredService } from "../member-spec.ts";
 import { statusOf, unless } from "./client.ts";
 import type { EngineImage, Images } from "./image-facts.ts";

@@ -2,7 +2,7 @@ import type Docker from "dockerode";
 import { OneloopError } from "../../protocol/errors.ts";
 import type { WorkspacePlan } from "../../protocol/plan.ts";
 import type { PlannedService, VolumeMount } from "../../protocol/service.ts";
-import type { Owner, WorkspaceSpec } from "../engine.ts";
+import type { Owner, WorkspaceSpec } from "../steps.ts";
 import { devServiceOf, homeVolume, sourceVolume } from "../member-spec.ts";
 import { unless } from "./client.ts";
 import { removeContainer } from "./containers.ts";

@@ -1,5 +1,5 @@
 import { buffer } from "node:stream/consumers";
-import type { ServiceFile } from "../engine.ts";
+import type { ServiceFile } from "../services.ts";
 
 /** What was put into a member of the fake engine. */
 export interface FakeFile {

@@ -1,11 +1,6 @@
-import type {
-  FileChanges,
-  MemberSpec,
-  Observed,
-  ObservedMember,
-  Owner,
-  SupervisorAddress,
-} from "../engine.ts";
+import type { MemberSpec, Observed, ObservedMember } from "../observed.ts";
+import type { FileChanges } from "../services.ts";
+import type { Owner, SupervisorAddress } from "../steps.ts";
 import type { FakeFile } from "./files.ts";
 import type { FakeLog } from "./log.ts";
 

@@ -3,31 +3,19 @@ import { Readable } from "node:stream";
 import { OneloopError } from "../../protocol/errors.ts";
 import type { WorkspacePlan } from "../../protocol/plan.ts";
 import type { PlannedService } from "../../protocol/service.ts";
-import { supervisorPort } from "../../protocol/supervisor.ts";
+import type { Engine, Preparation, SupervisorSetup } from "../engine.ts";
+import type { ImageBuildRequest, ImageFacts, ImageOptions } from "../images.ts";
+import type { Job, JobResult } from "../jobs.ts";
+import type { Observed, ObservedMember } from "../observed.ts";
 import type {
-  Engine,
-  EngineEvent,
   EnterSetup,
   ChangedFile,
   FileChanges,
-  ImageBuildRequest,
-  ImageFacts,
-  ImageOptions,
-  Job,
-  JobResult,
   LogEntry,
   LogOptions,
-  Observed,
-  ObservedMember,
-  Owner,
-  Preparation,
-  ServiceOf,
   ServiceStart,
-  StepOptions,
-  SupervisorAddress,
-  SupervisorSetup,
-  WorkspaceSpec,
-} from "../engine.ts";
+} from "../services.ts";
+import type { Owner, ServiceOf, StepOptions, SupervisorAddress, WorkspaceSpec } from "../steps.ts";
 import {
   devServiceOf,
   homeVolume,
@@ -36,132 +24,34 @@ import {
   mirroredService,
   sourceVolume,
 } from "../member-spec.ts";
-import { readFakeFiles, type FakeFile } from "./files.ts";
-import { endAll, justStarted, leave, observed, type Held, type Member } from "./held.ts";
+import { readFakeFiles } from "./files.ts";
+import { endAll, justStarted, observed } from "./held.ts";
 import { FakeLog } from "./log.ts";
-
-export interface FakeEngineOptions {
-  /** Images that are there, by reference; others are `image-unavailable`. */
-  readonly images: Readonly<Record<string, ImageFacts>>;
-  /** What a job prints and how it ends; by default nothing and 0. */
-  readonly runJob?: (job: Job, options: StepOptions) => JobResult | Promise<JobResult>;
-  /** How a container that runs to its end does so; by default without a word, with 0. */
-  readonly runToEnd?: (
-    which: { readonly name: string; readonly service: PlannedService },
-    options: StepOptions,
-  ) => Promise<{ readonly exitCode: number; readonly output: string }>;
-  /** Where every supervisor listens; a test that needs one starts it there. */
-  readonly address?: SupervisorAddress;
-  /** The exit status of a command in a service; by default 0. */
-  readonly exec?: (
-    which: ServiceOf & { readonly command: readonly string[] },
-    options: StepOptions,
-  ) => number | Promise<number>;
-}
+import { FakeWorld, key } from "./world.ts";
 
 /**
  * The Engine in memory, for unit tests of what stands above it: the same steps in the same order
- * with the same refusals, and no process. The conformance suite runs against it too.
+ * with the same refusals, and no process. The conformance suite runs against it too. What tests do to
+ * it is FakeWorld's.
  */
-export class FakeEngine implements Engine {
+export class FakeEngine extends FakeWorld implements Engine {
   readonly kind = "fake";
-  /** The names of the calls, in order. */
-  readonly calls: string[] = [];
-  readonly #options: FakeEngineOptions;
-  readonly #held = new Map<string, Held>();
-  readonly #built = new Set<string>();
-  readonly #failures = new Map<string, OneloopError>();
-  readonly #hangs = new Set<string>();
-  readonly #watchers = new Set<(event: EngineEvent) => void>();
-  readonly #gapListeners = new Set<() => void>();
-  #boots = 0;
-
-  constructor(options: FakeEngineOptions) {
-    this.#options = options;
-  }
-
-  /** The next call of this name rejects. */
-  failNext(call: keyof Engine & string, error: OneloopError): void {
-    this.#failures.set(call, error);
-  }
-
-  /** The next call of this name does nothing until its signal ends it; without one, for ever. */
-  hangNext(call: keyof Engine & string): void {
-    this.#hangs.add(call);
-  }
-
-  /** A member's own command prints something. */
-  print(owner: Owner, service: string, text: string): void {
-    const member = this.#held.get(key(owner))?.members.get(service);
-    if (member === undefined) throw new Error(`the fake engine runs no ${service}`);
-    member.log.print(text);
-  }
-
-  /** What was put into a service's container, in order. */
-  filesOf(owner: Owner, service: string): readonly FakeFile[] {
-    return this.#held.get(key(owner))?.members.get(service)?.files ?? [];
-  }
-
-  /** What was changed in a service's container while it was there, in order. */
-  changesOf(owner: Owner, service: string): readonly FileChanges[] {
-    return this.#held.get(key(owner))?.members.get(service)?.changes ?? [];
-  }
-
-  /** A program of a member is ended for memory, and the member lives on. */
-  endProgram(owner: Owner, service: string): void {
-    this.#emit({ owner, service, kind: "out-of-memory", exitCode: null });
-  }
-
-  /** Somebody takes the network of an owner away. */
-  cutOff(owner: Owner): void {
-    const held = this.#held.get(key(owner));
-    if (held !== undefined) held.sandbox = "cut-off";
-    this.#emit({ owner, service: null, kind: "cut-off", exitCode: null });
-  }
-
-  /** The network of an owner is no more what it was; nobody says so. */
-  loseSandbox(owner: Owner): void {
-    const held = this.#held.get(key(owner));
-    if (held !== undefined) held.sandbox = "missing";
-  }
-
-  /** The engine was away, and ended everything of an owner without a word. */
-  goAway(owner: Owner): void {
-    const held = this.#held.get(key(owner));
-    if (held !== undefined) endAll(held);
-    for (const listener of this.#gapListeners) listener();
-  }
-
-  /** A member's program ends, as if by itself. */
-  end(owner: Owner, service: string, how: { exitCode: number; outOfMemory?: boolean }): void {
-    const member = this.#held.get(key(owner))?.members.get(service);
-    if (member === undefined) throw new Error(`the fake engine runs no ${service}`);
-    this.#finish(owner, service, { member, ...how });
-  }
-
-  /** Everything of an owner stops at once, as after a crash of the engine. */
-  crash(owner: Owner): void {
-    const held = this.#held.get(key(owner));
-    if (held === undefined) return;
-    endAll(held);
-    this.#emit({ owner, service: null, kind: "died", exitCode: 255 });
-  }
 
   async ensureImage(ref: string, options: ImageOptions): Promise<ImageFacts> {
-    await this.#begin("ensureImage", options.signal);
-    return this.#image(ref);
+    await this.begin("ensureImage", options.signal);
+    return this.image(ref);
   }
 
   async buildImage(
     { archive, dockerfile, args, target }: ImageBuildRequest,
     options: StepOptions,
   ): Promise<{ readonly ref: string; readonly built: boolean }> {
-    await this.#begin("buildImage", options.signal);
+    await this.begin("buildImage", options.signal);
     const hash = createHash("sha256").update(JSON.stringify([dockerfile, args, target]));
     for await (const piece of archive) hash.update(piece as Buffer);
     const ref = `oneloop-built/fake:${hash.digest("hex").slice(0, 32)}`;
-    const built = !this.#built.has(ref);
-    this.#built.add(ref);
+    const built = !this.built.has(ref);
+    this.built.add(ref);
     return { ref, built };
   }
 
@@ -169,35 +59,35 @@ export class FakeEngine implements Engine {
     which: { readonly owner: Owner; readonly volume: string; readonly path: string },
     options: StepOptions,
   ): Promise<Readable> {
-    await this.#begin("readFolder", options.signal);
+    await this.begin("readFolder", options.signal);
     return Readable.from([`${which.volume}/${which.path}`]);
   }
 
   async ensureStorage({ owner, plan }: WorkspaceSpec, options: StepOptions): Promise<void> {
-    await this.#begin("ensureStorage", options.signal);
-    const { volumes } = this.#hold(owner);
+    await this.begin("ensureStorage", options.signal);
+    const { volumes } = this.hold(owner);
     volumes.add(homeVolume);
     if (devServiceOf(plan).sourcePath !== null) volumes.add(sourceVolume);
     for (const { name } of plan.volumes) volumes.add(name);
   }
 
   async ensureSandbox({ owner }: WorkspaceSpec, options: StepOptions): Promise<void> {
-    await this.#begin("ensureSandbox", options.signal);
+    await this.begin("ensureSandbox", options.signal);
     options.onPhase?.("network-made");
     options.onPhase?.("sandbox-made");
-    this.#hold(owner).sandbox = "running";
+    this.hold(owner).sandbox = "running";
   }
 
   async prepareSandboxes(
     owner: Owner,
     options: StepOptions & { readonly preparation: Preparation },
   ): Promise<void> {
-    await this.#begin("prepareSandboxes", options.signal);
-    this.#hold(owner).sandbox = "running";
+    await this.begin("prepareSandboxes", options.signal);
+    this.hold(owner).sandbox = "running";
   }
 
   async prepareJob(_job: Omit<Job, "input">, options: StepOptions): Promise<void> {
-    await this.#begin("prepareJob", options.signal);
+    await this.begin("prepareJob", options.signal);
   }
 
   /** Here a name of production on the dev service makes its sandbox another. */
@@ -216,24 +106,24 @@ export class FakeEngine implements Engine {
     setup: SupervisorSetup,
     options: StepOptions,
   ): Promise<{ readonly address: SupervisorAddress; readonly boot: string }> {
-    await this.#begin("ensureMembers", options.signal);
-    const held = this.#withSandbox(spec.owner);
+    await this.begin("ensureMembers", options.signal);
+    const held = this.withSandbox(spec.owner);
     options.onPhase?.("members-made");
     const { plan } = spec;
     const services = plan.services.filter((service) => !isMirrored(plan, service));
-    const images = new Map(services.map(({ name, image }) => [name, this.#image(image)] as const));
+    const images = new Map(services.map(({ name, image }) => [name, this.image(image)] as const));
     const dev = devServiceOf(plan).name;
     for (const [service, runs] of memberSpecs({ ...plan, services }, images, setup)) {
       const existing = held.members.get(service);
       const same = JSON.stringify(existing?.spec) === JSON.stringify(runs);
       if (same && existing?.state === "running") continue;
-      if (service === dev) held.boot = `boot-${++this.#boots}`;
+      if (service === dev) held.boot = `boot-${++this.boots}`;
       const log = same && existing !== undefined ? existing.log : new FakeLog();
       const made = { spec: runs, dev: service === dev, log, files: [], changes: [], filesKey: "" };
       held.members.set(service, { ...made, ...justStarted });
     }
     options.onPhase?.("dev-started");
-    return { address: this.#address(), boot: held.boot };
+    return { address: this.address(), boot: held.boot };
   }
 
   async ensureService(
@@ -241,11 +131,11 @@ export class FakeEngine implements Engine {
     { service, filesKey, readFiles, again }: ServiceStart,
     options: StepOptions,
   ): Promise<{ readonly started: boolean }> {
-    await this.#begin("ensureService", options.signal);
+    await this.begin("ensureService", options.signal);
     // Its sandbox is its own.
-    const held = this.#hold(spec.owner);
+    const held = this.hold(spec.owner);
     const planned = mirroredService(spec.plan, service);
-    const images = new Map([[service, this.#image(planned.image)]]);
+    const images = new Map([[service, this.image(planned.image)]]);
     const [runs] = memberSpecs({ ...spec.plan, services: [planned] }, images, noSetup).values();
     if (runs === undefined) throw new Error("one service has one spec");
     const existing = held.members.get(service);
@@ -255,14 +145,14 @@ export class FakeEngine implements Engine {
       const files = await readFakeFiles(await readFiles());
       const made = { spec: runs, dev: false, log: new FakeLog(), files, changes: [], filesKey };
       if (existing?.state === "running") {
-        this.#finish(spec.owner, service, { member: existing, exitCode: 143 });
+        this.finish(spec.owner, service, { member: existing, exitCode: 143 });
       }
       held.members.set(service, { ...made, ...justStarted });
       return { started: true };
     }
     if (existing.state === "running") {
       if (again !== true) return { started: false };
-      this.#finish(spec.owner, service, { member: existing, exitCode: 143 });
+      this.finish(spec.owner, service, { member: existing, exitCode: 143 });
     }
     Object.assign(existing, justStarted);
     return { started: true };
@@ -273,15 +163,15 @@ export class FakeEngine implements Engine {
     files: readonly ChangedFile[],
     options: StepOptions & { graceMs: number },
   ): Promise<{ readonly started: boolean; readonly killed: boolean }> {
-    await this.#begin("renewService", options.signal);
+    await this.begin("renewService", options.signal);
     const { owner, service } = which;
-    const held = this.#held.get(key(owner));
+    const held = this.held.get(key(owner));
     const member = held?.members.get(service);
     if (member === undefined) {
       throw new OneloopError("workspace-not-running", `${service} has no container.`);
     }
     if (files.length > 0) member.changes.push({ files, removed: [] });
-    if (member.state === "running") this.#finish(owner, service, { member, exitCode: 143 });
+    if (member.state === "running") this.finish(owner, service, { member, exitCode: 143 });
     const started = held?.sandbox === "running";
     if (started) Object.assign(member, justStarted);
     return { started, killed: false };
@@ -291,21 +181,21 @@ export class FakeEngine implements Engine {
     { owner, service }: ServiceOf,
     options: StepOptions & { graceMs: number },
   ): Promise<void> {
-    await this.#begin("stopService", options.signal);
-    const member = this.#held.get(key(owner))?.members.get(service);
-    if (member?.state === "running") this.#finish(owner, service, { member, exitCode: 143 });
+    await this.begin("stopService", options.signal);
+    const member = this.held.get(key(owner))?.members.get(service);
+    if (member?.state === "running") this.finish(owner, service, { member, exitCode: 143 });
   }
 
   async execInService(
     which: ServiceOf & { readonly command: readonly string[] },
     options: StepOptions,
   ): Promise<number> {
-    await this.#begin("execInService", options.signal);
+    await this.begin("execInService", options.signal);
     const { owner, service } = which;
-    if (this.#held.get(key(owner))?.members.get(service)?.state !== "running") {
+    if (this.held.get(key(owner))?.members.get(service)?.state !== "running") {
       throw new OneloopError("workspace-not-running", `${service} does not run.`);
     }
-    return (await this.#options.exec?.(which, options)) ?? 0;
+    return (await this.options.exec?.(which, options)) ?? 0;
   }
 
   async changeFiles(
@@ -313,8 +203,8 @@ export class FakeEngine implements Engine {
     changes: FileChanges,
     options: StepOptions,
   ): Promise<void> {
-    await this.#begin("changeFiles", options.signal);
-    const member = this.#held.get(key(owner))?.members.get(service);
+    await this.begin("changeFiles", options.signal);
+    const member = this.held.get(key(owner))?.members.get(service);
     if (member === undefined || (changes.removed.length > 0 && member.state !== "running")) {
       throw new OneloopError("workspace-not-running", `${service} does not run.`);
     }
@@ -322,9 +212,9 @@ export class FakeEngine implements Engine {
   }
 
   async supervisorAddress(owner: Owner): Promise<SupervisorAddress | null> {
-    await this.#begin("supervisorAddress", null);
-    const members = [...(this.#held.get(key(owner))?.members.values() ?? [])];
-    return members.some(({ dev, state }) => dev && state === "running") ? this.#address() : null;
+    await this.begin("supervisorAddress", null);
+    const members = [...(this.held.get(key(owner))?.members.values() ?? [])];
+    return members.some(({ dev, state }) => dev && state === "running") ? this.address() : null;
   }
 
   async enterService(
@@ -332,17 +222,17 @@ export class FakeEngine implements Engine {
     _setup: EnterSetup,
     options: StepOptions,
   ): Promise<{ readonly address: SupervisorAddress; readonly boot: string }> {
-    await this.#begin("enterService", options.signal);
-    const members = this.#held.get(key(owner))?.members;
+    await this.begin("enterService", options.signal);
+    const members = this.held.get(key(owner))?.members;
     const member = members?.get(service);
     if (members === undefined || member?.state !== "running") {
       throw new OneloopError("workspace-not-running", `${service} does not run.`);
     }
-    const { host, port } = this.#address();
+    const { host, port } = this.address();
     const others = [...members.values()].filter(({ entered }) => entered !== null).length;
     member.entered ??= {
-      address: this.#options.address ?? { host, port: port + 1 + others },
-      boot: `boot-${++this.#boots}`,
+      address: this.options.address ?? { host, port: port + 1 + others },
+      boot: `boot-${++this.boots}`,
     };
     return member.entered;
   }
@@ -351,8 +241,8 @@ export class FakeEngine implements Engine {
     { owner, service }: { readonly owner: Owner; readonly service: string },
     options: LogOptions,
   ): AsyncGenerator<readonly LogEntry[]> {
-    await this.#begin("logs", null);
-    const member = this.#held.get(key(owner))?.members.get(service);
+    await this.begin("logs", null);
+    const member = this.held.get(key(owner))?.members.get(service);
     if (member === undefined) {
       throw new OneloopError("workspace-not-running", `${service} was not started yet.`);
     }
@@ -360,26 +250,26 @@ export class FakeEngine implements Engine {
   }
 
   async stop(owner: Owner, options: StepOptions & { graceMs: number }): Promise<void> {
-    await this.#begin("stop", options.signal);
-    const held = this.#held.get(key(owner));
+    await this.begin("stop", options.signal);
+    const held = this.held.get(key(owner));
     options.onPhase?.("members-stopped");
     if (held !== undefined) endAll(held);
   }
 
   async remove(owner: Owner, options: StepOptions & { storage: boolean }): Promise<void> {
-    await this.#begin("remove", options.signal);
-    const held = this.#held.get(key(owner));
+    await this.begin("remove", options.signal);
+    const held = this.held.get(key(owner));
     if (held === undefined) return;
     held.sandbox = "missing";
     held.members.clear();
     options.onPhase?.("containers-removed");
     if (options.storage) held.volumes.clear();
-    if (held.volumes.size === 0) this.#held.delete(key(owner));
+    if (held.volumes.size === 0) this.held.delete(key(owner));
   }
 
   async observe(owner: Owner): Promise<Observed> {
-    await this.#begin("observe", null);
-    const held = this.#held.get(key(owner));
+    await this.begin("observe", null);
+    const held = this.held.get(key(owner));
     return {
       sandbox: held?.sandbox ?? "missing",
       members: [...(held?.members ?? [])].map(([service, member]) => observed(service, member)),
@@ -389,22 +279,22 @@ export class FakeEngine implements Engine {
   }
 
   async observeService({ owner, service }: ServiceOf): Promise<ObservedMember | null> {
-    await this.#begin("observeService", null);
-    const member = this.#held.get(key(owner))?.members.get(service);
+    await this.begin("observeService", null);
+    const member = this.held.get(key(owner))?.members.get(service);
     return member === undefined ? null : observed(service, member);
   }
 
   async owners(): Promise<Owner[]> {
-    await this.#begin("owners", null);
-    return [...this.#held.values()].map(({ owner }) => owner);
+    await this.begin("owners", null);
+    return [...this.held.values()].map(({ owner }) => owner);
   }
 
   async runJob(job: Job, options: StepOptions): Promise<JobResult> {
-    await this.#begin("runJob", options.signal);
+    await this.begin("runJob", options.signal);
     for (const mount of job.mounts) {
-      if (mount.kind === "volume") this.#hold(mount.owner).volumes.add(mount.volume);
+      if (mount.kind === "volume") this.hold(mount.owner).volumes.add(mount.volume);
     }
-    return (await this.#options.runJob?.(job, options)) ?? { exitCode: 0, stdout: "", stderr: "" };
+    return (await this.options.runJob?.(job, options)) ?? { exitCode: 0, stdout: "", stderr: "" };
   }
 
   async runToEnd(
@@ -412,125 +302,21 @@ export class FakeEngine implements Engine {
     which: { readonly name: string; readonly service: PlannedService },
     options: StepOptions,
   ): Promise<{ readonly exitCode: number; readonly output: string }> {
-    await this.#begin("runToEnd", options.signal);
-    if (this.#hold(owner).sandbox !== "running") {
+    await this.begin("runToEnd", options.signal);
+    if (this.hold(owner).sandbox !== "running") {
       throw new OneloopError(
         "engine-failed",
         "The sandbox does not run. Start the workspace again.",
       );
     }
-    this.#image(which.service.image);
-    return (await this.#options.runToEnd?.(which, options)) ?? { exitCode: 0, output: "" };
-  }
-
-  async *watch(signal: AbortSignal, onGap?: () => void): AsyncGenerator<EngineEvent> {
-    const queue: EngineEvent[] = [];
-    let wake = (): void => undefined;
-    const push = (event: EngineEvent): void => {
-      queue.push(event);
-      wake();
-    };
-    const onAbort = (): void => wake();
-    this.#watchers.add(push);
-    if (onGap !== undefined) this.#gapListeners.add(onGap);
-    signal.addEventListener("abort", onAbort);
-    try {
-      while (!signal.aborted) {
-        const event = queue.shift();
-        if (event === undefined) {
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-          });
-        } else {
-          yield event;
-        }
-      }
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-      this.#watchers.delete(push);
-      if (onGap !== undefined) this.#gapListeners.delete(onGap);
-    }
+    this.image(which.service.image);
+    return (await this.options.runToEnd?.(which, options)) ?? { exitCode: 0, output: "" };
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
   }
-
-  /** Notes the call, and gives others a turn, as a real engine would. */
-  async #begin(call: keyof Engine & string, signal: AbortSignal | null): Promise<void> {
-    this.calls.push(call);
-    await Promise.resolve();
-    if (this.#hangs.delete(call)) {
-      await (signal === null ? new Promise<never>(() => undefined) : aborted(signal));
-    }
-    if (signal?.aborted === true) {
-      throw new OneloopError("cancelled", "The step was cancelled.", { cause: signal.reason });
-    }
-    const failure = this.#failures.get(call);
-    if (failure === undefined) return;
-    this.#failures.delete(call);
-    throw failure;
-  }
-
-  /** A member's program ends, for whatever reason. */
-  #finish(
-    owner: Owner,
-    service: string,
-    how: { member: Member; exitCode: number; outOfMemory?: boolean },
-  ): void {
-    const { member, exitCode, outOfMemory = false } = how;
-    member.state = "exited";
-    member.exitCode = exitCode;
-    member.outOfMemory = outOfMemory;
-    leave(member);
-    if (outOfMemory) this.#emit({ owner, service, kind: "out-of-memory", exitCode: null });
-    this.#emit({ owner, service, kind: "died", exitCode });
-  }
-
-  /** @throws OneloopError `engine-failed` where the sandbox of an owner does not run. */
-  #withSandbox(owner: Owner): Held {
-    const held = this.#hold(owner);
-    if (held.sandbox === "running") return held;
-    throw new OneloopError("engine-failed", "The sandbox does not run. Start the workspace again.");
-  }
-
-  #image(ref: string): ImageFacts {
-    const facts = this.#options.images[ref];
-    if (facts !== undefined) return facts;
-    // What was built says of itself what the first of all images says.
-    const [base] = Object.values(this.#options.images);
-    if (base !== undefined && this.#built.has(ref)) return { ...base, id: ref };
-    throw new OneloopError("image-unavailable", `The image ${ref} is not on this engine.`);
-  }
-
-  #address(): SupervisorAddress {
-    return this.#options.address ?? { host: "127.0.0.1", port: supervisorPort };
-  }
-
-  #hold(owner: Owner): Held {
-    const existing = this.#held.get(key(owner));
-    if (existing !== undefined) return existing;
-    const members = new Map<string, Member>();
-    const held: Held = { owner, sandbox: "missing", members, volumes: new Set(), boot: "" };
-    this.#held.set(key(owner), held);
-    return held;
-  }
-
-  #emit(event: EngineEvent): void {
-    for (const push of this.#watchers) push(event);
-  }
 }
 
 /** A mirrored service gets nothing of Oneloop's. */
 const noSetup = { env: {} };
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-}
-
-function key(owner: Owner): string {
-  return `${owner.kind}/${owner.id}`;
-}

@@ -1,4 +1,4 @@
-import type { LogEntry, LogOptions } from "../engine.ts";
+import type { LogEntry, LogOptions } from "../services.ts";
 
 /** What a member of the fake engine has printed, over all its starts. */
 export class FakeLog {

@@ -1,4 +1,5 @@
-import type { Engine, WorkspaceSpec } from "../../engine/engine.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { WorkspaceSpec } from "../../engine/steps.ts";
 import type { RunStep } from "../reconciler-turn.ts";
 import type { Gate } from "./gate.ts";
 import type { Mirrored } from "./mirrored.ts";

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { extract } from "tar-stream";
-import type { Owner } from "../../engine/engine.ts";
+import type { Owner } from "../../engine/steps.ts";
 import { OneloopError } from "../../protocol/errors.ts";
 import { controlPlaneActor } from "../../protocol/supervisor.ts";
 import { collectWithin } from "../../terminals/collect-within.ts";

@@ -1,4 +1,6 @@
-import type { ChangedFile, Engine, Owner } from "../../engine/engine.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { ChangedFile } from "../../engine/services.ts";
+import type { Owner } from "../../engine/steps.ts";
 import type { RunStep } from "../reconciler-turn.ts";
 import type { Mirrored } from "./mirrored.ts";
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { basename, dirname } from "node:path/posix";
 import { Readable } from "node:stream";
 import { extract, pack } from "tar-stream";
-import type { ServiceFile } from "../../engine/engine.ts";
+import type { ServiceFile } from "../../engine/services.ts";
 import { OneloopError, toOneloopError } from "../../protocol/errors.ts";
 import type { Checkout } from "../../protocol/plan.ts";
 import type { PlannedFile, PlannedService } from "../../protocol/service.ts";

@@ -1,4 +1,4 @@
-import type { ObservedMember } from "../../engine/engine.ts";
+import type { ObservedMember } from "../../engine/observed.ts";
 import { toOneloopError } from "../../protocol/errors.ts";
 import type { MirroredService, PlannedService } from "../../protocol/service.ts";
 import type { ServiceHealth } from "../../protocol/workspace.ts";

@@ -1,5 +1,8 @@
 import { basename } from "node:path/posix";
-import type { ChangedFile, Engine, FileChanges, ImageFacts, Owner } from "../../engine/engine.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { ImageFacts } from "../../engine/images.ts";
+import type { ChangedFile, FileChanges } from "../../engine/services.ts";
+import type { Owner } from "../../engine/steps.ts";
 import { argumentVector } from "../../engine/member-spec.ts";
 import { reloadOf } from "../../plan/mirror/reloads.ts";
 import { Sync } from "../../plan/mirror/sync.ts";

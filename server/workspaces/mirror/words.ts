@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import type { ObservedMember } from "../../engine/engine.ts";
+import type { ObservedMember } from "../../engine/observed.ts";
 
 /** What a shell and the engine add to a signal's number for the status of what it ended. */
 const signalBase = 128;

@@ -1,12 +1,9 @@
 import type { WorkspaceRow, WorkspaceStore } from "../../db/workspaces.ts";
 import type { ServiceStore } from "../../db/workspace-services.ts";
-import type {
-  Engine,
-  ImageReader,
-  ObservedMember,
-  Owner,
-  WorkspaceSpec,
-} from "../../engine/engine.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { ImageReader } from "../../engine/images.ts";
+import type { ObservedMember } from "../../engine/observed.ts";
+import type { Owner, WorkspaceSpec } from "../../engine/steps.ts";
 import { fillService, missingVariables, type Values } from "../../plan/mirror/fill.ts";
 import type { FilesMessage, WatchedFolder } from "../../protocol/control.ts";
 import { OneloopError, toOneloopError } from "../../protocol/errors.ts";

@@ -1,5 +1,5 @@
 import type { WorkspaceRow } from "../../db/workspaces.ts";
-import type { Owner } from "../../engine/engine.ts";
+import type { Owner } from "../../engine/steps.ts";
 import { skipped } from "../../plan/mirror/sync.ts";
 import { belowSourceRoot } from "../../plan/projects.ts";
 import type { FilesMessage, WatchedFolder } from "../../protocol/control.ts";

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GrantSigner } from "../../../server/auth/grants.ts";
-import type { Owner, SupervisorAddress, WorkspaceSpec } from "../../../server/engine/engine.ts";
+import type { Owner, SupervisorAddress, WorkspaceSpec } from "../../../server/engine/steps.ts";
 import {
   supervisorConfigVariable,
   SupervisorConfig,

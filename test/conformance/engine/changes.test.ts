@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { contextTar } from "../../../server/engine/docker/images/context.ts";
 import { followOutput } from "../../../server/engine/docker/images/operation.ts";
-import type { ChangedFile, Owner, WorkspaceSpec } from "../../../server/engine/engine.ts";
+import type { ChangedFile } from "../../../server/engine/services.ts";
+import type { Owner, WorkspaceSpec } from "../../../server/engine/steps.ts";
 import { randomIds } from "../../../server/util/ids.ts";
 import { Lifetime } from "../../../server/util/lifetime.ts";
 import { docker, objectsWith } from "../../helpers/engine-objects.ts";

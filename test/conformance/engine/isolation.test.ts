@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Owner, SupervisorAddress } from "../../../server/engine/engine.ts";
+import type { Owner, SupervisorAddress } from "../../../server/engine/steps.ts";
 import { supervisorPort } from "../../../server/protocol/supervisor.ts";
 import { Lifetime } from "../../../server/util/lifetime.ts";
 import { docker } from "../../helpers/engine-objects.ts";

@@ -1,7 +1,8 @@
 import { Readable } from "node:stream";
 import { beforeAll, describe, expect, it } from "vitest";
 import { createDockerEngine } from "../../../server/engine/docker/index.ts";
-import type { Engine, ServiceFile } from "../../../server/engine/engine.ts";
+import type { Engine } from "../../../server/engine/engine.ts";
+import type { ServiceFile } from "../../../server/engine/services.ts";
 import { type PlannedService } from "../../../server/protocol/service.ts";
 import { createLog } from "../../../server/util/log.ts";
 import { docker } from "../../helpers/engine-objects.ts";

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Owner, Preparation } from "../../../server/engine/engine.ts";
+import type { Preparation } from "../../../server/engine/engine.ts";
+import type { Owner } from "../../../server/engine/steps.ts";
 import type { WorkspacePlan } from "../../../server/protocol/plan.ts";
 import { unsaidMirror } from "../../../server/protocol/service.ts";
 import { supervisorPort } from "../../../server/protocol/supervisor.ts";

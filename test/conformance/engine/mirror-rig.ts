@@ -1,12 +1,9 @@
 import { Readable } from "node:stream";
 import { pack } from "tar-stream";
 import { afterAll, beforeAll, expect } from "vitest";
-import type {
-  Owner,
-  Preparation,
-  ServiceStart,
-  WorkspaceSpec,
-} from "../../../server/engine/engine.ts";
+import type { Preparation } from "../../../server/engine/engine.ts";
+import type { ServiceStart } from "../../../server/engine/services.ts";
+import type { Owner, WorkspaceSpec } from "../../../server/engine/steps.ts";
 import type { WorkspacePlan } from "../../../server/protocol/plan.ts";
 import { type PlannedService } from "../../../server/protocol/service.ts";
 import { randomIds } from "../../../server/util/ids.ts";

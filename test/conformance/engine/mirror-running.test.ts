@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Owner } from "../../../server/engine/engine.ts";
+import type { Owner } from "../../../server/engine/steps.ts";
 import type { PlannedService } from "../../../server/protocol/service.ts";
 import { docker, objectsWith } from "../../helpers/engine-objects.ts";
 import { service } from "../../helpers/plans.ts";

@@ -1,4 +1,4 @@
-import type { ServiceFile } from "../../../server/engine/engine.ts";
+import type { ServiceFile } from "../../../server/engine/services.ts";
 import {
   unsaidMirror,
   type MirroredService,

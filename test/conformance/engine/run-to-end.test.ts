@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { Owner, WorkspaceSpec } from "../../../server/engine/engine.ts";
+import type { Owner, WorkspaceSpec } from "../../../server/engine/steps.ts";
 import type { PlannedService } from "../../../server/protocol/service.ts";
 import { Lifetime } from "../../../server/util/lifetime.ts";
 import { docker } from "../../helpers/engine-objects.ts";

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Engine, Job, Owner, WorkspaceSpec } from "../../../server/engine/engine.ts";
+import type { Engine } from "../../../server/engine/engine.ts";
+import type { Job } from "../../../server/engine/jobs.ts";
+import type { Owner, WorkspaceSpec } from "../../../server/engine/steps.ts";
 import { Lifetime } from "../../../server/util/lifetime.ts";
 import { planOf, service } from "../../helpers/plans.ts";
 import { startSilentEngine, type SilentEngine } from "../../helpers/silent-engine.ts";

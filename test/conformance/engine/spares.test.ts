@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { expect, it } from "vitest";
-import type { EngineEvent, Owner, Preparation } from "../../../server/engine/engine.ts";
+import type { EngineEvent, Preparation } from "../../../server/engine/engine.ts";
+import type { Owner } from "../../../server/engine/steps.ts";
 import type { PlannedService } from "../../../server/protocol/service.ts";
 import { containerOf, sandboxesOf, step, workspaceOwner } from "../../helpers/test-engine.ts";
 import { docker } from "../../helpers/engine-objects.ts";

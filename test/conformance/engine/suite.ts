@@ -1,12 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type {
-  ChangedFile,
-  Engine,
-  EngineEvent,
-  LogEntry,
-  Observed,
-  Owner,
-} from "../../../server/engine/engine.ts";
+import type { Engine, EngineEvent } from "../../../server/engine/engine.ts";
+import type { Observed } from "../../../server/engine/observed.ts";
+import type { ChangedFile, LogEntry } from "../../../server/engine/services.ts";
+import type { Owner } from "../../../server/engine/steps.ts";
 import { memberSpecs } from "../../../server/engine/member-spec.ts";
 import { OneloopError } from "../../../server/protocol/errors.ts";
 import { planOf, service } from "../../helpers/plans.ts";

@@ -1,7 +1,8 @@
 import { on } from "node:events";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GrantSigner } from "../../../server/auth/grants.ts";
-import type { Engine, Owner } from "../../../server/engine/engine.ts";
+import type { Engine } from "../../../server/engine/engine.ts";
+import type { Owner } from "../../../server/engine/steps.ts";
 import { supervisorPort } from "../../../server/protocol/supervisor.ts";
 import { Supervisors, type Target } from "../../../server/terminals/supervisors.ts";
 import { TerminalService } from "../../../server/terminals/terminal-service.ts";

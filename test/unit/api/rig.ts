@@ -7,7 +7,7 @@ import { createApi, type ApiOptions } from "../../../server/api/http.ts";
 import { AppHosts } from "../../../server/api/origin.ts";
 import type { ApiServices } from "../../../server/api/trpc.ts";
 import type { SignedIn } from "../../../server/auth/accounts.ts";
-import type { Owner } from "../../../server/engine/engine.ts";
+import type { Owner } from "../../../server/engine/steps.ts";
 import type { Supervisors } from "../../../server/terminals/supervisors.ts";
 import { createHttpServer } from "../../../server/util/http-doors.ts";
 

@@ -7,7 +7,7 @@ import {
   packFiles,
   splitFiles,
 } from "../../../server/engine/docker/service-files.ts";
-import type { ServiceFile } from "../../../server/engine/engine.ts";
+import type { ServiceFile } from "../../../server/engine/services.ts";
 import { textFile } from "../../conformance/engine/mirrored.ts";
 
 function folder(

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import type { Owner } from "../../../server/engine/engine.ts";
+import type { Owner } from "../../../server/engine/steps.ts";
 import { maxControlLineBytes, type ControlAnswer } from "../../../server/protocol/control.ts";
 import { OneloopError } from "../../../server/protocol/errors.ts";
 import { ControlStreams, type ControlListener } from "../../../server/terminals/control-streams.ts";

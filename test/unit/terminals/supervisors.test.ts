@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { afterEach, expect, it, vi } from "vitest";
 import type { GrantSigner } from "../../../server/auth/grants.ts";
-import type { Engine, Owner } from "../../../server/engine/engine.ts";
+import type { Engine } from "../../../server/engine/engine.ts";
+import type { Owner } from "../../../server/engine/steps.ts";
 import { Supervisors } from "../../../server/terminals/supervisors.ts";
 
 const owner: Owner = { kind: "workspace", id: "w" };

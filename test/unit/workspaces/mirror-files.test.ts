@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { extract } from "tar-stream";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { ServiceFile } from "../../../server/engine/engine.ts";
+import type { ServiceFile } from "../../../server/engine/services.ts";
 import type { PlannedFile } from "../../../server/protocol/service.ts";
 import type { GitRunner } from "../../../server/repo/git-runner.ts";
 import { Repositories } from "../../../server/repo/repositories.ts";

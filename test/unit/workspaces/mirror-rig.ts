@@ -9,7 +9,8 @@ import type {
   ServiceStore,
 } from "../../../server/db/workspace-services.ts";
 import type { NewEvent, WorkspaceRow } from "../../../server/db/workspaces.ts";
-import { FakeEngine, type FakeEngineOptions } from "../../../server/engine/fake/index.ts";
+import { FakeEngine } from "../../../server/engine/fake/index.ts";
+import type { FakeEngineOptions } from "../../../server/engine/fake/world.ts";
 import type { WorkspacePlan } from "../../../server/protocol/plan.ts";
 import {
   unsaidMirror,

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NewEvent, WorkspaceRow } from "../../../server/db/workspaces.ts";
-import type { Owner } from "../../../server/engine/engine.ts";
+import type { Owner } from "../../../server/engine/steps.ts";
 import { FakeEngine } from "../../../server/engine/fake/index.ts";
 import type { PlannedOneShot } from "../../../server/protocol/plan.ts";
 import { bringUp, type BringUpParts } from "../../../server/workspaces/bring-up.ts";

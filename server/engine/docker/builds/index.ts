@@ -12,7 +12,8 @@ import {
   stepsOf,
 } from "../../../sources/dockerfile/steps.ts";
 import { deadline } from "../../../util/deadline.ts";
-import type { ImageBuildRequest, ImageFacts, StepOptions } from "../../engine.ts";
+import type { ImageBuildRequest, ImageFacts } from "../../images.ts";
+import type { StepOptions } from "../../steps.ts";
 import { unless } from "../client.ts";
 import { followOutput } from "../images/operation.ts";
 import { label, type Names } from "../names.ts";

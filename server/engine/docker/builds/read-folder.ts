@@ -4,7 +4,7 @@ import type Docker from "dockerode";
 import { extract, pack } from "tar-stream";
 import { OneloopError } from "../../../protocol/errors.ts";
 import { randomIds } from "../../../util/ids.ts";
-import type { Owner, StepOptions } from "../../engine.ts";
+import type { Owner, StepOptions } from "../../steps.ts";
 import { statusOf } from "../client.ts";
 import { removeContainer } from "../containers.ts";
 import { label, type Names, type Role } from "../names.ts";

@@ -3,7 +3,7 @@ import { supervisorMount } from "../../../protocol/supervisor.ts";
 import { OneloopError } from "../../../protocol/errors.ts";
 import { clean } from "../../../protocol/text.ts";
 import { randomIds } from "../../../util/ids.ts";
-import type { Owner, StepOptions } from "../../engine.ts";
+import type { Owner, StepOptions } from "../../steps.ts";
 import { commitContainer, type ImageConfig } from "../commit.ts";
 import { boundedLog, exitStatus, removeContainer } from "../containers.ts";
 import { formatEnv } from "../image-facts.ts";
