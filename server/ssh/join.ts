@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { ServerChannel } from "ssh2";
 import { takeReads } from "../util/relayed-socket.ts";
+import { ShortWaits } from "../util/short-waits.ts";
 import { Turns } from "../util/turns.ts";
 import type { Door } from "./door.ts";
 
@@ -20,6 +21,7 @@ export async function join(
     socket.on("close", resolve);
   });
   const turns = new Turns(socket);
+  const waits = new ShortWaits();
   const writer = door.flow.writer(channel, () => turns.release());
   const end = (): void => {
     socket.destroy();
@@ -31,12 +33,14 @@ export async function join(
   door.flow.input.passOn(channel, socket);
   channel.on("data", (chunk: Buffer) => {
     if (!socket.write(chunk)) channel.pause();
+    waits.passed(chunk.length);
   });
   socket.on("drain", () => channel.resume());
   channel.on("end", () => socket.end());
   const pass = (chunk: Buffer): void => {
     turns.took(chunk.length);
     if (!writer.write("stdout", chunk)) turns.hold();
+    waits.passed(chunk.length);
   };
   const taken = takeReads(socket, (chunk) => {
     pass(chunk);

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { afterEcho, echoIsAwaited } from "./echoes.ts";
+import { afterEcho, echoIsAwaited, restAfterTurnMs } from "./echoes.ts";
 import { littleBytes } from "./own-memory.ts";
 
 /**
@@ -35,7 +35,10 @@ export class Turns {
     if (this.#taken < most || this.#resting) return;
     this.#resting = true;
     this.#stream.pause();
-    setImmediate(() => afterEcho(() => this.#goOn()));
+    const next = (): void => afterEcho(() => this.#goOn());
+    const restMs = bytes < littleBytes ? 0 : restAfterTurnMs();
+    if (restMs === 0) setImmediate(next);
+    else setTimeout(next, restMs);
   }
 
   #goOn(): void {

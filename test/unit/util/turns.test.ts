@@ -5,14 +5,38 @@ import { Turns } from "../../../server/util/turns.ts";
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+/** The clock that echoes are timed by is the process's: no test begins before the one before it ended. */
+let beginMs = 0;
+
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  beginMs += 60_000;
+  vi.advanceTimersByTime(beginMs);
 });
 
 afterEach(() => {
   vi.advanceTimersByTime(1000);
   vi.useRealTimers();
 });
+
+/** Somebody types, and what they typed is shown so much later. */
+function type(echoMs: number): void {
+  awaitEcho();
+  vi.advanceTimersByTime(echoMs);
+  echoCame();
+}
+
+/** How many ms a stream rests after a turn of so much, which it read in pieces of such a size. */
+async function restOf(turns: Turns, stream: PassThrough, pieceBytes = 64 * 1024): Promise<number> {
+  for (let bytes = 0; bytes < 128 * 1024; bytes += pieceBytes) turns.took(pieceBytes);
+  expect(stream.isPaused()).toBe(true);
+  await turn();
+  for (let ms = 0; ms < 100; ms += 1) {
+    if (!stream.isPaused()) return ms;
+    vi.advanceTimersByTime(1);
+  }
+  throw new Error("it rests on");
+}
 
 test("after so much a stream rests until the others had their turn", async () => {
   const stream = new PassThrough().resume();
@@ -73,4 +97,47 @@ test("who types without an echo holds what others move for half of the time at m
   }
   expect(restedMs).toBeGreaterThan(100);
   expect(restedMs).toBeLessThanOrEqual(500);
+});
+
+test("while somebody types whose echo came late, what moves much rests after each turn", async () => {
+  const stream = new PassThrough().resume();
+  const turns = new Turns(stream);
+  type(1);
+  expect(await restOf(turns, stream)).toBe(0);
+  type(3);
+  expect(await restOf(turns, stream)).toBe(1);
+  // With the rests echoes are quick, and would be late without.
+  for (let ms = 0; ms < 4000; ms += 100) {
+    type(1);
+    vi.advanceTimersByTime(98);
+    expect(await restOf(turns, stream)).toBe(1);
+  }
+  vi.advanceTimersByTime(1000);
+  type(1);
+  expect(await restOf(turns, stream)).toBe(0);
+});
+
+test("nothing rests for who typed a while ago, or little", async () => {
+  const stream = new PassThrough().resume();
+  const turns = new Turns(stream);
+  type(3);
+  expect(await restOf(turns, stream, 8 * 1024)).toBe(0);
+  vi.advanceTimersByTime(500);
+  expect(await restOf(turns, stream)).toBe(0);
+});
+
+test("what is shown when a command ends is no late echo", async () => {
+  const stream = new PassThrough().resume();
+  const turns = new Turns(stream);
+  type(100);
+  expect(await restOf(turns, stream)).toBe(0);
+});
+
+test("an echo is late by what was typed first of all that was not shown yet", async () => {
+  const stream = new PassThrough().resume();
+  const turns = new Turns(stream);
+  awaitEcho();
+  vi.advanceTimersByTime(2);
+  type(1);
+  expect(await restOf(turns, stream)).toBe(1);
 });

@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { ShortWaits } from "../../../server/util/short-waits.ts";
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Answers of 100 bytes that take so long where it sleeps, and so long where it stays awake, in ms. */
+class Peer {
+  asleepMs: number;
+  awakeMs: number;
+  bytes = 100;
+  readonly #waits = new ShortWaits((untilMs) => {
+    this.#awakeUntil = untilMs;
+  });
+  #awakeUntil = -Infinity;
+
+  constructor(asleepMs: number, awakeMs: number) {
+    this.asleepMs = asleepMs;
+    this.awakeMs = awakeMs;
+  }
+
+  /** @returns for how many of so many answers it stayed awake until they came. */
+  answer(times: number): number {
+    let awake = 0;
+    for (let at = 0; at < times; at += 1) {
+      this.#awakeUntil = -Infinity;
+      this.#waits.passed(this.bytes);
+      const isAwake = performance.now() + this.awakeMs <= this.#awakeUntil;
+      if (isAwake) awake += 1;
+      vi.advanceTimersByTime(isAwake ? this.awakeMs : this.asleepMs);
+    }
+    return awake;
+  }
+}
+
+test("stays awake for answers that come sooner then", () => {
+  const peer = new Peer(0.2, 0.1);
+  expect(peer.answer(50)).toBe(0);
+  expect(peer.answer(4000)).toBeGreaterThan(3800);
+});
+
+test("sleeps where staying awake makes the answers slower, and tries it now and then", () => {
+  const peer = new Peer(0.1, 0.2);
+  const awake = peer.answer(4000);
+  expect(awake).toBeGreaterThan(0);
+  expect(awake).toBeLessThan(200);
+});
+
+test("notices that others want the processor now, and that they do no more", () => {
+  const peer = new Peer(0.2, 0.1);
+  peer.answer(1000);
+  peer.awakeMs = 0.24;
+  peer.answer(3000);
+  expect(peer.answer(1500)).toBeLessThan(150);
+  peer.awakeMs = 0.1;
+  peer.answer(3000);
+  expect(peer.answer(1500)).toBeGreaterThan(1350);
+});
+
+test.each([
+  { title: "that take longer anyway", asleepMs: 0.3, bytes: 100 },
+  { title: "that are large", asleepMs: 0.1, bytes: 32 * 1024 },
+  { title: "that somebody has to think of first", asleepMs: 6, bytes: 100 },
+])("sleeps for answers $title", ({ asleepMs, bytes }) => {
+  const peer = new Peer(asleepMs, 0.05);
+  peer.bytes = bytes;
+  expect(peer.answer(1000)).toBe(0);
+});
+
+test("sleeps again after a pause", () => {
+  const peer = new Peer(0.2, 0.1);
+  peer.answer(1000);
+  vi.advanceTimersByTime(10);
+  expect(peer.answer(50)).toBe(0);
+});
+
+test("the event loop goes round meanwhile, and ends", async () => {
+  vi.useRealTimers();
+  const goesRound = (): boolean => process.getActiveResourcesInfo().includes("Immediate");
+  const waits = new ShortWaits();
+  for (let times = 0; times < 100; times += 1) waits.passed(100);
+  expect(goesRound()).toBe(true);
+  await vi.waitFor(() => expect(goesRound()).toBe(false));
+});
