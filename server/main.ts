@@ -238,6 +238,7 @@ export async function runControlPlane(
           const place = await orDatabaseFailure(workspaces.logIn(userId, login, waiting));
           return { ...place, name: login };
         },
+        changes: database,
         // A service's container is production's: nothing of ours is printed there.
         describe: async ({ actor, owner, service = null }) =>
           service === null ? workspaces.summary({ id: actor }, owner.id) : null,

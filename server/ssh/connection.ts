@@ -11,6 +11,7 @@ import type { SshGatewayOptions } from "./options.ts";
 import { limitPackets } from "./packet-limits.ts";
 import { PacketMemory } from "./packet-memory.ts";
 import type { Refusal } from "./refusal.ts";
+import { RememberedPlace } from "./remembered-place.ts";
 import { serveRemoteForwards } from "./remote-forward.ts";
 import { serveSession } from "./session.ts";
 import type { Transport } from "./transport.ts";
@@ -25,10 +26,11 @@ const maxChannels = 256;
 
 const defaultSftpServer = [`${supervisorMount}/libexec/sftp-server`];
 
-/** ssh2's end of it, and the memory that it writes packets into. */
+/** ssh2's end of it, the memory that it writes packets into, and where it leads to. */
 interface Served {
   readonly client: Connection;
   readonly packets: PacketMemory;
+  readonly place: RememberedPlace;
 }
 
 /** One client's TCP connection, from its first byte to its last. A failure ends it, and only it. */
@@ -113,7 +115,9 @@ export class SshConnection implements Disposable {
     client.on("ready", () => {
       this.#authenticated = true;
       this.#endWithSignIn();
-      this.#serve({ client, packets }, fail);
+      const place = new RememberedPlace(this.#gateway.changes);
+      this.#socket.on("close", () => place[Symbol.dispose]());
+      this.#serve({ client, packets, place }, fail);
     });
   }
 
@@ -152,8 +156,9 @@ export class SshConnection implements Disposable {
     this.#socket.on("close", () => registered[Symbol.dispose]());
   }
 
-  #serve({ client, packets }: Served, fail: (error: unknown) => void): void {
-    const door = this.#door({ client, packets });
+  #serve(served: Served, fail: (error: unknown) => void): void {
+    const { client } = served;
+    const door = this.#door(served);
     const agent = new AgentForwarding(client, door);
     client.on("session", (accept, reject) => {
       if (this.#channels >= maxChannels) {
@@ -186,7 +191,7 @@ export class SshConnection implements Disposable {
     serveRemoteForwards(client, door, () => this.#refuse("too-many-forwards"));
   }
 
-  #door({ client, packets }: Served): Door {
+  #door({ client, packets, place }: Served): Door {
     const { supervisors, log, sftpServer, describe, terminals, rekey } = this.#gateway;
     const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;
     return {
@@ -199,7 +204,8 @@ export class SshConnection implements Disposable {
       sftpServer: sftpServer ?? defaultSftpServer,
       sshConnection: [remoteAddress, remotePort, localAddress, localPort].join(" "),
       log,
-      target: (onWait) => this.#target(onWait),
+      target: (onWait) => this.#target(place, onWait),
+      forgetTarget: () => place.forget(),
       describe: describe ?? (async () => null),
       terminals: terminals ?? (async () => []),
       whenClosed: (then) => {
@@ -210,11 +216,16 @@ export class SshConnection implements Disposable {
     };
   }
 
-  async #target(onWait: (sentence: string) => void = () => undefined): Promise<Target> {
+  async #target(
+    place: RememberedPlace,
+    onWait: (sentence: string) => void = () => undefined,
+  ): Promise<Target> {
     if (this.#identity === null) throw new Error("the connection is not authenticated");
     const { userId, login } = this.#identity;
     const { signal } = this.#gone;
-    const { owner, service } = await this.#gateway.resolve(userId, login, { onWait, signal });
+    const { owner, service } = await place.get(() =>
+      this.#gateway.resolve(userId, login, { onWait, signal }),
+    );
     return { owner, service, actor: userId };
   }
 

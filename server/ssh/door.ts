@@ -17,10 +17,12 @@ export interface Door {
   readonly sshConnection: string;
   readonly log: Log;
   /**
-   * Asked for each channel: rights and addresses change while a connection lasts. `onWait` gets a
-   * sentence where the workspace has to be started first.
+   * Asked for each channel: rights and addresses change while a connection lasts, and are remembered
+   * until then. `onWait` gets a sentence where the workspace has to be started first.
    */
   readonly target: (onWait?: (sentence: string) => void) => Promise<Target>;
+  /** The next `target` is asked for anew. */
+  readonly forgetTarget: () => void;
   /** What a login shows of the workspace; `null`: nothing. */
   readonly describe: (target: Target) => Promise<WorkspaceSummary | null>;
   readonly terminals: (target: Target) => Promise<readonly TerminalView[]>;

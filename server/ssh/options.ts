@@ -5,6 +5,7 @@ import type { OfferedKey } from "./authenticate.ts";
 import type { Door, Resolved } from "./door.ts";
 import type { Refusal } from "./refusal.ts";
 import type { RekeyLimits } from "./rekeying.ts";
+import type { Changes } from "./remembered-place.ts";
 
 /** What somebody who has to wait for a workspace's start is told, and how long they wait. */
 export interface Waiting {
@@ -33,6 +34,8 @@ export interface SshGatewayOptions {
    * sentence the client is shown.
    */
   readonly resolve: (userId: string, login: string, waiting: Waiting) => Promise<Resolved>;
+  /** Until when an answer of `resolve` holds; without this, it is asked for each channel. */
+  readonly changes?: Changes;
   /** What an interactive login is told of its workspace; without it, nothing. */
   readonly describe?: Door["describe"];
   readonly terminals?: Door["terminals"];

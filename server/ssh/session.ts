@@ -176,6 +176,7 @@ class SessionChannel {
     const { code } = toOneloopError(error);
     if (code !== "supervisor-unreachable" && code !== "workspace-not-running") throw error;
     let stopped = false;
+    this.#door.forgetTarget();
     const target = await this.#door.target((sentence) => {
       stopped = true;
       this.#waiting = sentence;
