@@ -33,14 +33,14 @@ export async function join(
   door.flow.input.passOn(channel, socket);
   channel.on("data", (chunk: Buffer) => {
     if (!socket.write(chunk)) channel.pause();
-    waits.passed(chunk.length);
+    waits.passed("client", chunk.length);
   });
   socket.on("drain", () => channel.resume());
   channel.on("end", () => socket.end());
   const pass = (chunk: Buffer): void => {
     turns.took(chunk.length);
     if (!writer.write("stdout", chunk)) turns.hold();
-    waits.passed(chunk.length);
+    waits.passed("workspace", chunk.length);
   };
   const taken = takeReads(socket, (chunk) => {
     pass(chunk);

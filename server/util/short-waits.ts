@@ -29,6 +29,8 @@ function goRound(): void {
 /** What is found out now, or `kept` of what was. */
 type Phase = "asleep" | "awake" | "kept";
 
+export type From = "client" | "workspace";
+
 /**
  * Two that take turns, each with an answer of some bytes within a fraction of a millisecond: `sftp`
  * with many small files, an editor's requests, queries through a forward. A processor that has nothing
@@ -40,7 +42,8 @@ type Phase = "asleep" | "awake" | "kept";
  */
 export class ShortWaits {
   readonly #stayAwake: (untilMs: number) => void;
-  #last = -Infinity;
+  #lastAt = -Infinity;
+  #lastFrom: From | null = null;
   #phase: Phase = "asleep";
   #awake = false;
   /** Of this phase: how many waits are to come, and how long the others took. */
@@ -52,15 +55,19 @@ export class ShortWaits {
     this.#stayAwake = stay;
   }
 
-  /** To be called when so many bytes were passed on, in either direction. */
-  passed(bytes: number): void {
+  /** To be called when so many bytes were passed on. */
+  passed(from: From, bytes: number): void {
     const now = performance.now();
-    const waitedMs = now - this.#last;
-    this.#last = now;
+    const waitedMs = now - this.#lastAt;
+    const isAnswer = from !== this.#lastFrom;
+    this.#lastAt = now;
+    this.#lastFrom = from;
     if (bytes >= littleBytes || waitedMs > pauseMs) {
       this.#begin("asleep", false);
       return;
     }
+    // Who only goes on waits for nobody: awake, we would take it in smaller pieces.
+    if (!isAnswer) return;
     this.#tookMs += waitedMs;
     this.#left -= 1;
     if (this.#left === 0) this.#next();

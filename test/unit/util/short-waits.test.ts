@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { ShortWaits } from "../../../server/util/short-waits.ts";
+import { ShortWaits, type From } from "../../../server/util/short-waits.ts";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["performance"] });
@@ -9,11 +9,12 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Answers of 100 bytes that take so long where it sleeps, and so long where it stays awake, in ms. */
+/** Two that answer each other: it takes so many ms where we sleep meanwhile, and so many where we do not. */
 class Peer {
   asleepMs: number;
   awakeMs: number;
   bytes = 100;
+  turns: readonly From[] = ["client", "workspace"];
   readonly #waits = new ShortWaits((untilMs) => {
     this.#awakeUntil = untilMs;
   });
@@ -29,7 +30,7 @@ class Peer {
     let awake = 0;
     for (let at = 0; at < times; at += 1) {
       this.#awakeUntil = -Infinity;
-      this.#waits.passed(this.bytes);
+      this.#waits.passed(this.turns[at % this.turns.length] ?? "client", this.bytes);
       const isAwake = performance.now() + this.awakeMs <= this.#awakeUntil;
       if (isAwake) awake += 1;
       vi.advanceTimersByTime(isAwake ? this.awakeMs : this.asleepMs);
@@ -72,6 +73,20 @@ test.each([
   expect(peer.answer(1000)).toBe(0);
 });
 
+test("sleeps while one side alone sends", () => {
+  const peer = new Peer(0.2, 0.05);
+  peer.turns = ["workspace"];
+  expect(peer.answer(1000)).toBe(0);
+});
+
+test("is awake for the answers alone where somebody says several things at a time", () => {
+  const peer = new Peer(0.2, 0.1);
+  peer.turns = ["client", "workspace", "workspace", "workspace"];
+  const awake = peer.answer(4000);
+  expect(awake).toBeGreaterThan(1700);
+  expect(awake).toBeLessThanOrEqual(2000);
+});
+
 test("sleeps again after a pause", () => {
   const peer = new Peer(0.2, 0.1);
   peer.answer(1000);
@@ -84,7 +99,9 @@ test("the event loop goes round meanwhile, and ends", async () => {
   const goesRound = (): boolean => process.getActiveResourcesInfo().includes("Immediate");
   const waits = new ShortWaits();
   // This process may lose the processor for longer than a short wait.
-  for (let times = 0; times < 1_000_000 && !goesRound(); times += 1) waits.passed(100);
+  for (let times = 0; times < 1_000_000 && !goesRound(); times += 1) {
+    waits.passed(times % 2 === 0 ? "client" : "workspace", 100);
+  }
   expect(goesRound()).toBe(true);
   await vi.waitFor(() => expect(goesRound()).toBe(false));
 });
