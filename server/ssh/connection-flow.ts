@@ -21,31 +21,16 @@ const maxUnreadAnswersBytes = 16 * 1024 * 1024;
  */
 const maxUnreadInputBytes = 8 * 1024 * 1024;
 
-/** To deflate this takes a millisecond, in which nobody else is served: then it is their turn. */
-const deflatedAtOnceBytes = 32 * 1024;
-
-/** What ssh2 1.17 has inside a server's connection, as far as it is used here. */
-interface Insides {
-  readonly _protocol: {
-    /** What we said in a key exchange that goes on. */
-    readonly _kexinit: Buffer | undefined;
-    readonly _packetRW: { readonly write: object };
-  };
-}
-
 /** What all channels of one connection share: the socket's back pressure, and the client's limits. */
 export class ConnectionFlow {
   readonly input: ReadMemory;
   readonly #socket: Transport;
   readonly #packets: PacketMemory;
-  readonly #protocol: Insides["_protocol"];
   readonly #refused: (reason: Refusal) => void;
   readonly #writers = new Set<ChannelWriter>();
   readonly #channels = new Set<ServerChannel>();
   readonly #rekeying: Rekeying;
   #exchangingKeys = false;
-  /** In this turn of the event loop. */
-  #deflatedBytes = 0;
 
   /** @param options.rekey when the gateway makes new keys, if not as usual. */
   constructor(
@@ -59,7 +44,6 @@ export class ConnectionFlow {
   ) {
     this.#socket = socket;
     this.#packets = options.packets;
-    this.#protocol = (client as Connection & Insides)._protocol;
     this.#refused = options.refused;
     this.input = new ReadMemory(client, socket);
     this.#rekeying = new Rekeying({ client, socket }, options.rekey, () => {
@@ -98,10 +82,7 @@ export class ConnectionFlow {
     if (this.#exchangingKeys || this.#socket.writableLength > maxSocketBacklogBytes) return 0;
     // Not in the types; a plain property of ssh2's Channel.
     const { outgoing } = channel as unknown as { outgoing: { window: number; state: string } };
-    if (outgoing.state !== "open") return 0;
-    return this.#deflates
-      ? Math.min(outgoing.window, deflatedAtOnceBytes - this.#deflatedBytes)
-      : outgoing.window;
+    return outgoing.state === "open" ? outgoing.window : 0;
   }
 
   /** See `PacketMemory.together`. */
@@ -110,26 +91,11 @@ export class ConnectionFlow {
   }
 
   send(stream: NodeJS.WritableStream, bytes: Uint8Array): void {
-    if (this.#deflates) this.#countDeflated(bytes.length);
+    const before = this.#packets.bytesWritten;
     stream.write(bytes);
     // ssh2 keeps what is written during a key exchange; `rekey` says when it is over.
-    if (this.#protocol._kexinit !== undefined) this.#exchangingKeys = true;
+    if (this.#packets.bytesWritten - before < bytes.length) this.#exchangingKeys = true;
     this.#rekeying.check();
-  }
-
-  /** The client has wished for compression, and is signed in. */
-  get #deflates(): boolean {
-    return this.#protocol._packetRW.write.constructor.name === "ZlibPacketWriter";
-  }
-
-  #countDeflated(bytes: number): void {
-    if (this.#deflatedBytes === 0) {
-      setImmediate(() => {
-        this.#deflatedBytes = 0;
-        this.#flush();
-      });
-    }
-    this.#deflatedBytes += bytes;
   }
 
   #flush(): void {

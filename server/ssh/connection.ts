@@ -7,7 +7,6 @@ import { ConnectionFlow } from "./connection-flow.ts";
 import type { ClosedBy, Door } from "./door.ts";
 import { forward, forwardToSocket } from "./forward.ts";
 import { holdKexInit } from "./hold-kexinit.ts";
-import { limitInflating } from "./inflating.ts";
 import type { SshGatewayOptions } from "./options.ts";
 import { limitPackets } from "./packet-limits.ts";
 import { PacketMemory } from "./packet-memory.ts";
@@ -75,7 +74,6 @@ export class SshConnection implements Disposable {
   begin(client: Connection, identification: string): void {
     const { log } = this.#gateway;
     holdKexInit(this.#socket, identification);
-    limitInflating(client);
     const packets = new PacketMemory(client, this.#socket);
     client.on("handshake", () => {
       this.#identified = true;
