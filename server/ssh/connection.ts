@@ -113,6 +113,8 @@ export class SshConnection implements Disposable {
       this.#socket.destroy();
     });
     client.on("ready", () => {
+      // It left while the database was asked: nothing would end what begins here.
+      if (this.#closedBy !== null) return;
       this.#authenticated = true;
       this.#endWithSignIn();
       const place = new RememberedPlace(this.#gateway.changes);

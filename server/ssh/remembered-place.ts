@@ -11,7 +11,7 @@ export interface Changes {
  * takes longer than all that the gateway does for one besides.
  */
 export class RememberedPlace implements Disposable {
-  readonly #listening: Disposable | null;
+  #listening: Disposable | null;
   #place: Resolved | null = null;
   /** How often anything changed, of whatever workspace. */
   #changes = 0;
@@ -42,6 +42,7 @@ export class RememberedPlace implements Disposable {
 
   [Symbol.dispose](): void {
     this.#listening?.[Symbol.dispose]();
+    this.#listening = null;
     this.#place = null;
   }
 }
