@@ -1,5 +1,7 @@
 import type { Connection, ServerChannel } from "ssh2";
 import { Turns } from "../util/turns.ts";
+import type { Compression } from "./compression.ts";
+import { DeflatingTurns } from "./deflating-turns.ts";
 import type { PacketMemory } from "./packet-memory.ts";
 import { ReadMemory } from "./read-memory.ts";
 import type { Refusal } from "./refusal.ts";
@@ -21,11 +23,24 @@ const maxUnreadAnswersBytes = 16 * 1024 * 1024;
  */
 const maxUnreadInputBytes = 8 * 1024 * 1024;
 
+/** What ssh2 1.17 has inside a server's connection, as far as it is used here. */
+interface Insides {
+  readonly _protocol: {
+    /** What we said in a key exchange that goes on. */
+    readonly _kexinit: Buffer | undefined;
+  };
+}
+
+/** Of all connections. */
+const deflatingTurns = new DeflatingTurns();
+
 /** What all channels of one connection share: the socket's back pressure, and the client's limits. */
 export class ConnectionFlow {
   readonly input: ReadMemory;
   readonly #socket: Transport;
   readonly #packets: PacketMemory;
+  readonly #compression: Compression;
+  readonly #protocol: Insides["_protocol"];
   readonly #refused: (reason: Refusal) => void;
   readonly #writers = new Set<ChannelWriter>();
   readonly #channels = new Set<ServerChannel>();
@@ -38,12 +53,15 @@ export class ConnectionFlow {
     client: Connection,
     options: {
       readonly packets: PacketMemory;
+      readonly compression: Compression;
       readonly refused: (reason: Refusal) => void;
       readonly rekey?: RekeyLimits | undefined;
     },
   ) {
     this.#socket = socket;
     this.#packets = options.packets;
+    this.#compression = options.compression;
+    this.#protocol = (client as Connection & Insides)._protocol;
     this.#refused = options.refused;
     this.input = new ReadMemory(client, socket);
     this.#rekeying = new Rekeying({ client, socket }, options.rekey, () => {
@@ -52,7 +70,7 @@ export class ConnectionFlow {
     // A window adjustment has no event of its own; it comes as data, which ssh2 parses before us.
     const turns = new Turns(socket);
     socket.on("data", (chunk: Buffer) => {
-      turns.took(chunk.length);
+      turns.took(Math.max(chunk.length, options.compression.takeInflated()));
       this.#rekeying.check();
       this.#enforceLimits();
       this.#flush();
@@ -77,12 +95,16 @@ export class ConnectionFlow {
     this.#channels.delete(channel);
   }
 
-  /** How many bytes ssh2 would send on at once. */
-  room(channel: ServerChannel): number {
+  /** How many bytes ssh2 would send on at once; `writer` is flushed when there is room again. */
+  room(channel: ServerChannel, writer: ChannelWriter): number {
     if (this.#exchangingKeys || this.#socket.writableLength > maxSocketBacklogBytes) return 0;
     // Not in the types; a plain property of ssh2's Channel.
     const { outgoing } = channel as unknown as { outgoing: { window: number; state: string } };
-    return outgoing.state === "open" ? outgoing.window : 0;
+    if (outgoing.state !== "open") return 0;
+    if (!this.#compression.deflates) return outgoing.window;
+    const { roomBytes } = deflatingTurns;
+    if (roomBytes === 0) deflatingTurns.wait(writer);
+    return Math.min(outgoing.window, roomBytes);
   }
 
   /** See `PacketMemory.together`. */
@@ -91,10 +113,10 @@ export class ConnectionFlow {
   }
 
   send(stream: NodeJS.WritableStream, bytes: Uint8Array): void {
-    const before = this.#packets.bytesWritten;
+    if (this.#compression.deflates) deflatingTurns.use(bytes.length);
     stream.write(bytes);
     // ssh2 keeps what is written during a key exchange; `rekey` says when it is over.
-    if (this.#packets.bytesWritten - before < bytes.length) this.#exchangingKeys = true;
+    if (this.#protocol._kexinit !== undefined) this.#exchangingKeys = true;
     this.#rekeying.check();
   }
 
@@ -178,7 +200,7 @@ export class ChannelWriter implements Disposable {
 
   #sendQueue(): void {
     for (let piece = this.#queue[0]; piece !== undefined; piece = this.#queue[0]) {
-      const length = Math.min(this.#flow.room(this.#channel), piece.bytes.length);
+      const length = Math.min(this.#flow.room(this.#channel, this), piece.bytes.length);
       if (length === 0) break;
       const part = piece.bytes.subarray(0, length);
       piece.bytes = piece.bytes.subarray(length);

@@ -3,6 +3,7 @@ import { supervisorMount } from "../protocol/supervisor.ts";
 import type { Target } from "../terminals/supervisors.ts";
 import { AgentForwarding } from "./agent.ts";
 import { authenticateConnection, type Identity } from "./authenticate.ts";
+import { Compression } from "./compression.ts";
 import { ConnectionFlow } from "./connection-flow.ts";
 import type { ClosedBy, Door } from "./door.ts";
 import { forward, forwardToSocket } from "./forward.ts";
@@ -26,10 +27,11 @@ const maxChannels = 256;
 
 const defaultSftpServer = [`${supervisorMount}/libexec/sftp-server`];
 
-/** ssh2's end of it, the memory that it writes packets into, and where it leads to. */
+/** ssh2's end of it, what its packets are made with, and where it leads to. */
 interface Served {
   readonly client: Connection;
   readonly packets: PacketMemory;
+  readonly compression: Compression;
   readonly place: RememberedPlace;
 }
 
@@ -74,6 +76,7 @@ export class SshConnection implements Disposable {
   begin(client: Connection, identification: string): void {
     const { log } = this.#gateway;
     holdKexInit(this.#socket, identification);
+    const compression = new Compression(client);
     const packets = new PacketMemory(client, this.#socket);
     client.on("handshake", () => {
       this.#identified = true;
@@ -119,7 +122,7 @@ export class SshConnection implements Disposable {
       this.#endWithSignIn();
       const place = new RememberedPlace(this.#gateway.changes);
       this.#socket.on("close", () => place[Symbol.dispose]());
-      this.#serve({ client, packets, place }, fail);
+      this.#serve({ client, packets, compression, place }, fail);
     });
   }
 
@@ -193,12 +196,13 @@ export class SshConnection implements Disposable {
     serveRemoteForwards(client, door, () => this.#refuse("too-many-forwards"));
   }
 
-  #door({ client, packets, place }: Served): Door {
+  #door({ client, packets, compression, place }: Served): Door {
     const { supervisors, log, sftpServer, describe, terminals, rekey } = this.#gateway;
     const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;
     return {
       flow: new ConnectionFlow(this.#socket, client, {
         packets,
+        compression,
         refused: (reason) => this.#refuse(reason),
         rekey,
       }),

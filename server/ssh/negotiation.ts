@@ -2,7 +2,7 @@ import type { Algorithms, Connection } from "ssh2";
 
 /**
  * All that is negotiated: what ssh2 and every OpenSSH since 7.2 have, the quickest first; no SHA-1,
- * no CBC, no compression (it would let a client make us keep more than it sends). ssh2 adds strict
+ * no CBC; compression for who is signed in and wants it (`Compression`). ssh2 adds strict
  * key exchange by itself. It has no post-quantum key exchange; once it has, it goes first here.
  */
 export const algorithms = {
@@ -30,7 +30,7 @@ export const algorithms = {
     "hmac-sha2-256",
     "hmac-sha2-512",
   ],
-  compress: ["none"],
+  compress: ["none", "zlib@openssh.com"],
 } satisfies Algorithms;
 
 /** What a person's key may sign with (RFC 8308 section 3.1). */

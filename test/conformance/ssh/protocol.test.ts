@@ -160,11 +160,24 @@ describe("the transport", () => {
     expect(received.digest("hex")).toBe(sent.digest("hex"));
   });
 
-  test("does not compress: ssh -C falls back to none, and works", async () => {
-    const { exitCode, stdout, stderr } = await open.ssh("sha256sum < ~/bytes", {
-      options: ["-C", ...loud],
-    });
-    expect({ exitCode, stdout: stdout.slice(0, 64) }).toEqual({ exitCode: 0, stdout: sha(bytes) });
+  test("is compressed for a client that asks for it, with new keys in the midst", async () => {
+    const text = Buffer.alloc(8 * 1024 * 1024, "all work and no play ");
+    const mixed = Buffer.concat([text, bytes.subarray(0, 4 * 1024 * 1024), text]);
+    const child = open.spawn("cat", [...loud, "-C", "-o", "RekeyLimit=1M"]);
+    const digest = createHash("sha256");
+    child.stdout.on("data", (chunk: Buffer) => digest.update(chunk));
+    let stderr = "";
+    child.stderr.setEncoding("utf8").on("data", (words: string) => (stderr += words));
+    child.stdin.end(mixed);
+    const [code] = (await once(child, "close")) as [number];
+    expect({ code, digest: digest.digest("hex") }).toEqual({ code: 0, digest: sha(mixed) });
+    expect(stderr).toContain("compression: zlib@openssh.com");
+    expect(exchanges(stderr)).toBeGreaterThan(2);
+  });
+
+  test("is not compressed for others", async () => {
+    const { stdout, stderr } = await open.ssh("sha256sum < ~/bytes", { options: loud });
+    expect(stdout.slice(0, 64)).toBe(sha(bytes));
     expect(stderr).toContain("compression: none");
   });
 

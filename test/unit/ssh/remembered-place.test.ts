@@ -1,5 +1,7 @@
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { Duplex, PassThrough } from "node:stream";
+import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import ssh2 from "ssh2";
 import { OneloopError } from "../../../server/protocol/errors.ts";
@@ -116,6 +118,45 @@ describe("a connection", () => {
     expect(await run(client, "echo again")).toBe("again\n");
     expect(asked).toBe(2);
     await end(client);
+  });
+
+  test("whose client left while its key was looked up listens for no changes", async () => {
+    const [toGateway, toClient] = [new PassThrough(), new PassThrough()];
+    const ours = Duplex.from({ readable: toGateway, writable: toClient });
+    let lookups = 0;
+    let listeners = 0;
+    const looked = new EventEmitter();
+    await using open = await startOpenSsh("ed25519", undefined, {
+      authenticate: async () => {
+        lookups += 1;
+        // The first is whether the key would do.
+        if (lookups === 2) {
+          ours.destroy();
+          await new Promise((resolve) => ours.once("close", resolve));
+          await turn();
+          looked.emit("end");
+        }
+        return { userId: "ada", keyId: "adas-key" };
+      },
+      changes: {
+        onChange: () => {
+          listeners += 1;
+          return { [Symbol.dispose]: () => (listeners -= 1) };
+        },
+      },
+    });
+    open.gateway.serve(ours, {});
+    const client = new ssh2.Client();
+    client.on("error", () => undefined);
+    client.connect({
+      sock: Duplex.from({ readable: toClient, writable: toGateway }),
+      username: "ws",
+      privateKey: await readFile(`${open.folder}/key`),
+    });
+    await once(looked, "end");
+    await turn();
+    expect(listeners).toBe(0);
+    client.destroy();
   });
 });
 
