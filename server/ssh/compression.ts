@@ -1,4 +1,6 @@
 import type { Connection } from "ssh2";
+import { turnBytes } from "../util/turns.ts";
+import type { Transport } from "./transport.ts";
 
 interface Zlib {
   _maxOutputLength: number;
@@ -22,24 +24,22 @@ interface Insides {
   readonly _protocol: {
     readonly _packetRW: { read: PacketReader; write: PacketWriter };
     readonly _cipher: { allocPacket(payloadBytes: number): Buffer };
+    parse(chunk: Buffer, from: number, to: number): void;
   };
-  /** Channels of all kinds, by whomever they were opened. */
-  readonly _chanMgr: { readonly _count: number };
 }
 
 /** Twice what a payload has to be taken of (RFC 4253 section 6.1); OpenSSH sends 32 KiB and a head. */
 const maxPayloadBytes = 64 * 1024;
 
-/** What ssh2 lets a client send into a channel before it is read; and as much beside all channels. */
-const windowBytes = 2 * 1024 * 1024;
+/** Parsed at once: some 40 packets of so much become 2 MiB at most. */
+const sliceBytes = 4 * 1024;
 
 /**
  * `zlib@openssh.com`, which begins after the sign-in. ssh2's, made fit for strangers and for
  * connections that end:
  *
- * - what a packet inflates to is limited, where ssh2 allows 4 GiB, and what all packets of one read
- *   do: 64 KiB may become 64 MiB, which are worked off before anybody else is served. More is an
- *   error of the client's;
+ * - what a packet inflates to is limited, where ssh2 allows 4 GiB: more is an error of the client's;
+ * - what is read, and may become a thousand times as much, is worked off in turns with others;
  * - an inflated packet stands in memory of its own, where ssh2's stands in 16 KiB with others, of
  *   which a single byte that waits for its program would hold all;
  * - what is written after the client's end is dropped, as it is without compression, where ssh2
@@ -47,16 +47,15 @@ const windowBytes = 2 * 1024 * 1024;
  */
 export class Compression {
   readonly #protocol: Insides["_protocol"];
-  readonly #channels: Insides["_chanMgr"];
+  readonly #socket: Transport;
   #inflatedBytes = 0;
-  /** Of this read; channels may be closed by it. */
-  #maxBytes = 0;
 
   /** To be made before the sign-in. */
-  constructor(client: Connection) {
-    const { _protocol: protocol, _chanMgr: channels } = client as Connection & Insides;
+  constructor(client: Connection, socket: Transport) {
+    const { _protocol: protocol } = client as Connection & Insides;
     this.#protocol = protocol;
-    this.#channels = channels;
+    this.#socket = socket;
+    this.#parseInSlices();
     const packets = protocol._packetRW;
     let { read, write } = packets;
     // Each key exchange makes new ones.
@@ -83,11 +82,41 @@ export class Compression {
     return this.#protocol._packetRW.write._zlib !== undefined;
   }
 
-  /** To be called after each read: what it has become; 0 where it was not compressed. */
+  /**
+   * To be called in each `data` event of the socket, after ssh2 had it: what it has become, 0 where it
+   * was not compressed. From `turnBytes` on the socket is paused, and to be resumed by the caller:
+   * the rest is told then.
+   */
   takeInflated(): number {
     const bytes = this.#inflatedBytes;
     this.#inflatedBytes = 0;
     return bytes;
+  }
+
+  #parseInSlices(): void {
+    const protocol = this.#protocol;
+    const socket = this.#socket;
+    const parse = protocol.parse.bind(protocol);
+    protocol.parse = (chunk, from, to) => {
+      if (!this.#inflates) {
+        parse(chunk, from, to);
+        return;
+      }
+      let at = from;
+      while (at < to && this.#inflatedBytes < turnBytes && !socket.destroyed) {
+        const next = Math.min(at + sliceBytes, to);
+        parse(chunk, at, next);
+        at = next;
+      }
+      if (at === to || socket.destroyed) return;
+      socket.pause();
+      // What it stands in is read into again.
+      socket.unshift(Buffer.from(chunk.subarray(at, to)));
+    };
+  }
+
+  get #inflates(): boolean {
+    return this.#protocol._packetRW.read._zlib !== undefined;
   }
 
   #boundReader(reader: PacketReader, zlib: Zlib): void {
@@ -95,19 +124,11 @@ export class Compression {
     const inflate = reader.read.bind(reader);
     reader.read = (payload) => {
       const inflated = inflate(payload);
-      this.#count(inflated.length);
+      this.#inflatedBytes += inflated.length;
       const own = Buffer.allocUnsafeSlow(inflated.length);
       own.set(inflated);
       return own;
     };
-  }
-
-  #count(bytes: number): void {
-    if (this.#inflatedBytes === 0) this.#maxBytes = windowBytes * (this.#channels._count + 1);
-    this.#inflatedBytes += bytes;
-    if (this.#inflatedBytes > this.#maxBytes) {
-      throw new Error("more was compressed than the windows have room for");
-    }
   }
 
   #boundWriter(writer: PacketWriter, zlib: Zlib): void {

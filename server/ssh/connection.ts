@@ -76,7 +76,7 @@ export class SshConnection implements Disposable {
   begin(client: Connection, identification: string): void {
     const { log } = this.#gateway;
     holdKexInit(this.#socket, identification);
-    const compression = new Compression(client);
+    const compression = new Compression(client, this.#socket);
     const packets = new PacketMemory(client, this.#socket);
     client.on("handshake", () => {
       this.#identified = true;
