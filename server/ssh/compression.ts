@@ -104,9 +104,10 @@ export class Compression {
       }
       let at = from;
       while (at < to && this.#inflatedBytes < turnBytes && !socket.destroyed) {
-        const next = Math.min(at + sliceBytes, to);
-        parse(chunk, at, next);
-        at = next;
+        const slice = chunk.subarray(at, Math.min(at + sliceBytes, to));
+        // Whatever the numbers say, ssh2 may take all of what it is given.
+        parse(slice, 0, slice.length);
+        at += slice.length;
       }
       if (at === to || socket.destroyed) return;
       socket.pause();
