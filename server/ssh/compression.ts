@@ -1,5 +1,5 @@
 import type { Connection } from "ssh2";
-import { turnBytes } from "../util/turns.ts";
+import { SharedTurns } from "./shared-turns.ts";
 import type { Transport } from "./transport.ts";
 
 interface Zlib {
@@ -25,14 +25,19 @@ interface Insides {
     readonly _packetRW: { read: PacketReader; write: PacketWriter };
     readonly _cipher: { allocPacket(payloadBytes: number): Buffer };
     parse(chunk: Buffer, from: number, to: number): void;
+    /** @returns where it goes on with other keys; undefined where all was taken. */
+    _parse(chunk: Buffer, from: number, to: number): number | undefined;
   };
 }
 
 /** Twice what a payload has to be taken of (RFC 4253 section 6.1); OpenSSH sends 32 KiB and a head. */
 const maxPayloadBytes = 64 * 1024;
 
-/** Parsed at once: some 40 packets of so much become 2 MiB at most. */
-const sliceBytes = 4 * 1024;
+/** Inflated at once: this may become 1 MiB. */
+const sliceBytes = 1024;
+
+/** Of all connections. To inflate so much takes a millisecond, and what is done with it as much again. */
+const inflating = new SharedTurns(256 * 1024);
 
 /**
  * `zlib@openssh.com`, which begins after the sign-in. ssh2's, made fit for strangers and for
@@ -48,7 +53,7 @@ const sliceBytes = 4 * 1024;
 export class Compression {
   readonly #protocol: Insides["_protocol"];
   readonly #socket: Transport;
-  #inflatedBytes = 0;
+  #heldBack = false;
 
   /** To be made before the sign-in. */
   constructor(client: Connection, socket: Transport) {
@@ -83,36 +88,39 @@ export class Compression {
   }
 
   /**
-   * To be called in each `data` event of the socket, after ssh2 had it: what it has become, 0 where it
-   * was not compressed. From `turnBytes` on the socket is paused, and to be resumed by the caller:
-   * the rest is told then.
+   * To be called in each `data` event of the socket, after ssh2 had it. Where others have their turn
+   * first, the rest of what was read is kept, the socket is paused, and the caller's to be resumed.
+   *
+   * @param goOn called when the rest is to be read.
+   * @returns whether it will be.
    */
-  takeInflated(): number {
-    const bytes = this.#inflatedBytes;
-    this.#inflatedBytes = 0;
-    return bytes;
+  waits(goOn: () => void): boolean {
+    if (this.#heldBack) inflating.wait(goOn);
+    return this.#heldBack;
   }
 
+  /** A key exchange in the midst of it may be where compression begins. */
   #parseInSlices(): void {
     const protocol = this.#protocol;
     const socket = this.#socket;
-    const parse = protocol.parse.bind(protocol);
     protocol.parse = (chunk, from, to) => {
-      if (!this.#inflates) {
-        parse(chunk, from, to);
-        return;
-      }
+      this.#heldBack = false;
       let at = from;
-      while (at < to && this.#inflatedBytes < turnBytes && !socket.destroyed) {
-        const slice = chunk.subarray(at, Math.min(at + sliceBytes, to));
-        // Whatever the numbers say, ssh2 may take all of what it is given.
-        parse(slice, 0, slice.length);
-        at += slice.length;
+      while (at < to && !socket.destroyed) {
+        if (!this.#inflates) {
+          at = protocol._parse(chunk, at, to) ?? to;
+        } else if (inflating.roomBytes > 0) {
+          // ssh2 may take all of what it is given, whatever the numbers say.
+          const slice = chunk.subarray(at, Math.min(at + sliceBytes, to));
+          at += protocol._parse(slice, 0, slice.length) ?? slice.length;
+        } else {
+          this.#heldBack = true;
+          socket.pause();
+          // The chunk may stand in memory that is read into again.
+          socket.unshift(Buffer.from(chunk.subarray(at, to)));
+          return;
+        }
       }
-      if (at === to || socket.destroyed) return;
-      socket.pause();
-      // What it stands in is read into again.
-      socket.unshift(Buffer.from(chunk.subarray(at, to)));
     };
   }
 
@@ -125,7 +133,7 @@ export class Compression {
     const inflate = reader.read.bind(reader);
     reader.read = (payload) => {
       const inflated = inflate(payload);
-      this.#inflatedBytes += inflated.length;
+      inflating.use(inflated.length);
       const own = Buffer.allocUnsafeSlow(inflated.length);
       own.set(inflated);
       return own;

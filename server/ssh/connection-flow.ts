@@ -1,11 +1,11 @@
 import type { Connection, ServerChannel } from "ssh2";
 import { Turns } from "../util/turns.ts";
 import type { Compression } from "./compression.ts";
-import { DeflatingTurns } from "./deflating-turns.ts";
 import type { PacketMemory } from "./packet-memory.ts";
 import { ReadMemory } from "./read-memory.ts";
 import type { Refusal } from "./refusal.ts";
 import { Rekeying, type RekeyLimits } from "./rekeying.ts";
+import { SharedTurns } from "./shared-turns.ts";
 import type { Transport } from "./transport.ts";
 
 /**
@@ -31,8 +31,8 @@ interface Insides {
   };
 }
 
-/** Of all connections. */
-const deflatingTurns = new DeflatingTurns();
+/** Of all connections. To deflate so much takes a millisecond. */
+const deflating = new SharedTurns(32 * 1024);
 
 /** What all channels of one connection share: the socket's back pressure, and the client's limits. */
 export class ConnectionFlow {
@@ -43,6 +43,9 @@ export class ConnectionFlow {
   readonly #protocol: Insides["_protocol"];
   readonly #refused: (reason: Refusal) => void;
   readonly #writers = new Set<ChannelWriter>();
+  /** Of those the ones that have output which is not deflated yet. */
+  readonly #undeflated = new Set<ChannelWriter>();
+  readonly #deflateOn = (): void => this.#deflateNext();
   readonly #channels = new Set<ServerChannel>();
   readonly #rekeying: Rekeying;
   #exchangingKeys = false;
@@ -69,8 +72,10 @@ export class ConnectionFlow {
     });
     // A window adjustment has no event of its own; it comes as data, which ssh2 parses before us.
     const turns = new Turns(socket);
+    const readOn = (): void => turns.release();
     socket.on("data", (chunk: Buffer) => {
-      turns.took(Math.max(chunk.length, options.compression.takeInflated()));
+      if (options.compression.waits(readOn)) turns.hold();
+      else turns.took(chunk.length);
       this.#rekeying.check();
       this.#enforceLimits();
       this.#flush();
@@ -92,18 +97,24 @@ export class ConnectionFlow {
 
   release(writer: ChannelWriter, channel: ServerChannel): void {
     this.#writers.delete(writer);
+    this.#undeflated.delete(writer);
     this.#channels.delete(channel);
   }
 
   /** How many bytes ssh2 would send on at once; `writer` is flushed when there is room again. */
   room(channel: ServerChannel, writer: ChannelWriter): number {
     if (this.#exchangingKeys || this.#socket.writableLength > maxSocketBacklogBytes) return 0;
+    // ssh2 drops what is written after the client's end.
+    if (this.#socket.readableEnded) return 0;
     // Not in the types; a plain property of ssh2's Channel.
     const { outgoing } = channel as unknown as { outgoing: { window: number; state: string } };
     if (outgoing.state !== "open") return 0;
     if (!this.#compression.deflates) return outgoing.window;
-    const { roomBytes } = deflatingTurns;
-    if (roomBytes === 0) deflatingTurns.wait(writer);
+    const { roomBytes } = deflating;
+    if (roomBytes === 0) {
+      this.#undeflated.add(writer);
+      deflating.wait(this.#deflateOn);
+    }
     return Math.min(outgoing.window, roomBytes);
   }
 
@@ -113,11 +124,23 @@ export class ConnectionFlow {
   }
 
   send(stream: NodeJS.WritableStream, bytes: Uint8Array): void {
-    if (this.#compression.deflates) deflatingTurns.use(bytes.length);
+    if (this.#compression.deflates) deflating.use(bytes.length);
     stream.write(bytes);
     // ssh2 keeps what is written during a key exchange; `rekey` says when it is over.
     if (this.#protocol._kexinit !== undefined) this.#exchangingKeys = true;
     this.#rekeying.check();
+  }
+
+  /** Of its channels, too, who waits longest is the first. */
+  #deflateNext(): void {
+    for (const writer of this.#undeflated) {
+      if (deflating.roomBytes === 0) {
+        deflating.wait(this.#deflateOn);
+        return;
+      }
+      this.#undeflated.delete(writer);
+      writer.flush();
+    }
   }
 
   #flush(): void {

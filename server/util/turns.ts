@@ -7,7 +7,7 @@ import { littleBytes } from "./own-memory.ts";
  * each read that is some ten milliseconds, in each process of a stream's way. After so much of one
  * stream it is the others' turn.
  */
-export const turnBytes = 128 * 1024;
+const turnBytes = 128 * 1024;
 
 /**
  * The reading of a stream that shares its thread with others: `hold` and `release` are the reader's

@@ -129,56 +129,69 @@ describe("a connection ends, and only it,", () => {
 });
 
 /** ssh2's own, with which both sides of a connection compress. */
-interface Zlib {
+const zlib = createRequire(import.meta.url)("ssh2/lib/protocol/zlib.js") as {
   readonly ZlibPacketReader: new () => { read(payload: Buffer): Buffer };
   readonly ZlibPacketWriter: new (protocol: object) => { finalize(payload: Buffer): Buffer };
-}
+};
 
-/** The inside of a connection whose client compresses. */
+/** The number of a packet that stands for a key exchange: from here on there is compression. */
+const newKeys = 255;
+
+/** The inside of a connection; ssh2's parser by numbers, each of which is a packet of 100 bytes. */
 class Inside implements Disposable {
   readonly compression: Compression;
-  readonly socket: StreamTransport;
+  readonly socket = new StreamTransport(new PassThrough(), {});
   /** Which packets ssh2 was given, by their numbers. */
   readonly parsed: number[] = [];
-  readonly #stream = new PassThrough();
-  readonly #reader: { read(payload: Buffer): Buffer };
+  readonly #packets: { read: { read(payload: Buffer): Buffer }; write: object };
   readonly #writer: { finalize(payload: Buffer): Buffer };
 
   constructor() {
-    const zlib = createRequire(import.meta.url)("ssh2/lib/protocol/zlib.js") as Zlib;
-    const packets = { read: {}, write: {} };
-    const protocol = {
-      _packetRW: packets,
-      parse: (chunk: Buffer, from: number, to: number) => this.#parse(chunk.subarray(from, to)),
-    };
-    const client = { _protocol: protocol } as unknown as ssh2.Connection;
-    this.socket = new StreamTransport(this.#stream, {});
-    this.compression = new Compression(client, this.socket);
-    // As after the sign-in.
-    this.#reader = new zlib.ZlibPacketReader();
-    packets.read = this.#reader;
     const cipher = { allocPacket: (bytes: number) => Buffer.alloc(5 + bytes) };
     this.#writer = new zlib.ZlibPacketWriter({ _cipher: cipher });
-    this.socket.on("data", (chunk: Buffer) => protocol.parse(chunk, 0, chunk.length));
+    this.#packets = { read: { read: (payload) => payload }, write: {} };
+    const protocol = {
+      _packetRW: this.#packets,
+      _parse: (chunk: Buffer, from: number, to: number) => this.#parse(chunk, from, to),
+      parse: () => undefined,
+    };
+    this.compression = new Compression(
+      { _protocol: protocol } as unknown as ssh2.Connection,
+      this.socket,
+    );
+    const parse: (chunk: Buffer, from: number, to: number) => void = protocol.parse;
+    this.socket.on("data", (chunk: Buffer) => parse(chunk, 0, chunk.length));
+  }
+
+  begin(): void {
+    this.#packets.read = new zlib.ZlibPacketReader();
   }
 
   /** @returns what becomes of a packet of so many bytes. */
   read(bytes: number): Buffer {
-    return this.#reader.read(this.#writer.finalize(Buffer.alloc(bytes)).subarray(5));
+    return this.#packets.read.read(this.#writer.finalize(Buffer.alloc(bytes)).subarray(5));
   }
 
-  /** All at once: packets of 60 KB each, that have 100 bytes when they are deflated. */
-  send(packets: number): void {
-    const chunk = Buffer.alloc(packets * 100);
-    for (let number = 1; number <= packets; number += 1) chunk[number * 100 - 1] = number;
-    this.#stream.write(chunk);
+  /** All in one read, in memory that is used again after it: packets of 60 KB that were deflated. */
+  receive(numbers: readonly number[]): void {
+    const chunk = Buffer.alloc(numbers.length * 100);
+    for (const [at, number] of numbers.entries()) chunk[at * 100] = number;
+    this.socket.emit("data", chunk);
+    chunk.fill(0);
   }
 
-  #parse(bytes: Buffer): void {
-    for (const number of bytes.filter((byte) => byte > 0)) {
-      this.read(60_000);
+  #parse(chunk: Buffer, from: number, to: number): number | undefined {
+    for (let at = from; at < to; at += 1) {
+      const number = chunk[at] ?? 0;
+      if (number === 0) continue;
       this.parsed.push(number);
+      if (number === newKeys) {
+        this.begin();
+        return at + 1;
+      }
+      this.read(60_000);
     }
+    return undefined;
   }
 
   [Symbol.dispose](): void {
@@ -188,30 +201,41 @@ class Inside implements Disposable {
 
 test("a packet that waits for its program holds its own bytes, and no more", () => {
   using inside = new Inside();
+  inside.begin();
   const sizes = [1, 10, 20_000];
   expect(sizes.map((bytes) => inside.read(bytes).buffer.byteLength)).toEqual(sizes);
-  expect(inside.compression.takeInflated()).toBe(20_011);
-  expect(inside.compression.takeInflated()).toBe(0);
 });
 
-test("what becomes much when it is inflated is parsed in turns", async () => {
-  using inside = new Inside();
-  const { compression, parsed, socket } = inside;
-  const turns: [parsed: number, rests: boolean][] = [];
-  socket.on("data", () => {
-    turns.push([parsed.length, socket.isPaused()]);
-    compression.takeInflated();
-    setImmediate(() => socket.resume());
-  });
-  inside.send(100);
-  while (parsed.length < 100) await turn();
-  // 4 KiB at a time.
+test("what becomes much when it is inflated is parsed in turns of all connections", async () => {
+  // What the tests before have left of this turn.
+  await turn();
+  using one = new Inside();
+  using other = new Inside();
+  const numbers = Array.from({ length: 25 }, (_, at) => at + 1);
+  const turns: number[][] = [];
+  for (const { socket, compression } of [one, other]) {
+    socket.on("data", () => {
+      const rests = compression.waits(() => socket.resume());
+      expect(socket.isPaused()).toBe(rests);
+      turns.push([one.parsed.length, other.parsed.length]);
+    });
+  }
+  other.begin();
+  one.receive([newKeys, ...numbers]);
+  other.receive(numbers);
+  while (one.parsed.length + other.parsed.length < 51) await turn();
+  // Slices of 1 KiB; the first began behind the new keys.
   expect(turns).toEqual([
-    [40, true],
-    [81, true],
-    [100, false],
+    [11, 0],
+    [11, 0],
+    [21, 0],
+    [21, 11],
+    [26, 11],
+    [26, 21],
+    [26, 25],
   ]);
-  expect(parsed).toEqual(Array.from({ length: 100 }, (_, at) => at + 1));
+  expect(one.parsed).toEqual([newKeys, ...numbers]);
+  expect(other.parsed).toEqual(numbers);
 });
 
 test("what becomes 60 MiB at once, and much input after it, is taken", async () => {
