@@ -2,8 +2,8 @@
  * The framing of an exec stream: `type` (1 byte), `length` (4 bytes, big-endian), payload. One exec
  * is one TCP connection, so the kernel's flow control is the stream's flow control.
  *
- * To the supervisor: stdin, stdinEnd, signal, resize, hangup. From it: started, stdout, stderr,
- * exit. A stream that closes without `hangup` leaves a pty's program running as a terminal (the
+ * To the supervisor: stdin, stdinEnd, signal, resize, hangup; of a dial with a window, stdin and
+ * credit. From it: started, stdout, stderr, exit. A stream that closes without `hangup` leaves a pty's program running as a terminal (the
  * control plane died); a program without a pty gets its end of input and its broken pipe.
  */
 export const FrameType = {
@@ -16,6 +16,8 @@ export const FrameType = {
   resize: 4,
   /** No payload: the user went away. HUP, TERM after 2 s, KILL after 5 s more. */
   hangup: 5,
+  /** Payload: 4 bytes, big-endian: so many more bytes may come, as so many were read. */
+  credit: 6,
   /** Payload: JSON `{pid, terminal: id | null}`; the first frame from the supervisor. */
   started: 16,
   stdout: 17,
@@ -57,6 +59,17 @@ export function encodeFrame(type: FrameType, payload: Uint8Array | string = ""):
   frame.set(frameHeader(type, body.length));
   frame.set(body, headerBytes);
   return frame;
+}
+
+export function encodeCredit(bytes: number): Uint8Array {
+  const payload = new Uint8Array(4);
+  new DataView(payload.buffer).setUint32(0, bytes);
+  return encodeFrame(FrameType.credit, payload);
+}
+
+/** @throws RangeError for a payload that is too short. */
+export function decodeCredit(payload: Uint8Array): number {
+  return new DataView(payload.buffer, payload.byteOffset, payload.byteLength).getUint32(0);
 }
 
 /**

@@ -121,6 +121,9 @@ export const grantScheme = "Oneloop";
 /** The `Upgrade` token of exec and dial streams. Terminals in a browser use `websocket`. */
 export const streamUpgrade = "oneloop-stream";
 
+/** What a supervisor answers to a dial with a window, if it is none of the first releases. */
+export const windowUpgrade = "oneloop-window";
+
 /**
  * The supervisor's HTTP interface, all paths. Streams are `Upgrade` requests and take their
  * parameters as one URL query parameter `q` with JSON, so that a hop can pass them unread.
@@ -138,7 +141,9 @@ export const streamUpgrade = "oneloop-stream";
  * - `GET /exec?q=ExecRequest`, `Upgrade: oneloop-stream` → frames               action exec
  * - `GET /direct?q=ExecRequest`, `Upgrade: oneloop-stream` → raw bytes: the program's standard input
  *   and output; not in the first release                  action exec
- * - `GET /dial?q=DialRequest`, `Upgrade: oneloop-stream` → raw bytes            action dial
+ * - `GET /dial?q=DialRequest`, `Upgrade: oneloop-stream` → raw bytes; or, where a window was asked for
+ *   and the answer is `Upgrade: oneloop-window`, frames to the supervisor, stdin and credit, and raw
+ *   bytes from it                                         action dial
  * - `GET /tasks` → TaskInfo[]                               action state
  * - `POST /setup` WorkspaceSetup → 204; the first one starts the tasks           action setup
  * - `GET /control`, `Upgrade: oneloop-stream` → lines of JSON (control.ts)       action control
@@ -303,12 +308,26 @@ const SocketPath = z
   .max(107)
   .regex(/^[^\0]+$/);
 
+/**
+ * Bytes that may be on their way from the supervisor at a time, before they are read and credit is
+ * given for them; one read more, as it stops after the one that takes the last of it. It holds while
+ * the supervisor can read what credit it is given: not after an end of input, nor while the
+ * connection inside takes no input.
+ */
+const Window = z
+  .number()
+  .int()
+  .min(64 * 1024)
+  .max(16 * 1024 * 1024)
+  .optional();
+
 export const DialRequest = z.union([
-  z.object({ path: SocketPath }),
+  z.object({ path: SocketPath, window: Window }),
   z.object({
     /** `localhost` tries 127.0.0.1, then ::1, then the network's own addresses. */
     host: z.string().default("localhost"),
     port: z.number().int().min(1).max(65535),
+    window: Window,
   }),
 ]);
 export type DialRequest = z.infer<typeof DialRequest>;

@@ -9,7 +9,7 @@ export interface Door {
   readonly flow: ConnectionFlow;
   readonly supervisors: Pick<
     Supervisors,
-    "exec" | "direct" | "attach" | "dial" | "listen" | "listenTcp" | "accept"
+    "exec" | "direct" | "attach" | "forward" | "listen" | "listenTcp" | "accept"
   >;
   /** The program that serves the `sftp` subsystem, as the workspace sees it. */
   readonly sftpServer: readonly string[];

@@ -1,4 +1,3 @@
-import type { Socket } from "node:net";
 import type {
   AcceptConnection,
   RejectConnection,
@@ -6,6 +5,7 @@ import type {
   SocketRequestInfo,
   TcpipRequestInfo,
 } from "ssh2";
+import type { Forwarded } from "../terminals/supervisors.ts";
 import type { Door } from "./door.ts";
 import { join } from "./join.ts";
 
@@ -34,7 +34,7 @@ export async function forward(
     return;
   }
   await serve(opening, door, async () =>
-    door.supervisors.dial(await door.target(), { host, port }),
+    door.supervisors.forward(await door.target(), { host, port }),
   );
 }
 
@@ -48,21 +48,22 @@ export async function forwardToSocket(
     opening.reject();
     return;
   }
-  await serve(opening, door, async () => door.supervisors.dial(await door.target(), { path }));
+  await serve(opening, door, async () => door.supervisors.forward(await door.target(), { path }));
 }
 
 async function serve(
   { accept, reject }: Opening,
   door: Door,
-  dial: () => Promise<Socket>,
+  dial: () => Promise<Forwarded>,
 ): Promise<void> {
-  let socket;
+  let forwarded;
   try {
-    socket = await dial();
+    forwarded = await dial();
   } catch (error) {
     door.log.debug({ err: error }, "a forwarded connection was refused");
     reject();
     return;
   }
-  await join(accept(), socket, door);
+  const { socket, credit } = forwarded;
+  await join(accept(), socket, { ...door, credit });
 }

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { ServerChannel } from "ssh2";
+import type { ReadCredit } from "../terminals/read-credit.ts";
 import { takeReads } from "../util/relayed-socket.ts";
 import { ShortWaits } from "../util/short-waits.ts";
 import { Turns } from "../util/turns.ts";
@@ -15,11 +16,14 @@ export async function join(
   door: Pick<Door, "flow" | "whenClosed"> & {
     /** What the client is told at the end, where it waits for the end of a program. */
     readonly exitStatus?: number;
+    /** Of a connection that has a window. */
+    readonly credit?: ReadCredit | null;
   },
 ): Promise<void> {
   const ended = new Promise<void>((resolve) => {
     socket.on("close", resolve);
   });
+  const { credit = null } = door;
   const turns = new Turns(socket);
   const waits = new ShortWaits();
   const writer = door.flow.writer(channel, () => turns.release());
@@ -30,14 +34,18 @@ export async function join(
   const forget = door.whenClosed(end);
   channel.on("error", end);
   channel.on("close", end);
-  door.flow.input.passOn(channel, socket);
+  door.flow.input.passOn(channel, credit ?? socket);
   channel.on("data", (chunk: Buffer) => {
-    if (!socket.write(chunk)) channel.pause();
+    if (!(credit ?? socket).write(chunk)) channel.pause();
     waits.passed("client", chunk.length);
   });
-  socket.on("drain", () => channel.resume());
-  channel.on("end", () => socket.end());
+  const goOn = (): void => void channel.resume();
+  if (credit === null) socket.on("drain", goOn);
+  else credit.onDrain(goOn);
+  channel.on("end", () => (credit ?? socket).end());
   const pass = (chunk: Buffer): void => {
+    // First: what comes next can come meanwhile.
+    credit?.took(chunk.length);
     turns.took(chunk.length);
     if (!writer.write("stdout", chunk)) turns.hold();
     waits.passed("workspace", chunk.length);

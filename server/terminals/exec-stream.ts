@@ -1,15 +1,9 @@
 import type { Socket } from "node:net";
 import { z } from "zod";
-import {
-  encodeFrame,
-  FrameDecoder,
-  frameHeader,
-  FrameType,
-  maxFrameBytes,
-  type ExecExit,
-} from "../protocol/frames.ts";
+import { encodeFrame, FrameDecoder, FrameType, type ExecExit } from "../protocol/frames.ts";
 import { takeReads } from "../util/relayed-socket.ts";
 import { Turns } from "../util/turns.ts";
+import { FramedInput } from "./framed-input.ts";
 
 /** Output of a collected command is cut here, so that no command can fill our memory. */
 const defaultMaxOutputBytes = 8 * 1024 * 1024;
@@ -27,23 +21,18 @@ export interface ExecListeners {
 }
 
 /**
- * The control plane's end of one exec stream. Flow control: `write` returns false when the
- * supervisor is behind (`onDrain` calls back); `pause` and `resume` hold the program's output.
+ * The control plane's end of one exec stream: `write` is its standard input; `pause` and `resume`
+ * hold its output.
  */
-export class ExecStream implements Disposable {
+export class ExecStream extends FramedInput implements Disposable {
   readonly #socket: Socket;
   readonly #rest: Buffer;
   readonly #turns: Turns;
-  #corked = false;
-  #input: Uint8Array[] = [];
-  #inputBytes = 0;
-  /** Whoever writes was told to wait. */
-  #full = false;
-  #onDrain: () => void = () => undefined;
   #exited = false;
   #hungUp = false;
 
   constructor(socket: Socket, rest: Buffer) {
+    super(socket);
     this.#socket = socket;
     this.#rest = rest;
     this.#turns = new Turns(socket);
@@ -97,47 +86,6 @@ export class ExecStream implements Disposable {
       });
     });
     this.#turns.release();
-  }
-
-  /** Standard input; false when it should wait for `onDrain`. What is corked must not be changed. */
-  write(data: Uint8Array): boolean {
-    if (data.length === 0) return !this.#full;
-    this.#input.push(data);
-    this.#inputBytes += data.length;
-    if (!this.#corked) this.#sendInput();
-    const { writableLength, writableHighWaterMark } = this.#socket;
-    this.#full = writableLength + this.#inputBytes >= writableHighWaterMark;
-    return !this.#full;
-  }
-
-  onDrain(drained: () => void): void {
-    this.#onDrain = drained;
-    this.#socket.on("drain", () => this.#drained());
-  }
-
-  /** What is written until `uncork` goes out at once, and reaches the program in larger pieces. */
-  cork(): void {
-    this.#corked = true;
-  }
-
-  uncork(): void {
-    this.#corked = false;
-    if (this.#inputBytes > 0) this.#sendInput();
-    // What made it full may have been gone before this was written: no event says so then.
-    if (!this.#socket.writableNeedDrain) this.#drained();
-  }
-
-  /** With the frames that are around them, and what waits to be sent. */
-  get bytesWritten(): number {
-    return this.#socket.bytesWritten;
-  }
-
-  get writableLength(): number {
-    return this.#socket.writableLength;
-  }
-
-  get closed(): boolean {
-    return this.#socket.closed;
   }
 
   endInput(): void {
@@ -207,35 +155,6 @@ export class ExecStream implements Disposable {
       if (bytes.length > 0) this.write(bytes);
       this.endInput();
     });
-  }
-
-  #drained(): void {
-    if (!this.#full) return;
-    this.#full = false;
-    this.#onDrain();
-  }
-
-  /** One frame for all of it, where one may be so long. */
-  #sendInput(): void {
-    const pieces = this.#input;
-    const whole = this.#inputBytes <= maxFrameBytes;
-    this.#input = [];
-    this.#socket.cork();
-    if (whole) this.#socket.write(frameHeader(FrameType.stdin, this.#inputBytes));
-    this.#inputBytes = 0;
-    for (const piece of pieces) {
-      if (whole) this.#socket.write(piece);
-      else this.#sendFrames(piece);
-    }
-    this.#socket.uncork();
-  }
-
-  #sendFrames(piece: Uint8Array): void {
-    for (let at = 0; at < piece.length; at += maxFrameBytes) {
-      const part = piece.subarray(at, at + maxFrameBytes);
-      this.#socket.write(frameHeader(FrameType.stdin, part.length));
-      this.#socket.write(part);
-    }
   }
 
   #send(frame: Uint8Array): void {

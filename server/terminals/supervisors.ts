@@ -7,6 +7,7 @@ import {
   Hello,
   streamUpgrade,
   supervisorPaths,
+  windowUpgrade,
   type AcceptRequest,
   type AttachStream,
   type DialInput,
@@ -18,6 +19,7 @@ import { deadline } from "../util/deadline.ts";
 import { forwardBytes } from "../util/relayed-socket.ts";
 import { ExecStream } from "./exec-stream.ts";
 import { readListening, readListeningTcp, type Listening, type ListeningTcp } from "./listening.ts";
+import { forwardWindowBytes, ReadCredit } from "./read-credit.ts";
 import { readResponseHead } from "./response-head.ts";
 import {
   answerTimeoutMs,
@@ -44,6 +46,13 @@ export interface Upgraded {
   readonly head: Buffer;
   /** Bytes that followed the head already. */
   readonly rest: Buffer;
+}
+
+/** A connection inside the workspace: its bytes come raw, and what goes to it goes by `credit`. */
+export interface Forwarded {
+  readonly socket: Socket;
+  /** Null: what goes to it goes raw. */
+  readonly credit: ReadCredit | null;
 }
 
 interface Connected {
@@ -124,6 +133,19 @@ export class Supervisors {
     const { socket, rest } = await this.upgrade(target, stream);
     if (rest.length > 0) socket.unshift(rest);
     return socket;
+  }
+
+  /**
+   * The same for a connection of which much may come: little of it is on its way to us at a time.
+   * Supervisors of the first releases know no window, and all goes as with `dial`.
+   */
+  async forward(target: Target, request: DialInput): Promise<Forwarded> {
+    const asked: DialInput = { ...request, window: forwardWindowBytes };
+    const path = `${supervisorPaths.dial}?q=${encodeURIComponent(JSON.stringify(asked))}`;
+    const stream = { action: "dial", path, readBytes: forwardBytes } as const;
+    const { socket, head, rest } = await this.upgrade(target, stream);
+    if (rest.length > 0) socket.unshift(rest);
+    return { socket, credit: givesWindow(head) ? new ReadCredit(socket) : null };
   }
 
   /**
@@ -306,6 +328,11 @@ export class Supervisors {
     }
     return { address, boot: hello.data.boot };
   }
+}
+
+/** Whether a supervisor holds itself to the window that it was asked for. */
+function givesWindow(head: Buffer): boolean {
+  return new RegExp(`^upgrade: *${windowUpgrade} *$`, "im").test(head.toString("latin1"));
 }
 
 function key(owner: Owner): string {

@@ -67,25 +67,41 @@ function nextMemory(
   return null;
 }
 
+/** What may be passed on besides the back pressure of where it goes. */
+export interface Gate {
+  readonly open: boolean;
+  passed(bytes: number): void;
+  /** Calls back whenever it opens. */
+  onOpen(opened: () => void): void;
+}
+
 /**
- * Passes on what `from` reads, and its end, with the back pressure of `to`.
+ * Passes on what `from` reads, and its end, with the back pressure of `to`, and of a gate: nothing is
+ * read while it is closed.
  *
  * @returns false where `from` is not of `connectForRelay`; nothing is done then.
  */
-export function relay(from: Socket, to: Socket): boolean {
+export function relay(from: Socket, to: Socket, gate: Gate | null = null): boolean {
+  let waiting = false;
+  const isOpen = (): boolean => gate === null || gate.open;
   const goOn = (): void => {
-    from.resume();
+    if (!waiting && isOpen()) from.resume();
   };
   const taken = takeReads(from, (chunk) => {
     if (to.destroyed) return true;
     let waits = false;
     to.write(chunk, () => {
-      if (waits) goOn();
+      if (!waits) return;
+      waiting = false;
+      goOn();
     });
     // What the kernel did not take at once still stands in the buffer.
     waits = to.writableLength > 0;
-    return !waits;
+    waiting = waits;
+    gate?.passed(chunk.length);
+    return !waits && isOpen();
   });
+  if (taken) gate?.onOpen(goOn);
   if (taken) from.once("end", () => to.end());
   return taken;
 }

@@ -1,8 +1,15 @@
 import type { Socket, TcpSocketConnectOpts } from "node:net";
 import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
+import { decodeCredit, FrameDecoder, FrameType } from "../../server/protocol/frames.ts";
 import type { DialRequest } from "../../server/protocol/supervisor.ts";
-import { connectForRelay, forwardBytes, relay } from "../../server/util/relayed-socket.ts";
+import {
+  connectForRelay,
+  forwardBytes,
+  type Gate,
+  relay,
+} from "../../server/util/relayed-socket.ts";
+import { readInBulk } from "./exec-stream.ts";
 import { Refusal } from "./refusal.ts";
 
 /** On the workspace's own network an answer takes milliseconds; this is a dropped packet. */
@@ -93,11 +100,99 @@ function connectTo(
  * of one resets the other.
  */
 export function splice(a: Socket, b: Socket): void {
+  if (!relay(a, b)) a.pipe(b);
+  if (!relay(b, a)) b.pipe(a);
+  joinEnds(a, b);
+}
+
+/**
+ * The same for the control plane's connection, of which frames come, and one of `dial`, of which no
+ * more is passed on than the window lets through. `head`: what came of the first already.
+ */
+export function spliceWithin(
+  windowBytes: number,
+  { outer, head, inner }: { outer: Socket; head: Buffer; inner: Socket },
+): void {
+  const window = new SendWindow(windowBytes);
+  const decoder = new FrameDecoder((type, payload) => {
+    if (type === FrameType.credit) window.credit(decodeCredit(payload));
+    else if (type !== FrameType.stdin) throw new RangeError(`unknown frame ${type}`);
+    else if (inner.writable && !inner.write(payload)) hold();
+  });
+  // What cannot be read now may be credit, and who is inside may take input only when its output is
+  // gone: a closed window would be closed for ever.
+  const hold = (): void => {
+    outer.pause();
+    window.lift();
+  };
+  inner.on("drain", () => {
+    if (!outer.readableEnded) window.hold();
+    outer.resume();
+  });
+  const push = (chunk: Buffer): void => {
+    try {
+      decoder.push(chunk);
+    } catch {
+      // A broken or hostile peer: what it sends cannot be understood any more.
+      outer.destroy();
+    }
+  };
+  outer.on("data", push);
+  readInBulk(outer, push, inner);
+  outer.on("end", () => {
+    window.lift();
+    inner.end();
+  });
+  if (head.length > 0) push(head);
+  relay(inner, outer, window);
+  joinEnds(outer, inner);
+}
+
+/** So much may be passed on, and as much again as credit is given for. */
+class SendWindow implements Gate {
+  readonly #bytes: number;
+  #left: number;
+  #lifted = false;
+  #opened: () => void = () => undefined;
+
+  constructor(bytes: number) {
+    this.#bytes = bytes;
+    this.#left = bytes;
+  }
+
+  get open(): boolean {
+    return this.#lifted || this.#left > 0;
+  }
+
+  passed(bytes: number): void {
+    this.#left -= bytes;
+  }
+
+  onOpen(opened: () => void): void {
+    this.#opened = opened;
+  }
+
+  credit(bytes: number): void {
+    this.#left = Math.min(this.#bytes, this.#left + bytes);
+    if (this.open) this.#opened();
+  }
+
+  /** It is open, until `hold`. */
+  lift(): void {
+    this.#lifted = true;
+    this.#opened();
+  }
+
+  hold(): void {
+    this.#lifted = false;
+  }
+}
+
+function joinEnds(a: Socket, b: Socket): void {
   for (const [from, to] of [
     [a, b],
     [b, a],
   ] as const) {
-    if (!relay(from, to)) from.pipe(to);
     from.on("error", () => {
       // A unix socket knows no reset. While its end is on its way out, libuv refuses to reset a socket,
       // and Node 20 never closes it.

@@ -6,9 +6,10 @@ import {
   type Hello,
   controlPlaneActor,
   streamUpgrade,
+  windowUpgrade,
 } from "../../server/protocol/supervisor.ts";
 import type { Control } from "./control.ts";
-import { dial, splice } from "./dial.ts";
+import { dial, splice, spliceWithin } from "./dial.ts";
 import { runDirect } from "./direct.ts";
 import { CannotStart } from "./environment.ts";
 import { serveAttach } from "./exec-pty.ts";
@@ -220,7 +221,7 @@ export class Door {
     socket.on("close", leave);
     const target = await dial(request, { home: this.#parts.home, signal: left.signal });
     socket.off("close", leave);
-    join(upgrade, target);
+    join(upgrade, target, request.window);
   }
 
   #setUp(text: string): void {
@@ -261,9 +262,14 @@ export class Door {
   }
 }
 
-function join({ socket, head }: Upgrade, target: Socket): void {
+function join({ socket, head }: Upgrade, target: Socket, windowBytes?: number): void {
   if (socket.destroyed) {
     target.destroy();
+    return;
+  }
+  if (windowBytes !== undefined) {
+    switchProtocols(socket, windowUpgrade);
+    spliceWithin(windowBytes, { outer: socket, head, inner: target });
     return;
   }
   switchProtocols(socket);
@@ -280,9 +286,9 @@ function respond(response: ServerResponse, status: number, answer: unknown): voi
   response.end(JSON.stringify(answer));
 }
 
-function switchProtocols(socket: Socket): void {
+function switchProtocols(socket: Socket, protocol = streamUpgrade): void {
   socket.write(
-    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${streamUpgrade}\r\n\r\n`,
+    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`,
   );
 }
 

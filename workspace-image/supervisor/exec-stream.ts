@@ -75,8 +75,10 @@ const shared = Buffer.allocUnsafeSlow(usualBytes);
 /**
  * Much input is read into memory that is used again: new memory for each read has V8 mark its heap
  * for each 64 MiB. A connection of which little comes has none.
+ *
+ * @param input where `push` writes what it is given to, as it is.
  */
-function readInBulk(socket: Socket, push: (chunk: Buffer) => void, input: Writable): void {
+export function readInBulk(socket: Socket, push: (chunk: Buffer) => void, input: Writable): void {
   let own: Buffer | null = null;
   let bytes = 0;
   readIntoOwnMemory(socket, {

@@ -115,10 +115,15 @@ export function readExecRequest(value: unknown): ExecRequest {
 
 export function readDialRequest(value: unknown): DialRequest {
   const fields = object(value, "the request");
-  if (isSocketPath(fields["path"])) return { path: fields["path"] };
+  const window =
+    fields["window"] === undefined
+      ? {}
+      : { window: integer(64 * 1024, 16 * 1024 * 1024)(fields["window"], "window") };
+  if (isSocketPath(fields["path"])) return { path: fields["path"], ...window };
   return {
     host: or(string, "localhost")(fields["host"], "host"),
     port: integer(1, 65_535)(fields["port"], "port"),
+    ...window,
   };
 }
 

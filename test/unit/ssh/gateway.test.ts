@@ -299,11 +299,11 @@ describe("a user", () => {
     const gone = gate();
     const dialed = gate();
     await using own = await startOpenSsh("ed25519", (supervisors) => ({
-      async dial(...call) {
-        const socket = await supervisors.dial(...call);
+      async forward(...call) {
+        const forwarded = await supervisors.forward(...call);
         dialed.open();
         await gone.opened;
-        return socket;
+        return forwarded;
       },
     }));
     const ended = gate();

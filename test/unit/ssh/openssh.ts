@@ -76,7 +76,7 @@ export async function startOpenSsh(
       exec: (...call) => farEnd.supervisors.exec(...call),
       direct: (...call) => farEnd.supervisors.direct(...call),
       attach: (...call) => farEnd.supervisors.attach(...call),
-      dial: (...call) => farEnd.supervisors.dial(...call),
+      forward: (...call) => farEnd.supervisors.forward(...call),
       listen: (...call) => farEnd.supervisors.listen(...call),
       listenTcp: (...call) => farEnd.supervisors.listenTcp(...call),
       accept: (...call) => farEnd.supervisors.accept(...call),

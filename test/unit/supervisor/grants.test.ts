@@ -117,7 +117,7 @@ test("another Host is refused, for requests and for upgrades", async () => {
   const { status, socket } = await supervisor.upgrade(
     `/exec?q=${encodeURIComponent('{"argv":["true"]}')}`,
     supervisor.grant("exec"),
-    "attacker.example",
+    { host: "attacker.example" },
   );
   socket.destroy();
   expect(status).toBe(421);

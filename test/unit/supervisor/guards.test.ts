@@ -27,7 +27,19 @@ const size = fc.oneof(fc.integer({ min: -1, max: 3000 }), fc.constantFrom(1, 80,
 const strings = fc.oneof(fc.array(text, { maxLength: 3 }), fc.dictionary(text, text));
 /** Right and wrong values for any field. */
 const value = fc.oneof(
-  fc.constantFrom(null, undefined, true, false, 1.5, "terminal", "workspace", 65_535, 65_536),
+  fc.constantFrom(
+    null,
+    undefined,
+    true,
+    false,
+    1.5,
+    "terminal",
+    "workspace",
+    65_535,
+    65_536,
+    2 ** 24,
+    2 ** 24 + 1,
+  ),
   text,
   size,
   strings,
@@ -99,6 +111,18 @@ const cases: [string, z.ZodType, (input: unknown) => unknown, Record<string, unk
     },
   ],
   ["a connection", protocol.DialRequest, guards.readDialRequest, { host: "db", port: 80 }],
+  [
+    "a connection with a window",
+    protocol.DialRequest,
+    guards.readDialRequest,
+    { host: "db", port: 80, window: 65_536 },
+  ],
+  [
+    "a connection to a socket with a window",
+    protocol.DialRequest,
+    guards.readDialRequest,
+    { path: "s.sock", window: 16 * 1024 * 1024 },
+  ],
   ["a connection to a socket", protocol.DialRequest, guards.readDialRequest, { path: "s.sock" }],
   [
     "listening at a port",

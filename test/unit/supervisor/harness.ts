@@ -116,15 +116,19 @@ export async function testSupervisor(
     return (body === "" ? null : JSON.parse(body)) as Answer;
   };
 
-  const upgrade = async (path: string, authorization: string, host = "supervisor") => {
+  const upgrade = async (
+    path: string,
+    authorization: string,
+    { host = "supervisor", body = "" }: { host?: string; body?: Buffer | string } = {},
+  ) => {
     const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true, noDelay: true });
     socket.on("error", () => socket.destroy());
-    socket.write(
+    const request =
       `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\n` +
-        `Upgrade: oneloop-stream\r\nAuthorization: ${authorization}\r\n\r\n`,
-    );
-    const { status, rest } = await readResponseHead(socket, 10_000);
-    return { status, rest, socket };
+      `Upgrade: oneloop-stream\r\nAuthorization: ${authorization}\r\n\r\n`;
+    socket.write(Buffer.concat([Buffer.from(request), Buffer.from(body)]));
+    const { status, head, rest } = await readResponseHead(socket, 10_000);
+    return { status, head, rest, socket };
   };
 
   const exec = async (request: Partial<ExecRequest>, actor?: string): Promise<ExecStream> => {
@@ -159,9 +163,10 @@ export async function testSupervisor(
       if (status !== 101) throw new Error(`${status} ${rest.toString()}`);
       return new ExecStream(socket, rest);
     },
-    dial: async (request: Partial<DialInput>) => {
+    /** `body`: what follows the request at once. */
+    dial: async (request: Partial<DialInput>, body: Buffer | string = "") => {
       const path = `${supervisorPaths.dial}?q=${encodeURIComponent(JSON.stringify(request))}`;
-      return upgrade(path, grant("dial"));
+      return upgrade(path, grant("dial"), { body });
     },
     /** A listen stream, read up to the path that it tells. */
     listen: async () => {

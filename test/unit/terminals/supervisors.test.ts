@@ -68,3 +68,26 @@ it.each(["{nonsense", "[1", "\u0000"])("an answer that is no JSON (%j) is none",
   });
   await expect(ask(far.supervisors)).rejects.toMatchObject({ code: "workspace-not-running" });
 });
+
+it.each([
+  ["of before gets what is sent as it is", "oneloop-stream", "to it"],
+  ["that gives a window gets frames", "oneloop-window", "\u0001\0\0\0\u0005to it"],
+])("a supervisor %s", async (_, upgrade, expected) => {
+  let got = "";
+  await using far = await hostile((socket) => {
+    socket.on("data", (chunk: Buffer) => {
+      got += chunk.toString("latin1");
+      if (got.endsWith("to it")) socket.end("all of it");
+    });
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${upgrade}\r\n\r\nfirst, `);
+  });
+  const to = { owner, actor: "ada" };
+  const { socket, credit } = await far.supervisors.forward(to, { host: "db", port: 80 });
+  (credit ?? socket).write(Buffer.from("to it"));
+  const came: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => came.push(chunk)).resume();
+  await once(socket, "end");
+  expect(Buffer.concat(came).toString()).toBe("first, all of it");
+  expect(got).toBe(expected);
+  socket.destroy();
+});

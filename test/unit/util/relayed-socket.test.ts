@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { connectForRelay, takeReads } from "../../../server/util/relayed-socket.ts";
+import { connectForRelay, relay, takeReads } from "../../../server/util/relayed-socket.ts";
 
 /** Two connected sockets; the second reads into memory that is used again. */
 async function pair(): Promise<[Socket, Socket]> {
@@ -99,4 +100,42 @@ test("what little a taker holds stays where much was read before", async () => {
   expect(kept.toString()).toBe("a".repeat(10));
   far.destroy();
   otherFar.destroy();
+});
+
+test("nothing is read while the gate is closed, also when what waited was written", async () => {
+  const [source, from] = await pair();
+  const [to, reader] = await pair();
+  let passed = 0;
+  const gate = {
+    open: true,
+    passed: (bytes: number): void => {
+      passed += bytes;
+      // Once the reader's connection is full.
+      if (to.writableLength > 0) gate.open = false;
+    },
+    opened: (): void => undefined,
+    onOpen: (opened: () => void): void => {
+      gate.opened = opened;
+    },
+  };
+  const bytes = 64 * 1024 * 1024;
+  source.end(Buffer.alloc(bytes));
+  relay(from, to, gate);
+  await expect.poll(() => gate.open, { timeout: 30_000 }).toBe(false);
+  const before = passed;
+  let received = 0;
+  takeReads(reader, (chunk) => {
+    received += chunk.length;
+    return true;
+  });
+  await expect.poll(() => received, { timeout: 30_000 }).toBe(before);
+  await setTimeout(50);
+  expect({ passed, received }).toEqual({ passed: before, received: before });
+  gate.open = true;
+  gate.passed = (more) => {
+    passed += more;
+  };
+  gate.opened();
+  await once(reader, "end");
+  expect({ passed, received }).toEqual({ passed: bytes, received: bytes });
 });
