@@ -3,8 +3,9 @@
  * is one TCP connection, so the kernel's flow control is the stream's flow control.
  *
  * To the supervisor: stdin, stdinEnd, signal, resize, hangup; of a dial with a window, stdin and
- * credit. From it: started, stdout, stderr, exit. A stream that closes without `hangup` leaves a pty's program running as a terminal (the
- * control plane died); a program without a pty gets its end of input and its broken pipe.
+ * credit. From it: started, stdout, stderr, exit. A stream that closes without `hangup` leaves a
+ * pty's program running as a terminal (the control plane died); a program without a pty gets its end
+ * of input and its broken pipe.
  */
 export const FrameType = {
   stdin: 1,

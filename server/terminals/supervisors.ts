@@ -128,11 +128,7 @@ export class Supervisors {
 
   /** A connection to a port or a unix socket inside the workspace; half-close is preserved. */
   async dial(target: Target, request: DialInput): Promise<Socket> {
-    const path = `${supervisorPaths.dial}?q=${encodeURIComponent(JSON.stringify(request))}`;
-    const stream = { action: "dial", path, readBytes: forwardBytes } as const;
-    const { socket, rest } = await this.upgrade(target, stream);
-    if (rest.length > 0) socket.unshift(rest);
-    return socket;
+    return (await this.#dial(target, request)).socket;
   }
 
   /**
@@ -141,11 +137,16 @@ export class Supervisors {
    */
   async forward(target: Target, request: DialInput): Promise<Forwarded> {
     const asked: DialInput = { ...request, window: forwardWindowBytes };
-    const path = `${supervisorPaths.dial}?q=${encodeURIComponent(JSON.stringify(asked))}`;
+    const { socket, head } = await this.#dial(target, asked);
+    return { socket, credit: givesWindow(head) ? new ReadCredit(socket) : null };
+  }
+
+  async #dial(target: Target, request: DialInput): Promise<Pick<Upgraded, "socket" | "head">> {
+    const path = `${supervisorPaths.dial}?q=${encodeURIComponent(JSON.stringify(request))}`;
     const stream = { action: "dial", path, readBytes: forwardBytes } as const;
     const { socket, head, rest } = await this.upgrade(target, stream);
     if (rest.length > 0) socket.unshift(rest);
-    return { socket, credit: givesWindow(head) ? new ReadCredit(socket) : null };
+    return { socket, head };
   }
 
   /**
