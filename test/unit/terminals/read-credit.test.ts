@@ -1,17 +1,12 @@
 import { once } from "node:events";
-import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { expect, it } from "vitest";
 import { decodeCredit, FrameDecoder, FrameType } from "../../../server/protocol/frames.ts";
 import { ReadCredit } from "../../../server/terminals/read-credit.ts";
+import { socketPair } from "../../helpers/socket-pair.ts";
 
 /** Our end, and what the other one has been told: `credit 5`, `stdin 5`. */
 async function pair() {
-  const server = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  const near = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-  const [far] = (await once(server, "connection")) as [Socket];
-  server.close();
+  const [far, near] = await socketPair();
   const told: string[] = [];
   const decoder = new FrameDecoder((type, payload) => {
     told.push(

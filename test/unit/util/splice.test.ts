@@ -1,27 +1,9 @@
 import { once } from "node:events";
-import {
-  connect,
-  createServer,
-  type AddressInfo,
-  type NetConnectOpts,
-  type Socket,
-} from "node:net";
+import { connect, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { connectForRelay } from "../../../server/util/relayed-socket.ts";
 import { splice } from "../../../server/util/splice.ts";
-
-type Connect = (options: NetConnectOpts) => Socket;
-
-/** Two connected sockets that keep their half-closes apart; the second is the one that `join` made. */
-async function socketPair(join: Connect = connect): Promise<[Socket, Socket]> {
-  const server = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  const near = join({ port, host: "127.0.0.1", allowHalfOpen: true });
-  const [far] = (await once(server, "connection")) as [Socket];
-  server.close();
-  return [far, near];
-}
+import { type Connect, socketPair } from "../../helpers/socket-pair.ts";
 
 async function spliced(join: Connect): Promise<{ left: Socket; right: Socket }> {
   const [left, leftInner] = await socketPair();
